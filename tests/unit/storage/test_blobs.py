@@ -1,0 +1,113 @@
+"""Every keeper of the blob store's promise, put through the same tests."""
+
+import hashlib
+
+import pytest
+
+from zoo.errors import BlobNotFound, DigestMismatch, StorageFull
+from zoo.storage.blobs import chunks_of
+from zoo.storage.local import LocalBlobs
+from zoo.storage.memory import MemoryBlobs
+
+DATA = b"edge detector"
+DIGEST = hashlib.sha256(DATA).hexdigest()
+
+
+@pytest.fixture(params=["local", "memory"])
+def blobs(request, tmp_path):
+    return LocalBlobs(tmp_path / "blobs") if request.param == "local" else MemoryBlobs(tmp_path)
+
+
+def test_a_blob_is_named_by_its_content(blobs):
+    blob = blobs.put([b"edge ", b"detector"])
+    assert (blob.digest, blob.size_bytes) == (DIGEST, len(DATA))
+
+
+def test_what_was_put_is_read_back(blobs):
+    blobs.put([DATA])
+    with blobs.open(DIGEST) as file:
+        assert b"".join(chunks_of(file, size_bytes=4)) == DATA
+    assert blobs.local_path(DIGEST).read_bytes() == DATA
+
+
+def test_keeping_twice_is_keeping_once(blobs):
+    assert blobs.put([DATA]) == blobs.put([DATA])
+    assert [blob.digest for blob in blobs.list_blobs()] == [DIGEST]
+
+
+def test_bytes_that_are_not_the_announced_ones_are_refused_and_not_kept(blobs):
+    with pytest.raises(DigestMismatch):
+        blobs.put([DATA], expected="0" * 64)
+    assert not blobs.has(DIGEST)
+    assert list(blobs.list_blobs()) == []
+
+
+def test_announced_bytes_are_kept(blobs):
+    assert blobs.put([DATA], expected=DIGEST).digest == DIGEST
+
+
+@pytest.mark.parametrize("verb", ["open", "local_path"])
+def test_unknown_bytes_are_not_found(blobs, verb):
+    with pytest.raises(BlobNotFound):
+        getattr(blobs, verb)(DIGEST)
+
+
+def test_forgotten_bytes_are_gone_and_forgetting_again_is_no_error(blobs):
+    blobs.put([DATA])
+    blobs.delete(DIGEST)
+    blobs.delete(DIGEST)
+    assert not blobs.has(DIGEST)
+
+
+def test_a_writer_that_fails_leaves_nothing_behind(tmp_path):
+    blobs = LocalBlobs(tmp_path)
+
+    def chunks():
+        yield DATA
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        blobs.put(chunks())
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left"), OSError(27, "File too large")])
+def test_a_full_disk_is_said_and_nothing_is_kept(tmp_path, error):
+    blobs = LocalBlobs(tmp_path)
+
+    def chunks():
+        yield DATA
+        raise error
+
+    with pytest.raises(StorageFull, match="No room"):
+        blobs.put(chunks())
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_other_faults_of_the_disk_are_not_called_full(tmp_path):
+    def chunks():
+        yield DATA
+        raise PermissionError(13, "Permission denied")
+
+    with pytest.raises(PermissionError):
+        LocalBlobs(tmp_path).put(chunks())
+
+
+def test_what_a_dead_writer_left_is_cleared_and_what_a_live_one_writes_is_not(tmp_path):
+    blobs = LocalBlobs(tmp_path)
+    seen = []
+
+    def chunks():
+        (blobs.incoming / "left-behind").write_bytes(b"half")
+        seen.append(blobs.clear_incoming())
+        yield DATA
+
+    blobs.put(chunks())
+    assert seen == [1]
+    assert blobs.has(DIGEST)
+
+
+def test_a_kept_blob_cannot_be_written_to(tmp_path):
+    blobs = LocalBlobs(tmp_path)
+    blobs.put([DATA])
+    assert blobs.local_path(DIGEST).stat().st_mode & 0o222 == 0

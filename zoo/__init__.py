@@ -1,0 +1,5 @@
+"""A self-hosted model zoo for vision networks."""
+
+from importlib.metadata import version
+
+__version__ = version("zoo")

@@ -1,0 +1,86 @@
+"""Labelled pictures: an immutable manifest, classes held by name in a stated order."""
+
+import hashlib
+import json
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Split(StrEnum):
+    """What a picture is for."""
+
+    TRAIN = "train"
+    VAL = "val"
+    TEST = "test"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """One labelled picture, its bytes in the blob store."""
+
+    path: str  # where it lay in the folder or archive
+    label: str  # its class, by name
+    split: Split
+    digest: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """A file that was left out, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset:
+    """An immutable set of labelled pictures."""
+
+    name: str
+    classes: tuple[str, ...]
+    pictures: tuple[Picture, ...]
+    skipped: tuple[Skipped, ...] = ()
+    split_source: str = "given"  # "given" by folders, or "drawn": stratified by the zoo
+    created_at: datetime | None = None
+
+    @property
+    def id(self) -> str:
+        """40 hex digits derived from classes and pictures, whatever the name."""
+        manifest = [
+            list(self.classes),
+            sorted([p.split.value, p.label, p.path, p.digest] for p in self.pictures),
+        ]
+        text = json.dumps(manifest, separators=(",", ":"), ensure_ascii=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:40]
+
+    @property
+    def address(self) -> str:
+        """The one name that always means this dataset."""
+        return f"{self.name}@{self.id}"
+
+    def of_split(self, split: Split) -> tuple[Picture, ...]:
+        """Give the pictures of one split, in manifest order."""
+        return tuple(picture for picture in self.pictures if picture.split is split)
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Count pictures by split, then by class; every class is named."""
+        seen = Counter((picture.split, picture.label) for picture in self.pictures)
+        splits = sorted({split for split, _ in seen})
+        return {
+            split.value: {label: seen[split, label] for label in self.classes} for split in splits
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetSummary:
+    """A dataset without its pictures, for lists."""
+
+    name: str
+    id: str
+    classes: tuple[str, ...]
+    counts: dict[str, dict[str, int]]  # split -> class -> pictures
+    skipped: int
+    created_at: datetime

@@ -1,0 +1,66 @@
+"""Work that a worker does, and how far it is."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class JobKind(StrEnum):
+    """What there is to do."""
+
+    IMPORT = "import"  # originals to a revision that can predict
+    FINETUNE = "finetune"  # a revision and a dataset to a new revision
+
+
+class JobState(StrEnum):
+    """Where a job stands; SQL owns it, engines only execute."""
+
+    QUEUED = "queued"  # waiting, also after an interruption
+    RUNNING = "running"  # an attempt holds the lease
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Tell whether nothing more will happen."""
+        return self in {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try at a job; its number is the fencing token every write carries."""
+
+    job: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobEvent:
+    """One thing a job said of itself."""
+
+    number: int  # counts up within the job
+    attempt: int
+    at: datetime
+    step: str  # what it is doing: "codes", "fit", "export" ...
+    message: str
+    done: int | None = None  # of total
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One piece of work, as the catalog knows it."""
+
+    id: int
+    kind: JobKind
+    state: JobState
+    params: dict[str, Any]
+    attempt: int
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    result: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+    events: tuple[JobEvent, ...] = field(default=())

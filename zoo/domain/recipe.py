@@ -1,0 +1,48 @@
+"""How a network is built: a source, then surgeries. Never code, never a pickle."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What the network is first built from."""
+
+    kind: str  # a key of zoo.networks.table.SOURCES: "caffe"
+    path: str  # the file of the revision that describes it: "deploy.prototxt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplaceHead:
+    """Drop the classifier ``at`` this layer and all after it; put a new one on its codes."""
+
+    at: str  # layer name of the old head
+    classes: int
+    kind: str = "replace_head"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """A source followed by surgeries, in order."""
+
+    source: Source
+    surgeries: tuple[ReplaceHead, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Write the recipe down as the ``zoo`` section of config.json holds it."""
+        return {
+            "source": asdict(self.source),
+            "surgeries": [asdict(surgery) for surgery in self.surgeries],
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """Read what ``as_json`` wrote."""
+        return cls(
+            source=Source(**data["source"]),
+            surgeries=tuple(ReplaceHead(**surgery) for surgery in data["surgeries"]),
+        )
+
+    def then(self, surgery: ReplaceHead) -> "Recipe":
+        """Give the recipe with one more surgery at its end."""
+        return Recipe(source=self.source, surgeries=(*self.surgeries, surgery))

@@ -1,0 +1,157 @@
+"""Models, their revisions and the names that move over them."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from zoo.errors import BadName
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
+REF = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+-]{0,127}")
+COMMIT = re.compile(r"[0-9a-f]{40}")
+MAIN = "main"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blob:
+    """Bytes in the store, named by what they are."""
+
+    digest: str  # sha256, 64 hex digits
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """A file of a revision."""
+
+    path: str
+    digest: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefMove:
+    """One move of a ref: where it pointed before, where it points since."""
+
+    ref: str
+    old: str | None
+    new: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """An immutable set of files of one model."""
+
+    model: str
+    id: str  # 40 hex digits, derived from the files
+    files: tuple[File, ...]
+    message: str
+    created_at: datetime
+    previous: str | None = None  # the revision of this model that came before
+    parent: str | None = None  # lineage, "model@id" of the revision it was made from
+    dataset: str | None = None  # lineage, "dataset@id" it was fine-tuned on
+    job: int | None = None  # the job that made it
+    summary: dict[str, Any] = field(default_factory=dict)  # architecture, metrics, parameters ...
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all its files together."""
+        return sum(file.size_bytes for file in self.files)
+
+    @property
+    def address(self) -> str:
+        """The one name that always means this revision."""
+        return f"{self.model}@{self.id}"
+
+    def find_file(self, path: str) -> File | None:
+        """Give the file at this path, or None."""
+        return next((file for file in self.files if file.path == path), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A name under which revisions are published."""
+
+    name: str
+    created_at: datetime
+    head: Revision | None  # what ``main`` points to
+    refs: dict[str, str] = field(default_factory=dict)  # ref -> revision id
+
+
+def revision_id(files: Iterable[File]) -> str:
+    """Derive a revision's id: the sha256 of its manifest, cut to 40 hex digits.
+
+    The manifest is the list of (path, digest, size) sorted by path, so the same files have the same
+    id wherever and whenever they are published, and any change of a file changes it.
+    """
+    manifest = sorted([file.path, file.digest, file.size_bytes] for file in files)
+    text = json.dumps(manifest, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:40]
+
+
+def check_model_name(name: str) -> str:
+    """Return the name if a model may be called so: ``name`` or ``owner/name``.
+
+    Raises:
+        BadName: it may not.
+    """
+    parts = name.split("/")
+    if len(parts) > 2 or not all(is_plain(part) for part in parts):  # noqa: PLR2004  # owner/name
+        raise BadName(f"A model cannot be called {name!r}.", name=name)
+    return name
+
+
+def check_ref_name(name: str) -> str:
+    """Return the name if a branch, tag or alias may be called so.
+
+    Raises:
+        BadName: it may not; a 40-hex name would hide a revision.
+    """
+    if not REF.fullmatch(name) or ".." in name or "//" in name or COMMIT.fullmatch(name):
+        raise BadName(f"A ref cannot be called {name!r}.", name=name)
+    return name
+
+
+def check_file_path(path: str) -> str:
+    """Return the path if a file of a revision may lie there: relative, plain, forward slashes.
+
+    Raises:
+        BadName: it would leave the revision, or no file system could hold it.
+    """
+    parts = path.split("/")
+    plain = (
+        0 < len(path) <= 1024  # noqa: PLR2004  # no file system takes more
+        and path.isprintable()
+        and "\\" not in path
+        and ":" not in parts[0]
+        and all(part not in {"", ".", ".."} for part in parts)
+    )
+    if not plain:
+        raise BadName(
+            f"A file of a revision cannot lie at {path!r}.",
+            hint="Use a relative path with forward slashes and without '..'.",
+            path=path,
+        )
+    return path
+
+
+def is_plain(part: str) -> bool:
+    """Tell whether one part of a model's name is well formed, as the Hub's clients ask."""
+    return bool(NAME.fullmatch(part)) and not (
+        "--" in part or ".." in part or part.endswith((".git", ".", "-"))
+    )
+
+
+def split_address(address: str) -> tuple[str, str]:
+    """Split ``model``, ``model:ref`` or ``model@revision`` into model and ref or revision.
+
+    Raises:
+        BadName: the model's name is not well formed.
+    """
+    name, _, ref = address.replace("@", ":", 1).partition(":")
+    return check_model_name(name), ref or MAIN

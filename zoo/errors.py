@@ -1,0 +1,327 @@
+"""Every way the zoo can say no.
+
+ZooError
+├── Invalid                    what was given cannot be used
+│   ├── BadName
+│   ├── BadRequest
+│   ├── BadSetting
+│   ├── MalformedCheckpoint
+│   ├── MalformedPrototxt
+│   ├── MalformedCard
+│   ├── WeightsMismatch
+│   ├── IncompletePackage
+│   ├── UnreadablePicture
+│   ├── UnsafeArchive
+│   ├── MalformedArchive
+│   ├── EmptyDataset
+│   ├── OneClass
+│   ├── TooFewPictures
+│   └── ClassesDiffer
+├── Damaged                    bytes are not the bytes they should be
+│   ├── DigestMismatch
+│   └── ParityBroken
+├── NotFound
+│   ├── ModelNotFound
+│   ├── RevisionNotFound
+│   ├── FileNotFound
+│   ├── BlobNotFound
+│   ├── DatasetNotFound
+│   ├── JobNotFound
+│   └── PathNotFound
+├── Conflict                   true once, but something else has happened since
+│   ├── LeaseLost
+│   └── AddressInUse
+├── Unsupported                well formed, but beyond what the zoo can do
+│   ├── UnknownFormat
+│   ├── UnsupportedLayers
+│   ├── NoHead
+│   ├── NotRunnable
+│   └── OpenToOthers
+├── TooLarge
+├── StorageFull
+├── JobFailed
+└── Interrupted
+
+``except ZooError`` is the ``try`` of the doors (the command line, the web): one table there turns
+these classes into exit codes, another into HTTP answers. Each class's docstring is its default
+message, ``hint`` is the next step, and keywords become the ``detail`` of an answer.
+"""
+
+import errno
+import re
+from typing import ClassVar
+
+
+class ZooError(Exception):
+    """The zoo could not do what was asked."""
+
+    hint: str = "See `zoo doctor` for what this zoo stands on."
+    code: ClassVar[str] = "zoo_error"
+
+    def __init_subclass__(cls) -> None:
+        """Name the wire code after the class: ``BlobNotFound`` is ``blob_not_found``."""
+        cls.code = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+
+    def __init__(
+        self, message: str | None = None, *, hint: str | None = None, **detail: object
+    ) -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip().splitlines()[0])
+        self.detail = detail
+        if hint is not None:
+            self.hint = hint
+
+    def as_json(self) -> dict[str, object]:
+        """Write the error down in the one shape every door shows."""
+        return {
+            "error": {
+                "code": self.code,
+                "message": str(self),
+                "hint": self.hint,
+                "detail": self.detail,
+            }
+        }
+
+
+class Invalid(ZooError):
+    """What was given cannot be used."""
+
+
+class BadName(Invalid):
+    """This name cannot be used."""
+
+    hint = "Names are made of letters, digits, '.', '_' and '-', with at most one '/' for an owner."
+
+
+class BadRequest(Invalid):
+    """The request is not of the form this address takes."""
+
+    hint = "The form is told at /docs and in /openapi.json."
+
+
+class BadSetting(Invalid):
+    """A setting has a value that cannot be used."""
+
+    hint = "Settings come from ZOO_* variables, ./zoo.toml and ~/.config/zoo/zoo.toml."
+
+
+class MalformedCheckpoint(Invalid):
+    """The checkpoint's bytes do not follow its format."""
+
+    hint = "Fetch the file again and compare its checksum with the publisher's."
+
+
+class MalformedPrototxt(Invalid):
+    """The network description does not follow the prototxt format."""
+
+    hint = "Open the file at the line named, mend it, and import again."
+
+
+class MalformedCard(Invalid):
+    """The front matter of the card is not readable YAML."""
+
+    hint = "Mend the lines between the two '---' of the readme."
+
+
+class WeightsMismatch(Invalid):
+    """The weights do not fit the network they came with."""
+
+    hint = "Use the prototxt the weights were trained with."
+
+
+class IncompletePackage(Invalid):
+    """The folder lacks a file that a package needs."""
+
+    hint = "A Caffe package is a folder with a deploy.prototxt and a .caffemodel."
+
+
+class UnreadablePicture(Invalid):
+    """The file is not a picture that can be read."""
+
+    hint = "Give a JPEG, PNG, WebP, BMP, TIFF or PPM file."
+
+
+class UnsafeArchive(Invalid):
+    """The archive holds a member that would leave its folder."""
+
+    hint = "Pack the class folders again, with plain files and relative names only."
+
+
+class MalformedArchive(Invalid):
+    """The archive is damaged or not an archive."""
+
+    hint = "Give a folder of class folders, or a zip or tar of it."
+
+
+class EmptyDataset(Invalid):
+    """No readable picture was found."""
+
+    hint = "Give a folder that holds one folder of pictures per class."
+
+
+class OneClass(Invalid):
+    """All pictures are of one class; a classifier needs at least two."""
+
+    hint = "Add a folder with pictures of another class."
+
+
+class TooFewPictures(Invalid):
+    """A class has too few pictures to learn from and be measured on."""
+
+    hint = "Add pictures to the class named, or remove its folder."
+
+
+class ClassesDiffer(Invalid):
+    """The training and validation folders do not hold the same classes."""
+
+    hint = "Give both folders the same class folders, spelled alike."
+
+
+class Damaged(ZooError):
+    """Bytes are not the bytes they should be."""
+
+
+class DigestMismatch(Damaged):
+    """The bytes received do not have the digest announced for them."""
+
+    hint = "Send the file again; if it fails again, the copy at hand is damaged."
+
+
+class ParityBroken(Damaged):
+    """The exported graph does not compute what the network computes."""
+
+    hint = "Nothing was published. Keep the job's log and report it: this is a fault of the zoo."
+
+
+class NotFound(ZooError):
+    """There is nothing of that name."""
+
+
+class ModelNotFound(NotFound):
+    """There is no model of that name."""
+
+    hint = "See: zoo list"
+
+
+class RevisionNotFound(NotFound):
+    """The model has no such revision, tag or alias."""
+
+    hint = "See: zoo show MODEL"
+
+
+class FileNotFound(NotFound):
+    """The revision has no such file."""
+
+    hint = "See: zoo show MODEL --files"
+
+
+class BlobNotFound(NotFound):
+    """The store does not hold these bytes."""
+
+    hint = "The store and the catalog disagree; restore the store from a backup."
+
+
+class DatasetNotFound(NotFound):
+    """There is no dataset of that name."""
+
+    hint = "See: zoo datasets list"
+
+
+class JobNotFound(NotFound):
+    """There is no job of that number."""
+
+    hint = "See: zoo jobs"
+
+
+class PathNotFound(NotFound):
+    """There is no such file or folder."""
+
+    hint = "Check the spelling of the path."
+
+
+class Conflict(ZooError):
+    """Something else has happened since."""
+
+
+class LeaseLost(Conflict):
+    """Another attempt has taken this job over."""
+
+    hint = "Nothing to do: the newer attempt goes on with it."
+
+
+class AddressInUse(Conflict):
+    """Another program listens on this address."""
+
+    hint = "Choose another port: zoo serve --port 8081"
+
+
+class Unsupported(ZooError):
+    """The zoo cannot do this."""
+
+
+class UnknownFormat(Unsupported):
+    """No reader knows this file."""
+
+    hint = "Import a folder with a deploy.prototxt and a .caffemodel or .caffemodel.h5."
+
+
+class UnsupportedLayers(Unsupported):
+    """The network has layers the zoo cannot run."""
+
+    hint = "Every such layer is named in the detail."
+
+
+class NoHead(Unsupported):
+    """The network has no classifier that could be replaced."""
+
+    hint = "Fine-tuning needs a network that ends in one fully connected or 1 x 1 classifier."
+
+
+class NotRunnable(Unsupported):
+    """The revision holds no graph that can predict."""
+
+    hint = "Choose a revision that has a model.onnx: zoo show MODEL --files"
+
+
+class OpenToOthers(Unsupported):
+    """This server has no access control yet, so it listens on this machine only."""
+
+    hint = "Use --host 127.0.0.1 behind a proxy that authenticates its users."
+
+
+class TooLarge(ZooError):
+    """What was sent is larger than this zoo takes."""
+
+    hint = "The limits are settings; `zoo doctor` shows them."
+
+
+class StorageFull(ZooError):
+    """The disk is full; nothing half-written was kept."""
+
+    hint = "Free space on the disk named (or move ZOO_HOME), then run the command again."
+
+
+class JobFailed(ZooError):
+    """The job did not succeed."""
+
+    hint = "See: zoo jobs show NUMBER"
+
+
+class Interrupted(ZooError):
+    """Interrupted; what was done so far is kept."""
+
+    hint = "Run the same command again to go on."
+
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def is_full(error: BaseException) -> bool:
+    """Tell whether this error, or one it came from, means that a disk is full."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in FULL:
+            return True
+        if "database or disk is full" in str(cause):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False

@@ -1,0 +1,90 @@
+"""What a zoo is told from outside, read once into one frozen value.
+
+A ``ZOO_*`` variable wins over ``./zoo.toml``, that over ``~/.config/zoo/zoo.toml``, that over the
+default. Nothing else in the zoo reads the environment.
+"""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from zoo.errors import BadSetting
+
+MIB = 2**20
+GIB = 2**30
+
+
+class Settings(BaseSettings):
+    """The settings of one zoo; every field is a ``ZOO_`` variable of the same name."""
+
+    model_config = SettingsConfigDict(env_prefix="ZOO_", frozen=True, extra="forbid")
+
+    home: Path = Field(
+        default=Path("~/.zoo"), description="Folder of the catalog, the blobs and the caches."
+    )
+    database_url: str = Field(
+        default="", description="SQLAlchemy URL of the catalog; empty means SQLite in the home."
+    )
+    host: str = Field(default="127.0.0.1", description="Address `zoo serve` listens on.")
+    port: int = Field(default=8080, ge=0, le=65535, description="Port; 0 takes a free one.")
+    web_threads: int = Field(default=32, ge=1, description="Threads of the web process.")
+    worker_slots: int = Field(default=1, ge=0, description="Jobs `zoo serve` runs side by side.")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="Where networks run; auto takes CUDA when it is there."
+    )
+    lease_s: float = Field(
+        default=60.0, gt=0, description="Seconds after which a silent job is given to another."
+    )
+    max_upload_bytes: int = Field(default=16 * GIB, gt=0, description="Largest request body.")
+    max_archive_bytes: int = Field(
+        default=256 * GIB, gt=0, description="Largest unpacked size of a dataset archive."
+    )
+    max_picture_bytes: int = Field(default=64 * MIB, gt=0, description="Largest picture file.")
+    max_picture_pixels: int = Field(default=100_000_000, gt=0, description="Largest picture.")
+    served_models: int = Field(default=4, ge=1, description="Predictors held open at once.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # a zoo reads no .env
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Rank the sources, the strongest first."""
+        files = [Path("~/.config/zoo/zoo.toml").expanduser(), Path("zoo.toml")]
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, files)
+
+    @property
+    def catalog_url(self) -> str:
+        """The SQLAlchemy URL of the catalog."""
+        return self.database_url or f"sqlite:///{self.home / 'zoo.db'}"
+
+    def as_environment(self) -> dict[str, str]:
+        """Write the settings down for a process of this zoo to read."""
+        return {f"ZOO_{name.upper()}": str(value) for name, value in self}
+
+
+def read_settings(**given: Any) -> Settings:  # noqa: ANN401  # whatever a field takes
+    """Read the settings; ``given`` (a command's flags) wins over every other source.
+
+    Raises:
+        BadSetting: a value is not of its field's type, or a file is not TOML.
+    """
+    try:
+        settings = Settings(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise BadSetting(f"Setting {name!r}: {first['msg']}", name=name) from error
+    except ValueError as error:
+        raise BadSetting(f"zoo.toml cannot be read: {error}") from error
+    return settings.model_copy(update={"home": settings.home.expanduser().absolute()})

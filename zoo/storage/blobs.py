@@ -1,0 +1,56 @@
+"""What a blob store promises. Keepers: ``local`` and ``memory``; one test file tries them all."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from zoo.domain.revision import Blob
+
+
+class BlobStore(Protocol):
+    """A place for immutable bytes, each named by its sha256."""
+
+    def put(self, chunks: Iterable[bytes], *, expected: str | None = None) -> Blob:
+        """Keep the bytes and return their name; keeping them twice is keeping them once.
+
+        When this returns, the bytes survive a power cut. When it raises, nothing was kept.
+
+        Raises:
+            DigestMismatch: ``expected`` was given and is not the sha256 of the bytes.
+            StorageFull: there is no room.
+        """
+        ...
+
+    def has(self, digest: str) -> bool:
+        """Tell whether these bytes are kept."""
+        ...
+
+    def open(self, digest: str) -> BinaryIO:
+        """Open the bytes for reading, seekable.
+
+        Raises:
+            BlobNotFound: they are not kept.
+        """
+        ...
+
+    def local_path(self, digest: str) -> Path:
+        """Give a file of this machine that holds the bytes, to be read and memory-mapped only.
+
+        Raises:
+            BlobNotFound: they are not kept.
+        """
+        ...
+
+    def delete(self, digest: str) -> None:
+        """Forget the bytes; forgetting what is not there is no error."""
+        ...
+
+    def list_blobs(self) -> Iterator[Blob]:
+        """Go through everything that is kept."""
+        ...
+
+
+def chunks_of(file: BinaryIO, *, size_bytes: int = 2**20) -> Iterator[bytes]:
+    """Read a file piece by piece."""
+    while chunk := file.read(size_bytes):
+        yield chunk

@@ -1,0 +1,60 @@
+"""Blobs in memory, for tests and for trying things out."""
+
+import hashlib
+import io
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from zoo.domain.revision import Blob
+from zoo.errors import BlobNotFound, DigestMismatch
+
+
+class MemoryBlobs:
+    """A blob store that is gone with its process."""
+
+    def __init__(self, spill: Path) -> None:
+        self._kept: dict[str, bytes] = {}
+        self._spill = spill  # a folder for those who need a file
+
+    def put(self, chunks: Iterable[bytes], *, expected: str | None = None) -> Blob:
+        """Keep the bytes; see ``BlobStore.put``."""
+        data = b"".join(chunks)
+        digest = hashlib.sha256(data).hexdigest()
+        if expected not in {None, digest}:
+            raise DigestMismatch(
+                f"The bytes have sha256 {digest}, but {expected} was announced.",
+                expected=expected,
+                found=digest,
+            )
+        self._kept[digest] = data
+        return Blob(digest=digest, size_bytes=len(data))
+
+    def has(self, digest: str) -> bool:
+        """Tell whether these bytes are kept."""
+        return digest in self._kept
+
+    def open(self, digest: str) -> BinaryIO:
+        """Open the bytes for reading; see ``BlobStore.open``."""
+        return io.BytesIO(self._get(digest))
+
+    def local_path(self, digest: str) -> Path:
+        """Spill the bytes to a file and give its path."""
+        path = self._spill / digest
+        path.write_bytes(self._get(digest))
+        return path
+
+    def delete(self, digest: str) -> None:
+        """Forget the bytes."""
+        self._kept.pop(digest, None)
+
+    def list_blobs(self) -> Iterator[Blob]:
+        """Go through everything that is kept, in the order of the digests."""
+        for digest in sorted(self._kept):
+            yield Blob(digest=digest, size_bytes=len(self._kept[digest]))
+
+    def _get(self, digest: str) -> bytes:
+        try:
+            return self._kept[digest]
+        except KeyError as error:
+            raise BlobNotFound(f"The store does not hold {digest}.", digest=digest) from error
