@@ -313,6 +313,7 @@ class Interrupted(ZooError):
 
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+DISK_FULL = "53100"  # PostgreSQL's code of the condition
 
 
 def is_full(error: BaseException) -> bool:
@@ -320,6 +321,8 @@ def is_full(error: BaseException) -> bool:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno in FULL:
+            return True
+        if getattr(cause, "sqlstate", None) == DISK_FULL:
             return True
         if "database or disk is full" in str(cause):
             return True

@@ -6,6 +6,7 @@ default. Nothing else in the zoo reads the environment.
 
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import quote
 
 from pydantic import Field, ValidationError
 from pydantic_settings import (
@@ -66,7 +67,7 @@ class Settings(BaseSettings):
     @property
     def catalog_url(self) -> str:
         """The SQLAlchemy URL of the catalog."""
-        return self.database_url or f"sqlite:///{self.home / 'zoo.db'}"
+        return self.database_url or f"sqlite:///{quote(str(self.home / 'zoo.db'))}"
 
     def as_environment(self) -> dict[str, str]:
         """Write the settings down for a process of this zoo to read."""

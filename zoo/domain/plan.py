@@ -24,7 +24,11 @@ class Plan:
 
     def as_json(self) -> dict[str, Any]:
         """Write the plan down as training.json holds it."""
-        return asdict(self) | {"c_grid": list(self.c_grid), "because": list(self.because)}
+        return asdict(self) | {
+            "strategy": self.strategy.value,
+            "c_grid": list(self.c_grid),
+            "because": list(self.because),
+        }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:

@@ -48,6 +48,8 @@ class Preprocessing:
     def as_json(self) -> dict[str, Any]:
         """Write the value down with plain JSON types."""
         return asdict(self) | {
+            "resize": self.resize.value,
+            "channels": self.channels.value,
             "crop_px": list(self.crop_px),
             "mean": list(self.mean),
             "std": list(self.std),

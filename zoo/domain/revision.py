@@ -10,7 +10,8 @@ from typing import Any
 
 from zoo.errors import BadName
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
+MOST_LETTERS = 96  # of a model's name, and of its owner's
+NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MOST_LETTERS - 1}}}")
 REF = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+-]{0,127}")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 MAIN = "main"
@@ -147,11 +148,21 @@ def is_plain(part: str) -> bool:
     )
 
 
+def derive_name(text: str, *, otherwise: str) -> str:
+    """Make a name without an owner of any text; ``otherwise`` where nothing of it can stay."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", text)
+    single = re.sub(r"-{2,}", "-", re.sub(r"\.{2,}", ".", plain))
+    name = re.sub(r"(\.git|[._-])+$", "", single[:MOST_LETTERS]).lstrip("._-")
+    return name or otherwise
+
+
 def split_address(address: str) -> tuple[str, str]:
     """Split ``model``, ``model:ref`` or ``model@revision`` into model and ref or revision.
 
     Raises:
-        BadName: the model's name is not well formed.
+        BadName: the model's name, or what stands behind it, is not well formed.
     """
     name, _, ref = address.replace("@", ":", 1).partition(":")
+    if ref and not REF.fullmatch(ref):
+        raise BadName(f"There can be no ref or revision {ref!r}.", name=ref)
     return check_model_name(name), ref or MAIN

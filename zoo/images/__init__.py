@@ -1,0 +1,1 @@
+"""Pictures, folders and archives of pictures. Pillow and numpy."""

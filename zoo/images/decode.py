@@ -1,0 +1,154 @@
+"""A picture file becomes upright 8-bit RGB pixels, or one clear reason why it cannot."""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+from PIL.Image import DecompressionBombError, Image
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+
+from zoo.errors import PathNotFound, UnreadablePicture
+from zoo.images.colour import as_rgb
+from zoo.images.orientation import EXIF_TAG, Box, turn_upright
+from zoo.images.table import HEAD_BYTES, describe_foreign, find_format
+
+OVERSAMPLING = 2
+"""A reduced JPEG keeps at least so many times the pixels that are needed."""
+
+FEWER_PIXELS = "Make the picture smaller, or raise ZOO_MAX_PICTURE_PIXELS."
+
+# What Pillow's readers raise on damaged files; found by reading them and by damaging files.
+BROKEN = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    EOFError,
+    ArithmeticError,
+    AttributeError,
+    AssertionError,
+    RuntimeError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decoded:
+    """Pixels, and where among them the picture lies.
+
+    The extent differs from the image's size only for a reduced JPEG, whose last column and row may
+    be covered by the picture in part: 3002 pixels reduced by 8 are 375.25 pixels of 376.
+    """
+
+    image: Image  # RGB, 8 bit
+    extent: Box
+
+
+def decode(picture: bytes | Path, *, name: str, max_pixels: int) -> Image:
+    """Decode a picture file of a known format into upright 8-bit RGB pixels, all of them.
+
+    The format (JPEG, PNG, WebP, BMP, TIFF, PPM) is told by content. Of an animation or a file of
+    several pages, the first picture counts. See `zoo.images.colour` for how colours are treated.
+
+    Raises:
+        UnreadablePicture: not such a file, damaged, cut short, or of more than ``max_pixels``.
+        PathNotFound: there is no file at that path.
+    """
+    return decode_reduced(picture, name=name, max_pixels=max_pixels, at_least_px=None).image
+
+
+def decode_reduced(
+    picture: bytes | Path, *, name: str, max_pixels: int, at_least_px: int | None
+) -> Decoded:
+    """Decode like `decode`, but a large JPEG only as finely as a smaller copy of it needs.
+
+    ``at_least_px`` is the side the copy will have. The JPEG decoder then skips work (to 1/2, 1/4 or
+    1/8 of the size) as long as the shorter side keeps twice that many pixels. A 12-megapixel
+    picture takes a third of the time. A crop of 224 from 256 then differs by 0.24 levels of 255 on
+    average, by 0.52 in the worst of 24 pictures, and by 6 in the worst pixel. (Without the factor
+    of two it would be 0.70, 2.3 and 28.)
+
+    Raises:
+        UnreadablePicture: as `decode`.
+        PathNotFound: as `decode`.
+    """
+    with _opened(picture, name=name) as file:
+        head = file.read(HEAD_BYTES)
+        file.seek(0)
+        known = find_format(head)
+        if known is None:
+            raise UnreadablePicture(f"{name}: {describe_foreign(head)}.", name=name)
+        with _named(name), known.reader(file) as image:
+            _check_pixels(image, name=name, max_pixels=max_pixels)
+            extent = _loaded(image, at_least_px)
+            upright, extent = turn_upright(as_rgb(image), extent, _orientation(image))
+            return Decoded(image=upright, extent=extent)
+
+
+@contextmanager
+def _opened(picture: bytes | Path, *, name: str) -> Iterator[BinaryIO]:
+    """Open the file, or the bytes like a file."""
+    if isinstance(picture, bytes):
+        yield BytesIO(picture)
+        return
+    try:
+        file = picture.open("rb")
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise PathNotFound(f"{name}: there is no such file.", path=name) from error
+    except OSError as error:
+        raise UnreadablePicture(f"{name}: {error.strerror}.", name=name) from error
+    with file:
+        yield file
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Turn what Pillow raises on a damaged file into an error that names it."""
+    try:
+        yield
+    except DecompressionBombError as error:  # only from WebP, whose reader asks Pillow's own limit
+        raise UnreadablePicture(f"{name}: {error}", hint=FEWER_PIXELS, name=name) from error
+    except BROKEN as error:
+        reason = str(error).strip() or type(error).__name__
+        raise UnreadablePicture(
+            f"{name}: damaged or cut short ({reason}).",
+            hint="Copy the file again from where it came, or leave it out.",
+            name=name,
+        ) from error
+
+
+def _check_pixels(image: ImageFile, *, name: str, max_pixels: int) -> None:
+    """Refuse a picture by its announced size, before memory is taken for it."""
+    if not 0 < image.width * image.height <= max_pixels:
+        raise UnreadablePicture(
+            f"{name}: {image.width} x {image.height} pixels; 1 to {max_pixels} are taken.",
+            hint=FEWER_PIXELS,
+            name=name,
+        )
+
+
+def _loaded(image: ImageFile, at_least_px: int | None) -> Box:
+    """Decode the pixels and tell where among them the picture lies."""
+    drafted = None
+    if at_least_px is not None and isinstance(image, JpegImageFile):
+        least = OVERSAMPLING * at_least_px
+        drafted = image.draft(None, (least, least))
+    image.load()
+    return (0.0, 0.0, *image.size) if drafted is None else drafted[1]
+
+
+def _orientation(image: Image) -> object:
+    """Read the EXIF orientation; a picture with damaged EXIF is still a picture."""
+    try:
+        return image.getexif().get(EXIF_TAG)
+    except BROKEN:
+        return None

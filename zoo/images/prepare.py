@@ -1,0 +1,95 @@
+"""Pixels become the one array that training, evaluation, export and serving all read.
+
+Nothing else in the zoo resizes or crops. So a picture is seen alike wherever it is seen.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL.Image import Image, Resampling
+
+from zoo.domain.preprocessing import Preprocessing, Resize
+from zoo.images.decode import decode_reduced
+from zoo.images.orientation import Box
+
+Pixels = NDArray[np.uint8]
+"""H x W x 3, RGB."""
+
+
+def read_picture(
+    picture: bytes | Path, preprocessing: Preprocessing, *, name: str, max_pixels: int
+) -> Pixels:
+    """Read a picture file as the array a network takes: decode, then prepare.
+
+    A large JPEG is decoded only as finely as needed; `decode_reduced` tells the difference.
+
+    Raises:
+        UnreadablePicture: the file is not a picture, damaged, or of more than ``max_pixels``.
+        PathNotFound: there is no file at that path.
+    """
+    decoded = decode_reduced(
+        picture, name=name, max_pixels=max_pixels, at_least_px=_longest_px(preprocessing)
+    )
+    return prepare(decoded.image, preprocessing, extent=decoded.extent)
+
+
+def prepare(image: Image, preprocessing: Preprocessing, *, extent: Box | None = None) -> Pixels:
+    """Resize and centre crop an RGB picture into H x W x 3 uint8 of exactly ``crop_px``.
+
+    Only the window that the crop keeps is resized, in one antialiased bilinear step. This equals
+    resizing the whole picture and then cropping it (torchvision's Resize and CenterCrop on a PIL
+    image) but for rounding: over 60 photographs, cropped to 64, 112 and 224, the mean difference
+    was 0.02 levels of 255 (0.27 in the worst of them), and no pixel differed by more than 2.
+
+    A picture that has the size asked for comes through bit-identical. A smaller one is scaled up.
+    Where ``resize_px`` would leave a side shorter than the crop, the picture is scaled further up
+    until the crop fits in it; nothing is ever padded.
+
+    Args:
+        image: the picture, in RGB.
+        preprocessing: how to resize and what to crop.
+        extent: where in the image the picture lies; all of it, unless `decode_reduced` says so.
+    """
+    left, top, right, bottom = extent or (0.0, 0.0, *image.size)
+    width, height = right - left, bottom - top
+    resized_width, resized_height = _resized(width, height, preprocessing)
+    crop_height, crop_width = preprocessing.crop_px
+    x0, x1 = _kept(width, resized_width, crop_width)
+    y0, y1 = _kept(height, resized_height, crop_height)
+    window = (left + x0, top + y0, left + x1, top + y1)
+    return np.array(image.resize((crop_width, crop_height), Resampling.BILINEAR, box=window))
+
+
+def _kept(side: float, resized: int, crop: int) -> tuple[float, float]:
+    """Give the part of a side that the centre crop keeps, in pixels before the resize."""
+    first = round((resized - crop) / 2)  # as torchvision rounds: half to even
+    return first * side / resized, (first + crop) * side / resized
+
+
+def _resized(width: float, height: float, preprocessing: Preprocessing) -> tuple[int, int]:
+    """Give the width and height that the whole picture would be resized to."""
+    if preprocessing.resize is Resize.SQUASH:
+        return _squashed(preprocessing)
+    crop_height, crop_width = preprocessing.crop_px
+    short = min(width, height)
+    target = preprocessing.resize_px
+    resized_width, resized_height = int(target * width / short), int(target * height / short)
+    if resized_width >= crop_width and resized_height >= crop_height:
+        return resized_width, resized_height
+    if crop_width * height >= crop_height * width:  # the width is what the crop lacks most
+        return crop_width, max(int(crop_width * height / width), crop_height)
+    return max(int(crop_height * width / height), crop_width), crop_height
+
+
+def _squashed(preprocessing: Preprocessing) -> tuple[int, int]:
+    """Give both sides ``resize_px``; for a crop that is not square, in the crop's proportions."""
+    crop_height, crop_width = preprocessing.crop_px
+    short = min(crop_height, crop_width)
+    target = max(preprocessing.resize_px, short)
+    return round(target * crop_width / short), round(target * crop_height / short)
+
+
+def _longest_px(preprocessing: Preprocessing) -> int:
+    """Give a side that the resized picture's shorter side never exceeds."""
+    return max(preprocessing.resize_px, *preprocessing.crop_px, *_squashed(preprocessing))
