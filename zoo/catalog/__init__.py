@@ -1,0 +1,1 @@
+"""What is known of the bytes: models, revisions, refs, datasets, jobs. SQL."""

@@ -1,0 +1,137 @@
+"""The connection to the catalog: one transaction at a time, short, reading or writing."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.orm import Session
+
+from zoo.errors import BadSetting, StorageFull, is_full
+
+SCHEMA = "0001"  # the migration this code was written for
+BUSY_TIMEOUT_MS = 30_000
+WRITERS = 0x7A6F6F  # the advisory lock of PostgreSQL that writers take: "zoo"
+OUT_OF_REACH = (
+    "unable to open",
+    "readonly",
+    "not a database",
+    "connection failed",
+    "connection timeout",
+    "failed to resolve host",
+)
+
+
+class Database:
+    """The catalog's database: SQLite in WAL mode, or PostgreSQL."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.engine = _make_engine(url)
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """Open a transaction that sees one state of the catalog and changes nothing."""
+        with self._transaction(is_write=False) as db:
+            yield db
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """Open a transaction that commits at its end, or leaves no trace when it raises."""
+        with self._transaction(is_write=True) as db:
+            yield db
+
+    def find_schema(self) -> str | None:
+        """Give the migration the database stands at, or None where there is no schema yet."""
+        with self._translated(), self.engine.connect() as connection:
+            connection.execution_options(zoo_write=False)  # It waits for no writer.
+            if not self.engine.dialect.has_table(connection, "alembic_version"):
+                return None
+            return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+    @property
+    def shown_url(self) -> str:
+        """The URL without its password."""
+        return make_url(self.url).render_as_string(hide_password=True)
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self.engine.dispose()
+
+    @contextmanager
+    def _transaction(self, *, is_write: bool) -> Iterator[Session]:
+        options: dict[str, Any] = {"zoo_write": is_write}
+        if not is_write and self.engine.dialect.name == "postgresql":
+            options["isolation_level"] = "REPEATABLE READ"  # what a reader sees in SQLite too
+        with (
+            self._translated(),
+            self.engine.connect() as connection,
+            Session(connection.execution_options(**options)) as db,
+        ):
+            yield db
+            if is_write:
+                db.commit()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turn the database's faults that a user can mend into ours."""
+        try:
+            yield
+        except DBAPIError as error:
+            where = self.shown_url
+            if is_full(error):
+                raise StorageFull(f"No room left for the catalog at {where}.") from error
+            if _is_out_of_reach(error):
+                raise BadSetting(
+                    f"The catalog at {where} cannot be opened: {error.orig}",
+                    hint="Check ZOO_HOME and ZOO_DATABASE_URL.",
+                    url=where,
+                ) from error
+            raise
+
+
+def _is_out_of_reach(error: DBAPIError) -> bool:
+    """Tell an unreachable database from one that refused a statement."""
+    said = str(error.orig)
+    return any(words in said for words in OUT_OF_REACH)
+
+
+def _make_engine(url: str) -> Engine:
+    try:
+        engine = create_engine(url)
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+        raise BadSetting(
+            f"ZOO_DATABASE_URL cannot be used: {error}",
+            hint="Use sqlite:///PATH, or postgresql://... with `pip install 'zoo[postgres]'`.",
+        ) from error
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    else:
+        event.listen(engine, "begin", _begin_postgresql)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401  # a raw connection
+    """Set what SQLite forgets between connections, and take its transactions into our hands."""
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """Take the write lock at the start: a reader that turns writer later could deadlock."""
+    is_write = connection.get_execution_options().get("zoo_write", True)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    """Let one writer in at a time, as SQLite does: two who add the same name would collide."""
+    if connection.get_execution_options().get("zoo_write", True):
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITERS})")

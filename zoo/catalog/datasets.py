@@ -1,0 +1,120 @@
+"""Datasets: rows in, domain values out."""
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from zoo.catalog.models import add_blobs
+from zoo.catalog.tables import DatasetRow, PictureRow
+from zoo.domain.dataset import Dataset, DatasetSummary, Picture, Skipped
+from zoo.domain.revision import COMMIT, Blob, check_model_name
+from zoo.errors import DatasetNotFound
+
+
+def add_dataset(db: Session, dataset: Dataset, *, now: datetime) -> Dataset:
+    """Add a dataset; the same pictures under the same name again are the same dataset.
+
+    Raises:
+        BadName: a dataset cannot be called so.
+    """
+    check_model_name(dataset.name)
+    row = _find_row(db, dataset.name, dataset.id)
+    if row is None:
+        blobs = (Blob(digest=p.digest, size_bytes=p.size_bytes) for p in dataset.pictures)
+        add_blobs(db, blobs, now=now)
+        row = _add_row(db, dataset, now)
+    return _dataset(row)
+
+
+def get_dataset(db: Session, address: str) -> Dataset:
+    """Give the newest dataset of a name, or the one at ``name@id``.
+
+    Raises:
+        BadName: no dataset can be called so.
+        DatasetNotFound: there is none.
+    """
+    return _dataset(_get_row(db, address))
+
+
+def get_dataset_pk(db: Session, address: str) -> int:
+    """Give a dataset's row key, for lineage."""
+    return _get_row(db, address).pk
+
+
+def list_datasets(db: Session) -> list[DatasetSummary]:
+    """List all datasets by name, the newest of a name first."""
+    rows = db.scalars(select(DatasetRow).order_by(DatasetRow.name, DatasetRow.pk.desc()))
+    return [
+        DatasetSummary(
+            name=row.name,
+            id=row.id,
+            classes=tuple(row.classes),
+            counts=row.counts,
+            skipped=len(row.skipped),
+            created_at=row.created_at,
+        )
+        for row in rows
+    ]
+
+
+def _add_row(db: Session, dataset: Dataset, now: datetime) -> DatasetRow:
+    row = DatasetRow(
+        name=dataset.name,
+        id=dataset.id,
+        classes=list(dataset.classes),
+        skipped=[[skipped.path, skipped.reason] for skipped in dataset.skipped],
+        counts=dataset.counts(),
+        split_source=dataset.split_source,
+        created_at=now,
+        pictures=[
+            PictureRow(
+                position=position,
+                path=picture.path,
+                label=picture.label,
+                split=picture.split,
+                digest=picture.digest,
+                size_bytes=picture.size_bytes,
+            )
+            for position, picture in enumerate(dataset.pictures)
+        ],
+    )
+    db.add(row)
+    db.flush()
+    return row
+
+
+def _get_row(db: Session, address: str) -> DatasetRow:
+    name, _, identity = address.partition("@")
+    can_be = not identity or COMMIT.fullmatch(identity)
+    row = _find_row(db, check_model_name(name), identity) if can_be else None
+    if row is None:
+        raise DatasetNotFound(f"There is no dataset {address!r}.", name=address)
+    return row
+
+
+def _find_row(db: Session, name: str, identity: str) -> DatasetRow | None:
+    wanted = select(DatasetRow).where(DatasetRow.name == name).order_by(DatasetRow.pk.desc())
+    if identity:
+        wanted = wanted.where(DatasetRow.id == identity)
+    return db.scalars(wanted.limit(1)).first()
+
+
+def _dataset(row: DatasetRow) -> Dataset:
+    return Dataset(
+        name=row.name,
+        classes=tuple(row.classes),
+        pictures=tuple(
+            Picture(
+                path=picture.path,
+                label=picture.label,
+                split=picture.split,
+                digest=picture.digest,
+                size_bytes=picture.size_bytes,
+            )
+            for picture in row.pictures
+        ),
+        skipped=tuple(Skipped(path=path, reason=reason) for path, reason in row.skipped),
+        split_source=row.split_source,
+        created_at=row.created_at,
+    )

@@ -1,0 +1,241 @@
+"""All tables of the catalog.
+
+Constraints are named by convention, so that migrations can speak of them; enums are stored by
+value; times are UTC. Rows stay in this room: everyone else sees domain values.
+"""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Enum,
+    ForeignKey,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.types import TypeDecorator
+
+from zoo.domain.dataset import Split
+from zoo.domain.job import JobKind, JobState
+
+CONVENTION = {
+    "ix": "ix_%(column_0_N_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Moment(TypeDecorator[datetime]):
+    """A time in UTC; SQLite gives it back without a zone, PostgreSQL in the session's."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_result_value(self, value: datetime | None, dialect: object) -> datetime | None:  # noqa: ARG002  # the signature is SQLAlchemy's
+        """Put the zone back where the database lost or changed it."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def by_value(kind: type[StrEnum]) -> Enum:
+    """Store an enum by its value, as text that later versions may add to."""
+    return Enum(
+        kind,
+        native_enum=False,
+        length=32,
+        create_constraint=False,
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
+class Base(DeclarativeBase):
+    """What all tables share."""
+
+    metadata = MetaData(naming_convention=CONVENTION)
+    type_annotation_map = {  # noqa: RUF012  # SQLAlchemy reads it from the class
+        datetime: Moment,
+        dict[str, Any]: JSON,
+        Split: by_value(Split),
+        JobKind: by_value(JobKind),
+        JobState: by_value(JobState),
+    }
+
+
+class BlobRow(Base):
+    """Bytes of the store that files or pictures point to; the row comes after the bytes."""
+
+    __tablename__ = "blobs"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[datetime]
+
+
+class ModelRow(Base):
+    """A name under which revisions are published."""
+
+    __tablename__ = "models"
+
+    pk: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(200), unique=True)
+    created_at: Mapped[datetime]
+    refs: Mapped[list["RefRow"]] = relationship(order_by="RefRow.name")
+
+
+class RevisionRow(Base):
+    """An immutable set of files of one model."""
+
+    __tablename__ = "revisions"
+
+    pk: Mapped[int] = mapped_column(primary_key=True)
+    model_pk: Mapped[int] = mapped_column(ForeignKey("models.pk"))
+    id: Mapped[str] = mapped_column(String(40), index=True)
+    message: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime]
+    previous_pk: Mapped[int | None] = mapped_column(ForeignKey("revisions.pk"))
+    parent_pk: Mapped[int | None] = mapped_column(ForeignKey("revisions.pk"), index=True)
+    dataset_pk: Mapped[int | None] = mapped_column(ForeignKey("datasets.pk"), index=True)
+    job_id: Mapped[int | None] = mapped_column(ForeignKey("jobs.id"))
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    summary: Mapped[dict[str, Any]]
+
+    model: Mapped[ModelRow] = relationship()
+    previous: Mapped["RevisionRow | None"] = relationship(
+        foreign_keys=[previous_pk], remote_side=[pk]
+    )
+    parent: Mapped["RevisionRow | None"] = relationship(foreign_keys=[parent_pk], remote_side=[pk])
+    dataset: Mapped["DatasetRow | None"] = relationship()
+    files: Mapped[list["FileRow"]] = relationship(order_by="FileRow.path")
+
+    __table_args__ = (
+        # The same files published twice under one model are one revision.
+        UniqueConstraint("model_pk", "id"),
+    )
+
+
+class FileRow(Base):
+    """A file of a revision."""
+
+    __tablename__ = "files"
+
+    revision_pk: Mapped[int] = mapped_column(ForeignKey("revisions.pk"), primary_key=True)
+    path: Mapped[str] = mapped_column(String(1024), primary_key=True)
+    digest: Mapped[str] = mapped_column(ForeignKey("blobs.digest"), index=True)
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+
+
+class RefRow(Base):
+    """A movable name of a revision."""
+
+    __tablename__ = "refs"
+
+    model_pk: Mapped[int] = mapped_column(ForeignKey("models.pk"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(128), primary_key=True)
+    revision_pk: Mapped[int] = mapped_column(ForeignKey("revisions.pk"), index=True)
+    revision: Mapped[RevisionRow] = relationship()
+
+
+class RefMoveRow(Base):
+    """One move of a ref, kept for ever."""
+
+    __tablename__ = "ref_moves"
+
+    pk: Mapped[int] = mapped_column(primary_key=True)
+    model_pk: Mapped[int] = mapped_column(ForeignKey("models.pk"), index=True)
+    ref: Mapped[str] = mapped_column(String(128))
+    old_pk: Mapped[int | None] = mapped_column(ForeignKey("revisions.pk"))
+    new_pk: Mapped[int | None] = mapped_column(ForeignKey("revisions.pk"))
+    at: Mapped[datetime]
+
+    old: Mapped[RevisionRow | None] = relationship(foreign_keys=[old_pk])
+    new: Mapped[RevisionRow | None] = relationship(foreign_keys=[new_pk])
+
+
+class DatasetRow(Base):
+    """A manifest of labelled pictures; one name may have several over time, the newest counts."""
+
+    __tablename__ = "datasets"
+
+    pk: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(200), index=True)
+    id: Mapped[str] = mapped_column(String(40), index=True)
+    classes: Mapped[list[str]] = mapped_column(JSON)
+    skipped: Mapped[list[list[str]]] = mapped_column(JSON)  # [path, reason]
+    counts: Mapped[dict[str, Any]]  # split -> class -> pictures
+    split_source: Mapped[str] = mapped_column(String(16))
+    created_at: Mapped[datetime]
+    pictures: Mapped[list["PictureRow"]] = relationship(order_by="PictureRow.position")
+
+    __table_args__ = (UniqueConstraint("name", "id"),)
+
+
+class PictureRow(Base):
+    """One labelled picture of a dataset."""
+
+    __tablename__ = "pictures"
+
+    dataset_pk: Mapped[int] = mapped_column(ForeignKey("datasets.pk"), primary_key=True)
+    position: Mapped[int] = mapped_column(Integer, primary_key=True)
+    path: Mapped[str] = mapped_column(String(1024))
+    label: Mapped[str] = mapped_column(String(256))
+    split: Mapped[Split]
+    digest: Mapped[str] = mapped_column(ForeignKey("blobs.digest"), index=True)
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+
+
+class JobRow(Base):
+    """One piece of work; all that the web and the workers share."""
+
+    __tablename__ = "jobs"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[JobKind]
+    state: Mapped[JobState] = mapped_column(index=True)
+    priority: Mapped[int] = mapped_column(default=0)
+    params: Mapped[dict[str, Any]]
+    result: Mapped[dict[str, Any] | None]
+    error: Mapped[dict[str, Any] | None]
+    attempt: Mapped[int] = mapped_column(default=0)  # the fencing token
+    lease_until: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class AttemptRow(Base):
+    """One try at a job."""
+
+    __tablename__ = "attempts"
+
+    job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    worker: Mapped[str] = mapped_column(String(200))  # host and process that claimed it
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    outcome: Mapped[str | None] = mapped_column(String(32))
+
+
+class EventRow(Base):
+    """One thing an attempt said of its progress."""
+
+    __tablename__ = "job_events"
+
+    job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    attempt: Mapped[int]
+    at: Mapped[datetime]
+    step: Mapped[str] = mapped_column(String(32))
+    message: Mapped[str] = mapped_column(Text)
+    done: Mapped[int | None]
+    total: Mapped[int | None]
