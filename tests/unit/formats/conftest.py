@@ -1,0 +1,102 @@
+"""Tiny Caffe files, built byte by byte."""
+
+import struct
+from types import SimpleNamespace
+
+import pytest
+
+
+def varint(value):
+    octets = bytearray()
+    value %= 2**64
+    while value > 0x7F:
+        octets.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*octets, value])
+
+
+def field(number, content):
+    """A varint field for a number, a length-delimited one for bytes."""
+    if isinstance(content, int):
+        return varint(number << 3) + varint(content)
+    content = content.encode() if isinstance(content, str) else content
+    return varint(number << 3 | 2) + varint(len(content)) + content
+
+
+def floats(*values):
+    return struct.pack(f"<{len(values)}f", *values)
+
+
+def doubles(*values):
+    return struct.pack(f"<{len(values)}d", *values)
+
+
+def shape(*dims):
+    return field(7, field(1, b"".join(map(varint, dims))))
+
+
+def blob(dims, values):
+    return field(5, floats(*values)) + shape(*dims)
+
+
+def v2_layer(name, *blobs, kind="Convolution"):
+    content = field(1, name) + field(2, kind) + b"".join(field(7, each) for each in blobs)
+    return field(100, content)
+
+
+def v1_layer(name, *blobs, kind=4):
+    content = field(4, name) + field(5, kind) + b"".join(field(6, each) for each in blobs)
+    return field(2, content)
+
+
+@pytest.fixture(scope="session")
+def proto():
+    """Functions that write protobuf's wire format."""
+    return SimpleNamespace(
+        varint=varint,
+        field=field,
+        floats=floats,
+        doubles=doubles,
+        shape=shape,
+        blob=blob,
+        v1_layer=v1_layer,
+        v2_layer=v2_layer,
+    )
+
+
+TINY_PROTOTXT = """
+name: "Tiny"
+input: "data"
+input_shape { dim: 1 dim: 2 dim: 6 dim: 6 }
+layer {
+  name: "conv"
+  type: "Convolution"
+  bottom: "data"
+  top: "conv"
+  convolution_param { num_output: 4 kernel_size: 3 group: 2 }
+}
+layer { name: "bn" type: "BatchNorm" bottom: "conv" top: "conv" }
+layer { name: "scale" type: "Scale" bottom: "conv" top: "conv" scale_param { bias_term: true } }
+layer { name: "relu" type: "ReLU" bottom: "conv" top: "conv" }
+layer {
+  name: "pool"
+  type: "Pooling"
+  bottom: "conv"
+  top: "pool"
+  pooling_param { pool: MAX kernel_size: 3 stride: 2 }
+}
+layer {
+  name: "ip"
+  type: "InnerProduct"
+  bottom: "pool"
+  top: "ip"
+  inner_product_param { num_output: 3 transpose: true }
+}
+layer { name: "prob" type: "Softmax" bottom: "ip" top: "prob" }
+"""
+
+
+@pytest.fixture(scope="session")
+def tiny_prototxt():
+    """A network with every kind of weights."""
+    return TINY_PROTOTXT

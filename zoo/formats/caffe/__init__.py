@@ -1,0 +1,1 @@
+"""Caffe: prototxt and caffemodel to a network description and Weights, and back."""
