@@ -1,0 +1,1 @@
+"""Networks out: ONNX with preprocessing inside, and the proof that it computes the same."""

@@ -1,0 +1,136 @@
+"""The proof that an exported graph computes what the network computes, picture by picture."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as states
+
+from zoo.domain.weights import Array
+from zoo.errors import ParityBroken
+
+TOLERANCE = 1e-4  # of a probability
+TIE = 1e-5  # two classes nearer than this may change places
+
+# ONNX Runtime's errors have no kind in common but Exception.
+RUNTIME_ERRORS = (
+    states.Fail,
+    states.InvalidArgument,
+    states.InvalidGraph,
+    states.InvalidProtobuf,
+    states.NotImplemented,
+    states.RuntimeException,
+)
+INPUT = "images"
+OUTPUT = "probabilities"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parity:
+    """How far torch and ONNX Runtime differ over a set of pictures."""
+
+    pictures: int
+    top1_equal: int
+    ties: int  # pictures whose two best classes changed places within rounding
+    max_abs_difference: float
+    max_rel_difference: float  # to the picture's largest probability
+    provider: str
+    onnxruntime: str  # version
+
+    def as_json(self) -> dict[str, Any]:
+        """Write it down as parity.json holds it."""
+        return asdict(self)
+
+
+def check_parity(
+    network_probabilities: Callable[[Array], Array],
+    graph: bytes | Path,
+    batches: Iterable[Array],
+    *,
+    providers: tuple[str, ...] = ("CPUExecutionProvider",),
+) -> Parity:
+    """Compare the probabilities of network and graph on every picture.
+
+    Each batch is uint8, N x H x W x 3, prepared; ``network_probabilities`` gives N x K for it.
+
+    Raises:
+        ParityBroken: a probability differs by more than 1e-4, a best class differs that is no tie,
+            one is not finite, there is no picture, or ONNX Runtime cannot run the graph.
+    """
+    try:
+        session = onnxruntime.InferenceSession(
+            graph if isinstance(graph, bytes) else str(graph), providers=list(providers)
+        )
+        measured = [
+            _compare(
+                np.asarray(network_probabilities(images), np.float32),
+                session.run([OUTPUT], {INPUT: images})[0],
+            )
+            for images in batches
+        ]
+    except RUNTIME_ERRORS as error:
+        raise ParityBroken(f"ONNX Runtime cannot run the graph: {error}") from error
+    parity = Parity(
+        pictures=sum(one.pictures for one in measured),
+        top1_equal=sum(one.top1_equal for one in measured),
+        ties=sum(one.ties for one in measured),
+        max_abs_difference=max((one.max_abs for one in measured), default=0.0),
+        max_rel_difference=max((one.max_rel for one in measured), default=0.0),
+        provider=session.get_providers()[0],
+        onnxruntime=onnxruntime.__version__,
+    )
+    _judge(parity)
+    return parity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Measured:
+    """The differences of one batch."""
+
+    pictures: int
+    top1_equal: int
+    ties: int
+    max_abs: float
+    max_rel: float
+
+
+def _compare(expected: NDArray[np.float32], found: NDArray[np.float32]) -> _Measured:
+    if expected.shape != found.shape:
+        raise ParityBroken(
+            f"The graph's probabilities have the shape {found.shape}, the network's"
+            f" {expected.shape}."
+        )
+    if not (np.isfinite(expected).all() and np.isfinite(found).all()):
+        raise ParityBroken("A probability is not a number, or infinite.")
+    differences = np.abs(expected - found).max(axis=1, initial=0)
+    ours, theirs = expected.argmax(axis=1), found.argmax(axis=1)
+    rows = np.arange(len(expected))
+    gaps = expected[rows, ours] - expected[rows, theirs]
+    return _Measured(
+        pictures=len(rows),
+        top1_equal=int((ours == theirs).sum()),
+        ties=int(((ours != theirs) & (gaps <= TIE)).sum()),
+        max_abs=float(differences.max(initial=0)),
+        max_rel=float((differences / expected.max(axis=1, initial=0)).max(initial=0)),
+    )
+
+
+def _judge(parity: Parity) -> None:
+    differing = parity.pictures - parity.top1_equal - parity.ties
+    reasons = {
+        "there is no picture to compare them on": parity.pictures == 0,
+        f"the best class differs on {differing} of {parity.pictures} pictures": differing > 0,
+        f"a probability differs by {parity.max_abs_difference:.2g}, more than {TOLERANCE:.0e}": (
+            parity.max_abs_difference > TOLERANCE
+        ),
+    }
+    broken = [reason for reason, holds in reasons.items() if holds]
+    if broken:
+        raise ParityBroken(
+            "Graph and network are not proven equal: " + "; ".join(broken) + ".",
+            parity=parity.as_json(),
+        )

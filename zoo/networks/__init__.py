@@ -1,0 +1,1 @@
+"""Networks as torch.fx graphs of standard modules, built from recipes."""

@@ -1,0 +1,126 @@
+"""Reading a network's graph: its ends, the module and the layer behind a node.
+
+A network is a ``torch.fx.GraphModule`` of standard modules. ``node.meta["layer"]`` is the name of
+the layer a node was built for, ``node.meta["blob"]`` the name of what it computes.
+"""
+
+from collections.abc import Mapping
+
+from torch import nn
+from torch.fx import Graph, GraphModule, Node
+
+from zoo.errors import Unsupported
+
+ONE_EACH = "Classifying needs a network that reads one picture and gives one set of scores."
+
+
+def find_module(network: GraphModule, node: Node) -> nn.Module | None:
+    """Give the module a node calls, or None where it calls a function or nothing."""
+    return network.get_submodule(str(node.target)) if node.op == "call_module" else None
+
+
+def layer_of(node: Node) -> str:
+    """Name the layer a node was built for."""
+    return str(node.meta.get("layer", node.name))
+
+
+def describe_node(network: GraphModule, node: Node) -> str:
+    """Say what a node is, for an error: ``layer 'pool5' (MaxPool2d)``."""
+    if node.op == "placeholder":
+        return f"the input {node.meta.get('blob', node.name)!r}"
+    module = find_module(network, node)
+    kind = (
+        getattr(node.target, "__name__", node.target) if module is None else type(module).__name__
+    )
+    return f"layer {layer_of(node)!r} ({kind})"
+
+
+def get_input(network: GraphModule) -> Node:
+    """Give the one node where pictures enter.
+
+    Raises:
+        Unsupported: the network reads several inputs, or none.
+    """
+    inputs: list[Node] = list(network.graph.find_nodes(op="placeholder"))
+    if len(inputs) != 1:
+        names = [str(node.meta.get("blob", node.name)) for node in inputs]
+        raise Unsupported(
+            f"The network has {len(inputs)} inputs ({', '.join(names) or 'none'}), not one.",
+            hint=ONE_EACH,
+            inputs=names,
+        )
+    return inputs[0]
+
+
+def get_output(network: GraphModule) -> Node:
+    """Give the one node whose value the network returns.
+
+    Raises:
+        Unsupported: the network returns several values.
+    """
+    outputs = network.graph.output_node().all_input_nodes
+    if len(outputs) == 1:
+        return outputs[0]
+    names = [layer_of(node) for node in outputs]
+    raise Unsupported(
+        f"The network has {len(names)} outputs ({', '.join(names)}), not one.",
+        hint=ONE_EACH,
+        outputs=names,
+    )
+
+
+def copy_below(network: GraphModule, end: Node) -> tuple[Graph, Node]:
+    """Copy all that ``end`` depends on, and itself, to a new graph without an output.
+
+    Returns:
+        The graph and the copy of ``end``. Inputs are kept even where nothing reads them.
+    """
+    needed, waiting = set(network.graph.find_nodes(op="placeholder")), [end]
+    while waiting:
+        node = waiting.pop()
+        if node not in needed or node is end:
+            needed.add(node)
+            waiting.extend(node.all_input_nodes)
+    graph, copies = Graph(), dict[Node, Node]()
+    for node in network.graph.nodes:
+        if node in needed:
+            copies[node] = graph.node_copy(node, lambda given: copies[given])
+    return graph, copies[end]
+
+
+def finish_network(
+    graph: Graph, output: Node | tuple[Node, ...], modules: Mapping[str, nn.Module]
+) -> GraphModule:
+    """Let the graph return ``output`` and bind the modules it calls; evaluation mode."""
+    graph.output(output)
+    graph.lint()
+    network = GraphModule(dict(modules), graph, class_name="Network")
+    return network.eval()
+
+
+def append_layer(
+    graph: Graph, reads: Node, modules: dict[str, nn.Module], name: str, module: nn.Module
+) -> Node:
+    """Add a module that reads one node, under a name that is its layer's and its blob's too.
+
+    Raises:
+        Unsupported: the network has another module of that name.
+    """
+    if name in modules:
+        raise Unsupported(
+            f"The new layer {name!r} cannot be added: the network has another of that name.",
+            hint="Give that layer another name in the prototxt and in the weights; import again.",
+            layer=name,
+        )
+    modules[name] = module
+    node = graph.call_module(name, (reads,))
+    node.meta |= {"layer": name, "blob": name}
+    return node
+
+
+def modules_of(network: GraphModule, graph: Graph) -> dict[str, nn.Module]:
+    """Give the network's modules that ``graph``, a part of its own, calls; by the name in calls."""
+    return {
+        str(node.target): network.get_submodule(str(node.target))
+        for node in graph.find_nodes(op="call_module")
+    }

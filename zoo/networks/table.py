@@ -1,0 +1,22 @@
+"""What networks are built from, and what is done to them: the kinds a recipe may name."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from torch.fx import GraphModule
+
+from zoo.domain.recipe import ReplaceHead
+from zoo.networks.caffe import read_caffe
+from zoo.networks.surgery import replace_head
+
+
+def _replace_head(network: GraphModule, surgery: ReplaceHead) -> GraphModule:
+    return replace_head(network, at=surgery.at, classes=surgery.classes)
+
+
+SOURCES: dict[str, Callable[[Path, str], GraphModule]] = {
+    "caffe": read_caffe,
+}
+SURGERIES: dict[str, Callable[[GraphModule, ReplaceHead], GraphModule]] = {
+    "replace_head": _replace_head,
+}
