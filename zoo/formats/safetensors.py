@@ -59,7 +59,7 @@ def read_safetensors(path: Path) -> Weights:
         UnknownFormat: a tensor is of a type that numpy does not have.
     """
     try:
-        return load_file(path)
+        weights = load_file(path)
     except (SafetensorError, ValueError) as error:
         raise MalformedCheckpoint(
             f"{path.name} cannot be read as safetensors: {error}", file=path.name
@@ -70,6 +70,17 @@ def read_safetensors(path: Path) -> Weights:
             hint="Save the weights as float32 and import again.",
             file=path.name,
         ) from error
+    # Another library may have taught numpy more types; what is read must not depend on that.
+    foreign = {
+        name: array.dtype.name for name, array in weights.items() if array.dtype.name not in DTYPES
+    }
+    if foreign:
+        raise UnknownFormat(
+            f"{path.name} has tensors of a type that numpy lacks: {foreign}.",
+            hint="Save the weights as float32 and import again.",
+            file=path.name,
+        )
+    return weights
 
 
 def _dtype_name(name: str, array: Array) -> str:
