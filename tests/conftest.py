@@ -2,6 +2,7 @@
 
 import os
 import uuid
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -35,39 +36,41 @@ def _no_settings_of_the_user(monkeypatch, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def postgres_url():
+def postgresql_server():
     """A PostgreSQL database that may be written to; tests that need it are skipped elsewhere."""
     url = make_url(os.environ.get("ZOO_TEST_POSTGRES", POSTGRES))
     try:
         engine = create_engine(url)
-        with engine.connect():
-            engine.dispose()
+        engine.connect().close()
+        engine.dispose()
     except (SQLAlchemyError, ModuleNotFoundError) as error:
         if "ZOO_TEST_POSTGRES" in os.environ:
             raise
-        pytest.skip(f"no PostgreSQL at {url}; set ZOO_TEST_POSTGRES: {error}")
+        said = str(error).splitlines()[0]
+        pytest.skip(f"no PostgreSQL at {url}; set ZOO_TEST_POSTGRES ({said})")
     return url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def catalog_url(request):
     """The URL of an empty database, once for each that a catalog may lie in."""
-    return request.getfixturevalue(f"_{request.param}")
+    return request.getfixturevalue(f"{request.param}_url")
 
 
 @pytest.fixture
-def _sqlite(tmp_path):
+def sqlite_url(tmp_path):
+    """The URL of a file that is not there yet."""
     return f"sqlite:///{tmp_path / 'catalog.db'}"
 
 
 @pytest.fixture
-def _postgresql(postgres_url):
-    """A schema of its own, gone afterwards."""
+def postgresql_url(postgresql_server):
+    """The URL of a schema of its own, gone afterwards."""
     schema = f"test_{uuid.uuid4().hex}"
-    engine = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
+    engine = create_engine(postgresql_server, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text(f"CREATE SCHEMA {schema}"))
-        own = postgres_url.update_query_dict({"options": f"-csearch_path={schema}"})
+        own = postgresql_server.update_query_dict({"options": f"-csearch_path={schema}"})
         yield own.render_as_string(hide_password=False)
         connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
     engine.dispose()
@@ -78,3 +81,24 @@ def zoo(tmp_path):
     """An open zoo in a new home."""
     with open_zoo(read_settings(home=tmp_path / "home")) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def starter():
+    """The folder of the package that is part of every installation: a LeNet of the digits 0-4."""
+    return Path(str(files("zoo"))) / "starter" / "lenet-digits"
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory):
+    """A folder of class folders: ten pictures of each of the digits 5 to 9."""
+    from zoo.training.digits import write_digits  # noqa: PLC0415  # scikit-learn is slow to import
+
+    every = tmp_path_factory.mktemp("all-digits")
+    write_digits(every, range(5, 10))
+    folder = tmp_path_factory.mktemp("digits") / "digits"
+    for label in range(5, 10):
+        (folder / str(label)).mkdir(parents=True)
+        for picture in sorted((every / str(label)).iterdir())[:10]:
+            picture.rename(folder / str(label) / picture.name)
+    return folder

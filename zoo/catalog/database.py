@@ -43,6 +43,12 @@ class Database:
         with self._transaction(is_write=True) as db:
             yield db
 
+    @contextmanager
+    def migrating(self) -> Iterator[Connection]:
+        """Open a transaction without a session, in which the schema may change."""
+        with self._translated(), self.engine.begin() as connection:
+            yield connection
+
     def find_schema(self) -> str | None:
         """Give the migration the database stands at, or None where there is no schema yet."""
         with self._translated(), self.engine.connect() as connection:

@@ -56,6 +56,11 @@ def list_jobs(db: Session, *, limit: int = 100) -> list[Job]:
     return [_job(row) for row in rows]
 
 
+def has_free(db: Session, *, now: datetime) -> bool:
+    """Tell whether there is a job that could be taken."""
+    return db.scalar(select(JobRow.id).where(_is_free(now)).limit(1)) is not None
+
+
 def claim_job(
     db: Session, *, worker: str, now: datetime, lease_s: float, number: int | None = None
 ) -> Attempt | None:

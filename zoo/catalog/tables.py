@@ -26,6 +26,8 @@ from sqlalchemy.types import TypeDecorator
 from zoo.domain.dataset import Split
 from zoo.domain.job import JobKind, JobState
 
+LONGEST_PATH, LONGEST_LABEL = 1024, 256  # characters
+
 CONVENTION = {
     "ix": "ix_%(column_0_N_label)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -130,7 +132,7 @@ class FileRow(Base):
     __tablename__ = "files"
 
     revision_pk: Mapped[int] = mapped_column(ForeignKey("revisions.pk"), primary_key=True)
-    path: Mapped[str] = mapped_column(String(1024), primary_key=True)
+    path: Mapped[str] = mapped_column(String(LONGEST_PATH), primary_key=True)
     digest: Mapped[str] = mapped_column(ForeignKey("blobs.digest"), index=True)
     size_bytes: Mapped[int] = mapped_column(BigInteger)
 
@@ -187,8 +189,8 @@ class PictureRow(Base):
 
     dataset_pk: Mapped[int] = mapped_column(ForeignKey("datasets.pk"), primary_key=True)
     position: Mapped[int] = mapped_column(Integer, primary_key=True)
-    path: Mapped[str] = mapped_column(String(1024))
-    label: Mapped[str] = mapped_column(String(256))
+    path: Mapped[str] = mapped_column(String(LONGEST_PATH))
+    label: Mapped[str] = mapped_column(String(LONGEST_LABEL))
     split: Mapped[Split]
     digest: Mapped[str] = mapped_column(ForeignKey("blobs.digest"), index=True)
     size_bytes: Mapped[int] = mapped_column(BigInteger)

@@ -26,10 +26,11 @@ REFUSED = {
 
 
 @contextmanager
-def open_archive(path: Path, limits: Limits) -> Iterator[PictureSource]:
+def open_archive(path: Path, limits: Limits, *, name: str | None = None) -> Iterator[PictureSource]:
     """Open a zip, or a tar (plain or with gzip, bzip2 or xz), and give its plain files.
 
-    All names and announced sizes are checked before the first byte of a member is given.
+    All names and announced sizes are checked before the first byte of a member is given. Errors
+    call the archive ``name``, else its path.
 
     Raises:
         UnsafeArchive: a member would leave its folder, is a link or a device, comes twice, or is
@@ -37,7 +38,7 @@ def open_archive(path: Path, limits: Limits) -> Iterator[PictureSource]:
         MalformedArchive: the file is damaged, cut short, or no archive of these kinds.
         TooLarge: there are more members, or more bytes in them, than the limits allow.
     """
-    name = str(path)
+    name = name or str(path)
     with malformed(name):
         file = path.open("rb")
     with file:

@@ -11,8 +11,12 @@ from zoo.images.member import Limits, PictureSource
 
 
 @contextmanager
-def open_pictures(path: Path, *, limits: Limits) -> Iterator[PictureSource]:
+def open_pictures(
+    path: Path, *, limits: Limits, name: str | None = None
+) -> Iterator[PictureSource]:
     """Open a folder or an archive of pictures; members can be read while it is open.
+
+    ``name`` is what errors call it; its path where none is given.
 
     Raises:
         PathNotFound: there is nothing at that path.
@@ -25,7 +29,7 @@ def open_pictures(path: Path, *, limits: Limits) -> Iterator[PictureSource]:
     if is_folder:
         yield read_folder(path, limits)
     elif is_there:
-        with open_archive(path, limits) as source:
+        with open_archive(path, limits, name=name) as source:
             yield source
     else:
         raise PathNotFound(f"{path}: there is no such file or folder.", path=str(path))

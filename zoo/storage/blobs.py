@@ -1,6 +1,7 @@
 """What a blob store promises. Keepers: ``local`` and ``memory``; one test file tries them all."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -17,6 +18,14 @@ class BlobStore(Protocol):
 
         Raises:
             DigestMismatch: ``expected`` was given and is not the sha256 of the bytes.
+            StorageFull: there is no room.
+        """
+        ...
+
+    def hold(self, chunks: Iterable[bytes]) -> AbstractContextManager[Path]:
+        """Hold bytes in a file for as long as the context lasts; they are not kept.
+
+        Raises:
             StorageFull: there is no room.
         """
         ...

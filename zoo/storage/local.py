@@ -27,21 +27,24 @@ class LocalBlobs:
 
     def put(self, chunks: Iterable[bytes], *, expected: str | None = None) -> Blob:
         """Keep the bytes; see ``BlobStore.put``."""
-        try:
-            with self._incoming_file() as (file, path):
-                blob = _write(file, chunks)
-                if expected is not None and blob.digest != expected:
-                    raise DigestMismatch(
-                        f"The bytes have sha256 {blob.digest}, but {expected} was announced.",
-                        expected=expected,
-                        found=blob.digest,
-                    )
-                self._settle(path, blob.digest)
-        except OSError as error:
-            if is_full(error):
-                raise StorageFull(f"No room left in {self.root}.", path=str(self.root)) from error
-            raise
+        with self._told_when_full(), self._incoming_file() as (file, path):
+            blob = _write(file, chunks)
+            if expected is not None and blob.digest != expected:
+                raise DigestMismatch(
+                    f"The bytes have sha256 {blob.digest}, but {expected} was announced.",
+                    expected=expected,
+                    found=blob.digest,
+                )
+            self._settle(path, blob.digest)
         return blob
+
+    @contextmanager
+    def hold(self, chunks: Iterable[bytes]) -> Iterator[Path]:
+        """Hold bytes in a file for a while; see ``BlobStore.hold``."""
+        with self._incoming_file() as (file, path):
+            with self._told_when_full():
+                _write(file, chunks)
+            yield path
 
     def has(self, digest: str) -> bool:
         """Tell whether these bytes are kept."""
@@ -81,32 +84,57 @@ class LocalBlobs:
         return removed
 
     @contextmanager
+    def _told_when_full(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if is_full(error):
+                raise StorageFull(f"No room left in {self.root}.", path=str(self.root)) from error
+            raise
+
+    @contextmanager
     def _incoming_file(self) -> Iterator[tuple[BinaryIO, Path]]:
         """Open a new locked file that is gone afterwards unless it was renamed."""
         self.incoming.mkdir(parents=True, exist_ok=True)
-        path = self.incoming / secrets.token_hex(16)
+        path, file = self._open_locked()
         try:
-            with path.open("xb", buffering=0) as file:
-                fcntl.flock(file, fcntl.LOCK_EX)
+            with file:
                 yield file, path
         finally:
             path.unlink(missing_ok=True)
 
+    def _open_locked(self) -> tuple[Path, BinaryIO]:
+        """Open a new file and lock it; one that was cleared between the two steps is no use."""
+        while True:
+            path = self.incoming / secrets.token_hex(16)
+            file = path.open("xb", buffering=0)
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if path.exists():
+                return path, file
+            file.close()
+
     def _settle(self, path: Path, digest: str) -> None:
         """Rename a whole file to its digest, and make the name itself durable."""
         target = self._path(digest)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        if not target.parent.is_dir():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _sync(self.root)
         path.chmod(0o444)
         path.replace(target)
-        folder = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        _sync(target.parent)
 
     def _path(self, digest: str) -> Path:
         """Make the path of a blob, here and nowhere else."""
         return self.root / digest[:2] / digest
+
+
+def _sync(folder: Path) -> None:
+    """Have a folder's names survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _write(file: BinaryIO, chunks: Iterable[bytes]) -> Blob:

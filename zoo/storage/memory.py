@@ -2,7 +2,9 @@
 
 import hashlib
 import io
+import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -29,6 +31,14 @@ class MemoryBlobs:
             )
         self._kept[digest] = data
         return Blob(digest=digest, size_bytes=len(data))
+
+    @contextmanager
+    def hold(self, chunks: Iterable[bytes]) -> Iterator[Path]:
+        """Hold bytes in a file for a while; see ``BlobStore.hold``."""
+        with tempfile.NamedTemporaryFile(dir=self._spill) as file:
+            file.writelines(chunks)
+            file.flush()
+            yield Path(file.name)
 
     def has(self, digest: str) -> bool:
         """Tell whether these bytes are kept."""

@@ -1,5 +1,6 @@
 """Every keeper of the blob store's promise, put through the same tests."""
 
+import fcntl
 import hashlib
 
 import pytest
@@ -44,6 +45,13 @@ def test_bytes_that_are_not_the_announced_ones_are_refused_and_not_kept(blobs):
 
 def test_announced_bytes_are_kept(blobs):
     assert blobs.put([DATA], expected=DIGEST).digest == DIGEST
+
+
+def test_held_bytes_are_in_a_file_for_a_while_and_not_kept(blobs):
+    with blobs.hold([b"edge ", b"detector"]) as path:
+        assert path.read_bytes() == DATA
+    assert not path.exists()
+    assert not blobs.has(DIGEST)
 
 
 @pytest.mark.parametrize("verb", ["open", "local_path"])
@@ -111,3 +119,19 @@ def test_a_kept_blob_cannot_be_written_to(tmp_path):
     blobs = LocalBlobs(tmp_path)
     blobs.put([DATA])
     assert blobs.local_path(DIGEST).stat().st_mode & 0o222 == 0
+
+
+def test_a_writer_whose_file_was_cleared_before_it_was_locked_takes_another(tmp_path, monkeypatch):
+    blobs = LocalBlobs(tmp_path)
+    cleared = []
+    real = fcntl.flock
+
+    def clear_once(file, how):
+        if not cleared:
+            cleared.append(True)
+            blobs.clear_incoming()
+        return real(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", clear_once)
+    assert blobs.put([DATA]).digest == DIGEST
+    assert blobs.has(DIGEST)

@@ -1,0 +1,192 @@
+"""The connection: whole transactions or none, one state for a reader, faults in our words."""
+
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import IntegrityError, ProgrammingError
+
+from zoo.catalog.database import BUSY_TIMEOUT_MS, Database
+from zoo.catalog.models import list_names
+from zoo.catalog.tables import Base, FileRow, ModelRow
+from zoo.errors import BadSetting, StorageFull
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def sqlite(tmp_path):
+    database = Database(f"sqlite:///{tmp_path / 'zoo.db'}")
+    Base.metadata.create_all(database.engine)
+    yield database
+    database.close()
+
+
+def add_model(catalog, name="net"):
+    with catalog.writing() as db:
+        db.add(ModelRow(name=name, created_at=NOW))
+
+
+def names(catalog):
+    with catalog.reading() as db:
+        return list_names(db)
+
+
+def test_what_was_written_is_there(catalog):
+    add_model(catalog)
+    assert names(catalog) == ["net"]
+
+
+def test_a_transaction_that_fails_leaves_no_trace(catalog):
+    with suppress(ZeroDivisionError), catalog.writing() as db:
+        db.add(ModelRow(name="net", created_at=NOW))
+        db.flush()
+        raise ZeroDivisionError
+    assert names(catalog) == []
+
+
+def test_a_reader_changes_nothing(catalog):
+    with catalog.reading() as db:
+        db.add(ModelRow(name="net", created_at=NOW))
+        db.flush()
+    assert names(catalog) == []
+
+
+def test_a_reader_sees_one_state_whatever_is_written_meanwhile(catalog):
+    add_model(catalog, "first")
+    with catalog.reading() as db:
+        before = list_names(db)
+        add_model(catalog, "second")
+        assert list_names(db) == before
+    assert names(catalog) == ["first", "second"]
+
+
+def test_a_reader_does_not_wait_for_a_writer(catalog):
+    with catalog.writing() as db, ThreadPoolExecutor(1) as pool:
+        db.add(ModelRow(name="net", created_at=NOW))
+        db.flush()
+        assert pool.submit(names, catalog).result() == []
+        assert pool.submit(catalog.find_schema).result() is None
+
+
+def test_a_time_comes_back_in_utc_whatever_the_zone_of_the_session(postgresql_url):
+    url = make_url(postgresql_url)
+    options = f"{url.query['options']} -ctimezone=Asia/Tokyo"
+    url = url.update_query_dict({"options": options}).render_as_string(hide_password=False)
+    catalog = Database(url)
+    Base.metadata.create_all(catalog.engine)
+    add_model(catalog)
+    with catalog.reading() as db:
+        assert db.scalars(select(ModelRow.created_at)).one().isoformat() == NOW.isoformat()
+    catalog.close()
+
+
+def test_a_row_cannot_point_to_nothing(catalog):
+    with pytest.raises(IntegrityError), catalog.writing() as db:
+        db.add(FileRow(revision_pk=1, path="a", digest="0" * 64, size_bytes=1))
+
+
+@pytest.mark.parametrize(
+    ("pragma", "value"),
+    [
+        ("journal_mode", "wal"),
+        ("foreign_keys", 1),
+        ("synchronous", 2),
+        ("busy_timeout", BUSY_TIMEOUT_MS),
+    ],
+)
+def test_every_connection_to_sqlite_is_set_up(sqlite, pragma, value):
+    with sqlite.reading() as first, sqlite.reading() as second:
+        for db in (first, second):
+            assert db.scalar(text(f"PRAGMA {pragma}")) == value
+
+
+def fill(catalog):
+    """Write more than the database may hold."""
+    with catalog.writing() as db:
+        pages = db.scalar(text("PRAGMA page_count"))
+        db.execute(text(f"PRAGMA max_page_count = {pages}"))
+        db.add_all(ModelRow(name=f"{number:0190}", created_at=NOW) for number in range(1000))
+
+
+def test_a_full_disk_of_sqlite_is_said_and_nothing_is_kept(sqlite):
+    with pytest.raises(StorageFull, match=r"zoo\.db"):
+        fill(sqlite)
+    assert names(sqlite) == []
+
+
+def test_a_full_disk_of_postgresql_is_said(postgresql_url):
+    catalog = Database(postgresql_url)
+    with pytest.raises(StorageFull), catalog.writing() as db:
+        db.execute(text("DO $$ BEGIN RAISE disk_full USING MESSAGE = 'cannot extend'; END $$"))
+    catalog.close()
+
+
+def test_a_fault_of_the_zoo_stays_what_it_is(catalog):
+    error = ProgrammingError if catalog.engine.dialect.name == "postgresql" else Exception
+    with pytest.raises(error, match="nothing"), catalog.reading() as db:
+        db.execute(text("SELECT * FROM nothing"))
+
+
+@pytest.mark.parametrize(
+    "url", ["", "catalog", "nosuch://here", "sqlite+nosuch:///a", "mysql://here/zoo"]
+)
+def test_a_url_that_cannot_be_used_is_a_bad_setting(url):
+    with pytest.raises(BadSetting, match="ZOO_DATABASE_URL"):
+        Database(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://127.0.0.1:1/zoo?connect_timeout=2",
+        "postgresql://nowhere.invalid/zoo?connect_timeout=2",
+        "sqlite:////nowhere/at/all.db",
+    ],
+)
+def test_a_database_out_of_reach_is_a_bad_setting(url):
+    pytest.importorskip("psycopg")
+    with pytest.raises(BadSetting, match="cannot be opened"):
+        Database(url).find_schema()
+
+
+def test_a_file_that_is_no_database_is_a_bad_setting(tmp_path):
+    path = tmp_path / "zoo.db"
+    path.write_text("This is not a database, but it is long enough to be taken for one.")
+    with pytest.raises(BadSetting, match="not a database"):
+        Database(f"sqlite:///{path}").find_schema()
+
+
+def test_a_database_that_cannot_be_written_to_is_a_bad_setting(tmp_path):
+    path = tmp_path / "zoo.db"
+    sqlite3.connect(path).close()
+    catalog = Database(f"sqlite:///file:{path}?mode=ro&uri=true")
+    with pytest.raises(BadSetting, match="readonly"), catalog.writing() as db:
+        db.execute(text("CREATE TABLE a (b)"))
+
+
+def test_a_password_is_not_shown():
+    pytest.importorskip("psycopg")
+    catalog = Database("postgresql://ada:secret@127.0.0.1:1/zoo?connect_timeout=2")
+    assert "secret" not in catalog.shown_url
+    with pytest.raises(BadSetting) as caught:
+        catalog.find_schema()
+    assert "secret" not in str(caught.value.as_json())
+    assert "ada" in str(caught.value)
+
+
+def test_a_new_database_has_no_schema(catalog_url):
+    catalog = Database(catalog_url)
+    assert catalog.find_schema() is None
+    catalog.close()
+
+
+def test_a_database_knows_its_schema(catalog):
+    with catalog.writing() as db:
+        db.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32))"))
+        db.execute(text("INSERT INTO alembic_version VALUES ('0007')"))
+    assert catalog.find_schema() == "0007"

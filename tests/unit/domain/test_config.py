@@ -1,0 +1,110 @@
+"""config.json: what timm's clients read, and what the zoo reads back."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zoo.domain.config import ModelConfig
+from zoo.domain.preprocessing import Channels, Preprocessing, Resize
+from zoo.domain.recipe import Recipe, ReplaceHead, Source
+
+RECIPE = Recipe(source=Source(kind="caffe", path="deploy.prototxt"))
+NUMBERS = st.floats(0.001, 300)
+PREPROCESSING = st.builds(
+    Preprocessing,
+    resize=st.sampled_from(Resize),
+    resize_px=st.integers(1, 512),
+    crop_px=st.tuples(st.integers(1, 512), st.integers(1, 512)),
+    channels=st.sampled_from(Channels),
+    scale=NUMBERS,
+    mean=st.tuples(NUMBERS, NUMBERS, NUMBERS),
+    std=st.tuples(NUMBERS, NUMBERS, NUMBERS),
+    mean_tensor=st.none() | st.just("mean"),
+    source=st.text(max_size=5),
+)
+
+
+def make_config(**preprocessing):
+    return ModelConfig(
+        architecture="net",
+        label_names=("ant", "bee"),
+        preprocessing=Preprocessing(**preprocessing),
+        recipe=RECIPE,
+        lineage={},
+    )
+
+
+@given(
+    preprocessing=PREPROCESSING,
+    labels=st.lists(st.text(max_size=4), max_size=3).map(tuple),
+    surgeries=st.lists(st.builds(ReplaceHead), max_size=2).map(tuple),
+    lineage=st.dictionaries(st.sampled_from(["parent", "dataset"]), st.text(max_size=4)),
+)
+def test_what_is_written_is_read_back(preprocessing, labels, surgeries, lineage):
+    config = ModelConfig(
+        architecture="net",
+        label_names=labels,
+        preprocessing=preprocessing,
+        recipe=Recipe(source=RECIPE.source, surgeries=surgeries),
+        lineage=lineage,
+    )
+    assert ModelConfig.from_json(json.loads(json.dumps(config.as_json()))) == config
+
+
+def test_a_caffe_networks_mean_is_told_as_timm_means_it():
+    timm = make_config(
+        channels=Channels.BGR, scale=1.0, mean=(104.0, 117.0, 123.0), std=(1.0, 2.0, 255.0)
+    ).as_json()["pretrained_cfg"]
+    assert timm["mean"] == pytest.approx([123 / 255, 117 / 255, 104 / 255])
+    assert timm["std"] == pytest.approx([1.0, 2 / 255, 1 / 255])
+
+
+def test_numbers_that_are_timms_stay_as_they_are():
+    timm = make_config().as_json()["pretrained_cfg"]
+    assert timm["mean"] == pytest.approx([0.485, 0.456, 0.406])
+    assert timm["std"] == pytest.approx([0.229, 0.224, 0.225])
+
+
+@given(preprocessing=PREPROCESSING, pixel=st.integers(0, 255))
+def test_timm_computes_the_same_numbers_from_a_pixel(preprocessing, pixel):
+    config = make_config(
+        channels=preprocessing.channels,
+        scale=preprocessing.scale,
+        mean=preprocessing.mean,
+        std=preprocessing.std,
+    )
+    timm = config.as_json()["pretrained_cfg"]
+    order = slice(None, None, -1 if preprocessing.channels is Channels.BGR else 1)
+    ours = [
+        (pixel * preprocessing.scale - mean) / std
+        for mean, std in zip(preprocessing.mean, preprocessing.std, strict=True)
+    ]
+    theirs = [
+        (pixel / 255 - mean) / std for mean, std in zip(timm["mean"], timm["std"], strict=True)
+    ]
+    assert theirs == pytest.approx(ours[order], rel=1e-6, abs=1e-6)
+
+
+def test_a_crop_is_told_as_a_share_and_a_size():
+    timm = make_config(resize_px=256, crop_px=(224, 320)).as_json()["pretrained_cfg"]
+    assert timm["crop_pct"] == 0.875
+    assert timm["input_size"] == [3, 224, 320]
+
+
+def test_a_gray_network_has_one_channel():
+    timm = make_config(channels=Channels.GRAY, mean=(0.5,), std=(1.0,)).as_json()["pretrained_cfg"]
+    assert timm["input_size"] == [1, 224, 224]
+    assert timm["mean"] == [pytest.approx(0.5)]
+
+
+def test_classes_are_counted():
+    assert make_config().as_json()["num_classes"] == 2
+
+
+def test_a_key_of_a_later_version_is_no_guess():
+    data = make_config().as_json()
+    data["zoo"]["preprocessing"]["gamma"] = 2.2
+    with pytest.raises(TypeError, match="gamma"):
+        ModelConfig.from_json(data)

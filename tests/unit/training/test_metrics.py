@@ -1,0 +1,85 @@
+"""Accuracies with intervals that can be looked up."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zoo.training.metrics import measure, wilson
+
+
+@pytest.mark.parametrize(
+    ("right", "total", "low", "high"),
+    [
+        (143, 153, 0.884, 0.964),
+        (0, 10, 0.000, 0.278),
+        (10, 10, 0.722, 1.000),
+        (5, 10, 0.237, 0.763),
+        (81, 263, 0.255, 0.366),  # Newcombe 1998, table I, method 3
+        (15, 148, 0.062, 0.161),
+        (1, 29, 0.006, 0.172),
+    ],
+)
+def test_an_interval_is_wilsons(right, total, low, high):
+    found = wilson(right, total)
+    assert found.value == right / total
+    assert (found.low, found.high) == (pytest.approx(low, abs=6e-4), pytest.approx(high, abs=6e-4))
+
+
+@given(total=st.integers(1, 10**6), data=st.data())
+def test_an_interval_holds_its_share_and_stays_in_0_to_1(total, data):
+    found = wilson(data.draw(st.integers(0, total)), total)
+    assert 0 <= found.low <= found.value <= found.high <= 1
+
+
+@given(total=st.integers(1, 1000), data=st.data())
+def test_more_pictures_of_the_same_share_are_surer(total, data):
+    right = data.draw(st.integers(0, total))
+    few, many = wilson(right, total), wilson(10 * right, 10 * total)
+    assert many.high - many.low < few.high - few.low
+
+
+def test_of_no_pictures_nothing_is_known():
+    found = wilson(0, 0)
+    assert math.isnan(found.value)
+    assert (found.low, found.high, found.total) == (0.0, 1.0, 0)
+
+
+PROBABILITIES = np.array(
+    [[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.6, 0.3, 0.1], [0.2, 0.2, 0.6]], np.float32
+)
+LABELS = np.array([0, 1, 1, 2])
+
+
+@pytest.fixture
+def metrics():
+    return measure(PROBABILITIES, LABELS, ["ant", "bee", "fly"])
+
+
+def test_rows_of_the_confusion_are_the_true_classes(metrics):
+    assert metrics.confusion == ((1, 0, 0), (1, 1, 0), (0, 0, 1))
+
+
+def test_the_right_ones_are_counted_in_all_and_by_class(metrics):
+    assert (metrics.accuracy.right, metrics.accuracy.total) == (3, 4)
+    found = {label: (one.right, one.total) for label, one in metrics.per_class.items()}
+    assert found == {"ant": (1, 1), "bee": (1, 2), "fly": (1, 1)}
+
+
+def test_the_log_loss_is_the_mean_surprise(metrics):
+    surprises = [-math.log(p) for p in (0.7, 0.8, 0.3, 0.6)]
+    assert metrics.log_loss == pytest.approx(sum(surprises) / 4, rel=1e-6)
+
+
+def test_a_class_held_impossible_costs_much_but_not_everything():
+    found = measure(np.array([[1.0, 0.0]]), np.array([1]), ["ant", "bee"])
+    assert 20 < found.log_loss < 40
+
+
+def test_what_is_measured_can_be_written_as_json(metrics):
+    data = json.loads(json.dumps(metrics.as_json(), allow_nan=False))
+    assert data["confusion"] == [[1, 0, 0], [1, 1, 0], [0, 0, 1]]
+    assert data["accuracy"]["right"] == 3

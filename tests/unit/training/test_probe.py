@@ -1,0 +1,132 @@
+"""The linear probe: its standardisation is folded in, its C is the simplest that is as good."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from zoo.domain.plan import Plan, Strategy
+from zoo.training.probe import Candidate, choose_c, fit_probe
+
+
+def make_plan(**given):
+    defaults = {
+        "strategy": Strategy.PROBE,
+        "c_grid": (0.01, 1.0),
+        "folds": 3,
+        "balanced": False,
+        "seed": 0,
+        "because": (),
+    }
+    return Plan(**defaults | given)
+
+
+def make_codes(counts, *, width=6, apart=2.0, seed=0):
+    """Make codes of some classes, each around its own centre, on very different scales."""
+    generator = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(len(counts)), counts)
+    centres = generator.normal(size=(len(counts), width)) * apart
+    codes = centres[labels] + generator.normal(size=(len(labels), width))
+    return (codes * 10.0 ** np.arange(width) + 7).astype(np.float32), labels
+
+
+def scores_of(probe, codes):
+    return codes.astype(np.float64) @ probe.weight.T.astype(np.float64) + probe.bias
+
+
+def softmax(scores):
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("counts", [(20, 20), (20, 25, 15)])
+@pytest.mark.parametrize("balanced", [False, True])
+def test_the_folded_head_on_raw_codes_says_what_the_classifier_says_of_scaled_ones(
+    counts, balanced
+):
+    codes, labels = make_codes(counts)
+    probe = fit_probe(codes, labels, make_plan(c_grid=(1.0,), folds=0, balanced=balanced))
+    exact = codes.astype(np.float64)
+    scaled = (exact - exact.mean(axis=0)) / exact.std(axis=0)
+    weights = "balanced" if balanced else None
+    model = LogisticRegression(C=1.0, max_iter=2000, class_weight=weights).fit(scaled, labels)
+    assert probe.weight.shape == (len(counts), codes.shape[1])
+    assert softmax(scores_of(probe, codes)) == pytest.approx(model.predict_proba(scaled), abs=1e-4)
+
+
+def test_classes_of_unequal_size_are_weighed_when_the_plan_says_so():
+    codes, labels = make_codes((90, 10), apart=0.3)
+    recalls = [
+        (scores_of(probe, codes).argmax(axis=1)[labels == 1] == 1).mean()
+        for balanced in (False, True)
+        for probe in [fit_probe(codes, labels, make_plan(folds=0, balanced=balanced))]
+    ]
+    assert recalls[0] < recalls[1]
+
+
+def test_a_code_that_never_changes_does_no_harm():
+    codes, labels = make_codes((10, 10))
+    codes[:, 2] = 5.0
+    probe = fit_probe(codes, labels, make_plan())
+    assert np.isfinite(probe.weight).all()
+    assert np.isfinite(probe.bias).all()
+
+
+def test_the_same_codes_and_seed_give_the_same_probe():
+    codes, labels = make_codes((20, 20, 20), apart=0.5)
+    first, second = (fit_probe(codes, labels, make_plan(seed=3)) for _ in range(2))
+    assert first.candidates == second.candidates
+    assert np.array_equal(first.weight, second.weight)
+    assert np.array_equal(first.bias, second.bias)
+
+
+def test_every_c_of_the_grid_is_measured():
+    codes, labels = make_codes((20, 20), apart=0.5)
+    probe = fit_probe(codes, labels, make_plan(c_grid=(1e-4, 1e-2, 1.0), folds=4))
+    assert [candidate.c for candidate in probe.candidates] == [1e-4, 1e-2, 1.0]
+    assert all(0 <= candidate.accuracy <= 1 for candidate in probe.candidates)
+    assert probe.c == choose_c(probe.candidates)
+    assert probe.as_json()["candidates"][0]["c"] == 1e-4
+
+
+def test_an_accuracy_is_measured_on_pictures_held_out():
+    generator = np.random.default_rng(0)
+    codes = generator.normal(size=(60, 80)).astype(np.float32)  # nothing can be learned from it
+    labels = np.repeat([0, 1], 30)
+    probe = fit_probe(codes, labels, make_plan(c_grid=(100.0,)))
+    assert (scores_of(probe, codes).argmax(axis=1) == labels).all()
+    assert probe.candidates[0].accuracy < 0.8
+
+
+def test_without_folds_the_first_c_is_taken():
+    codes, labels = make_codes((1, 5))
+    probe = fit_probe(codes, labels, make_plan(c_grid=(0.1,), folds=0))
+    assert (probe.c, probe.candidates) == (0.1, ())
+
+
+def test_two_pictures_a_class_are_enough_for_two_folds():
+    codes, labels = make_codes((2, 2))
+    assert fit_probe(codes, labels, make_plan(folds=2)).c in {0.01, 1.0}
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "error", "c"),
+    [
+        ((0.80, 0.90, 0.95), 0.04, 1.0),  # the best is beyond doubt
+        ((0.80, 0.90, 0.95), 0.05, 0.1),  # the next cannot be told from it
+        ((0.80, 0.90, 0.95), 0.20, 0.01),
+        ((0.95, 0.95, 0.95), 0.00, 0.01),
+        ((0.80, 0.95, 0.90), 0.00, 0.1),
+    ],
+)
+def test_the_smallest_c_within_one_standard_error_of_the_best_is_chosen(accuracies, error, c):
+    candidates = tuple(
+        Candidate(c=of, accuracy=accuracy, standard_error=error)
+        for of, accuracy in zip((0.01, 0.1, 1.0), accuracies, strict=True)
+    )
+    assert choose_c(candidates) == c
+
+
+def test_the_standard_error_is_that_of_the_best():
+    wide = Candidate(c=0.1, accuracy=0.8, standard_error=0.5)
+    best = Candidate(c=1.0, accuracy=0.9, standard_error=0.01)
+    assert choose_c((wide, best)) == 1.0
