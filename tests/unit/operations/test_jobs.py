@@ -1,7 +1,7 @@
 """The life of a job, seen by those who queue it and those who do it."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -134,3 +134,12 @@ def test_jobs_are_listed_the_newest_first(zoo):
     numbers = [jobs.enqueue(zoo, JobKind.IMPORT, {"n": n}).id for n in range(3)]
     assert [job.id for job in jobs.list_jobs(zoo)] == numbers[::-1]
     assert [job.id for job in jobs.list_jobs(zoo, limit=1)] == numbers[-1:]
+
+
+def test_a_job_whose_attempts_only_ever_lost_their_lease_is_given_up(zoo):
+    job = jobs.enqueue(zoo, JobKind.IMPORT, {"model": "m"})
+    times = iter(datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=day) for day in range(100))
+    late = replace(zoo, clock=lambda: next(times))
+    claimed = [jobs.claim(late, worker="w") for _ in range(5)]
+    assert [attempt is not None for attempt in claimed] == [True, True, True, False, False]
+    assert jobs.get_job(zoo, job.id).state is JobState.FAILED

@@ -1,5 +1,6 @@
 """Codes: computed once a picture; what an interruption leaves is used, what is damaged is not."""
 
+import os
 import random
 import shutil
 
@@ -200,3 +201,12 @@ def test_a_key_depends_on_every_part_and_not_on_their_order():
 
 def test_a_batch_is_smaller_than_a_shard():
     assert room.SHARD % room.BATCH == 0
+
+
+def test_what_a_killed_writer_left_long_ago_is_cleared(tmp_path):
+    old, new = tmp_path / "old.part", tmp_path / "new.part"
+    for path in (old, new):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    CodesCache(folder=tmp_path).add(["a" * 64], np.zeros((1, 2), np.float32))
+    assert (old.exists(), new.exists()) == (False, True)

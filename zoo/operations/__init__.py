@@ -1,0 +1,1 @@
+"""The verbs of the zoo: one each, one short transaction, domain values out."""

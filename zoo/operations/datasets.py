@@ -1,0 +1,151 @@
+"""Adding datasets: every picture is read once, checked and kept; the rest is listed."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from zoo.catalog import datasets
+from zoo.catalog.tables import LONGEST_LABEL, LONGEST_PATH
+from zoo.domain.dataset import Dataset, DatasetSummary, Picture, Skipped, Split
+from zoo.domain.revision import check_model_name, derive_name
+from zoo.errors import EmptyDataset, TooLarge, UnreadablePicture
+from zoo.images.decode import decode
+from zoo.images.layout import Layout, Place, arrange
+from zoo.images.member import Limits, Member, PictureSource
+from zoo.images.source import open_pictures
+from zoo.images.split import draw_split
+from zoo.operations.opening import Zoo
+from zoo.planning import check_dataset
+from zoo.settings import Settings
+
+ARCHIVE_ENDINGS = re.compile(r"\.(zip|tar|tgz|tbz2?|txz|tar\.(gz|bz2|xz))$", re.IGNORECASE)
+
+
+def add_dataset(
+    zoo: Zoo,
+    path: Path,
+    *,
+    name: str | None = None,
+    source_name: str | None = None,
+    report: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Dataset:
+    """Add a folder of class folders, or a zip or tar of it, and return the dataset.
+
+    Pictures keep the split their folders tell; otherwise a fifth of each class is drawn for
+    validation. Files that are no readable pictures are listed in ``skipped``. ``report`` is told
+    (done, total) after every file. Errors call the source ``source_name``, else its path.
+
+    Raises:
+        PathNotFound, UnsafeArchive, MalformedArchive, TooLarge: the source cannot be read.
+        EmptyDataset, OneClass, TooFewPictures, ClassesDiffer: nothing can be learned from it.
+        BadName: a dataset cannot be called so.
+        StorageFull: there is no room for the pictures.
+    """
+    called = check_model_name(name or dataset_name(path))
+    with open_pictures(path, limits=_limits(zoo.settings), name=source_name) as source:
+        layout = arrange(source.paths, name=source.name)
+        kept, skipped = _keep(zoo, source, layout, report)
+    dataset = Dataset(
+        name=called,
+        classes=layout.classes,
+        pictures=tuple(kept),
+        skipped=(*source.skipped, *layout.skipped, *skipped),
+        split_source="given",
+    )
+    if not kept:
+        raise EmptyDataset(
+            f"{source.name}: none of its {len(skipped)} files is a readable picture"
+            + (f"; the first: {skipped[0].path}: {skipped[0].reason}" if skipped else "."),
+            path=source.name,
+        )
+    if not dataset.of_split(Split.VAL):
+        dataset = replace(dataset, pictures=_split(dataset.pictures), split_source="drawn")
+    check_dataset(dataset)
+    with zoo.catalog.writing() as db:
+        return datasets.add_dataset(db, dataset, now=zoo.clock())
+
+
+def dataset_name(path: Path) -> str:
+    """Derive a dataset's name from its folder or archive."""
+    return derive_name(ARCHIVE_ENDINGS.sub("", path.absolute().name), otherwise="dataset")
+
+
+def get_dataset(zoo: Zoo, address: str) -> Dataset:
+    """Give the newest dataset of a name, or the one at ``name@id``.
+
+    Raises:
+        DatasetNotFound: there is none.
+    """
+    with zoo.catalog.reading() as db:
+        return datasets.get_dataset(db, address)
+
+
+def list_datasets(zoo: Zoo) -> list[DatasetSummary]:
+    """List all datasets, by name."""
+    with zoo.catalog.reading() as db:
+        return datasets.list_datasets(db)
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(total_bytes=settings.max_archive_bytes, member_bytes=settings.max_picture_bytes)
+
+
+def _keep(
+    zoo: Zoo, source: PictureSource, layout: Layout, report: Callable[[int, int], None]
+) -> tuple[list[Picture], list[Skipped]]:
+    """Check and keep the members that have a place; list those that are no pictures."""
+    kept: list[Picture] = []
+    skipped: list[Skipped] = []
+    placed = list(_placed(source, layout))
+    for done, (member, place) in enumerate(placed, 1):
+        try:
+            _check_length(member.path, place.label)
+            data = member.read()
+            decode(data, name=member.path, max_pixels=zoo.settings.max_picture_pixels)
+        except (UnreadablePicture, TooLarge) as error:
+            skipped.append(Skipped(path=member.path, reason=_reason(error, member)))
+        else:
+            blob = zoo.blobs.put([data])
+            kept.append(
+                Picture(
+                    path=member.path.removeprefix(layout.wrapper),
+                    label=place.label,
+                    split=place.split or Split.TRAIN,
+                    digest=blob.digest,
+                    size_bytes=blob.size_bytes,
+                )
+            )
+        report(done, len(placed))
+    return kept, skipped
+
+
+def _check_length(path: str, label: str) -> None:
+    """Refuse names that the catalog's columns would not hold."""
+    if len(path) > LONGEST_PATH or len(label) > LONGEST_LABEL:
+        raise UnreadablePicture(
+            f"{path}: its path has more than {LONGEST_PATH} characters, "
+            f"or its class more than {LONGEST_LABEL}."
+        )
+
+
+def _placed(source: PictureSource, layout: Layout) -> Iterator[tuple[Member, Place]]:
+    for member in source.members:
+        place = layout.places.get(member.path)
+        if place is not None:
+            yield member, place
+
+
+def _reason(error: UnreadablePicture | TooLarge, member: Member) -> str:
+    """Give an error's reason without the file's name, which stands beside it."""
+    return str(error).removeprefix(f"{member.path}: ")
+
+
+def _split(pictures: tuple[Picture, ...]) -> tuple[Picture, ...]:
+    """Draw the validation part from the training pictures; test pictures stay test pictures."""
+    training = [picture for picture in pictures if picture.split is Split.TRAIN]
+    drawn = draw_split([(picture.label, picture.digest) for picture in training])
+    splits = {picture.path: split for picture, split in zip(training, drawn, strict=True)}
+    return tuple(
+        replace(picture, split=splits.get(picture.path, picture.split)) for picture in pictures
+    )

@@ -1,0 +1,115 @@
+"""Finding models, revisions and their files."""
+
+import difflib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from zoo.catalog import models
+from zoo.domain.config import CONFIG, ModelConfig
+from zoo.domain.revision import File, Model, RefMove, Revision, check_model_name, split_address
+from zoo.errors import FileNotFound, MalformedCheckpoint, ModelNotFound, NotRunnable
+from zoo.operations.opening import Zoo
+
+
+def list_models(zoo: Zoo, *, after: str = "", limit: int = 100) -> list[Model]:
+    """List models by name."""
+    with zoo.catalog.reading() as db:
+        return models.list_models(db, after=after, limit=limit)
+
+
+def get_model(zoo: Zoo, name: str) -> Model:
+    """Give a model.
+
+    Raises:
+        BadName: no model can be called so.
+        ModelNotFound: there is none of that name; near ones are in the hint.
+    """
+    check_model_name(name)
+    with zoo.catalog.reading() as db:
+        try:
+            return models.get_model(db, name)
+        except ModelNotFound as error:
+            raise _with_near_names(error, name, models.list_names(db)) from None
+
+
+def get_revision(zoo: Zoo, address: str) -> Revision:
+    """Give the revision at ``model``, ``model:ref`` or ``model@id``.
+
+    Raises:
+        BadName, ModelNotFound, RevisionNotFound: there is none.
+    """
+    name, ref = split_address(address)
+    with zoo.catalog.reading() as db:
+        try:
+            return models.get_revision(db, name, ref)
+        except ModelNotFound as error:
+            raise _with_near_names(error, name, models.list_names(db)) from None
+
+
+def list_revisions(zoo: Zoo, name: str) -> list[Revision]:
+    """List the revisions of a model, the newest first."""
+    with zoo.catalog.reading() as db:
+        return models.list_revisions(db, check_model_name(name))
+
+
+def list_moves(zoo: Zoo, name: str) -> list[RefMove]:
+    """List every move of the model's refs, the newest first."""
+    with zoo.catalog.reading() as db:
+        return models.list_moves(db, check_model_name(name))
+
+
+def get_file(zoo: Zoo, revision: Revision, path: str) -> tuple[File, Path]:
+    """Give a file of a revision and where its bytes can be read.
+
+    Raises:
+        FileNotFound: the revision has no such file.
+    """
+    file = revision.find_file(path)
+    if file is None:
+        raise FileNotFound(
+            f"{revision.address} has no file {path!r}.",
+            path=path,
+            files=[file.path for file in revision.files],
+        )
+    return file, zoo.blobs.local_path(file.digest)
+
+
+def local_files(zoo: Zoo, revision: Revision) -> Mapping[str, Path]:
+    """Give every file of a revision as a file of this machine."""
+    return {file.path: zoo.blobs.local_path(file.digest) for file in revision.files}
+
+
+def read_config(zoo: Zoo, revision: Revision) -> ModelConfig:
+    """Read what a revision says of its network and its pictures.
+
+    Raises:
+        NotRunnable: it holds no config.json of the zoo.
+        MalformedCheckpoint: its config.json cannot be understood.
+    """
+    if revision.find_file(CONFIG) is None:
+        raise NotRunnable(f"{revision.address} has no {CONFIG}.", revision=revision.address)
+    return parse_config(local_files(zoo, revision))
+
+
+def parse_config(files: Mapping[str, Path]) -> ModelConfig:
+    """Read the config.json among a revision's files.
+
+    Raises:
+        MalformedCheckpoint: it cannot be understood.
+    """
+    try:
+        return ModelConfig.from_json(json.loads(files[CONFIG].read_bytes()))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise MalformedCheckpoint(
+            f"{CONFIG} cannot be understood: {error!r}",
+            hint="Import the original package again.",
+        ) from error
+
+
+def _with_near_names(error: ModelNotFound, name: str, names: list[str]) -> ModelNotFound:
+    near = difflib.get_close_matches(name, names, n=3)
+    if not near:
+        return error
+    hint = f"Did you mean {' or '.join(map(repr, near))}? See: zoo list"
+    return ModelNotFound(str(error), hint=hint, name=name, near=near)

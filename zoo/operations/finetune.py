@@ -1,0 +1,43 @@
+"""Queueing a fine-tune, after everything that can be checked beforehand."""
+
+from zoo.domain.config import WEIGHTS
+from zoo.domain.dataset import Dataset
+from zoo.domain.job import Job, JobKind
+from zoo.domain.revision import Revision, check_model_name
+from zoo.errors import NotRunnable
+from zoo.operations import jobs
+from zoo.operations.datasets import get_dataset
+from zoo.operations.fetch import get_revision, read_config
+from zoo.operations.opening import Zoo
+from zoo.planning import check_dataset
+
+
+def enqueue_finetune(
+    zoo: Zoo, model: str, dataset: str, *, name: str | None = None, seed: int = 0
+) -> Job:
+    """Queue a fine-tune of a model on a dataset; the same one, not finished, is taken up again.
+
+    Raises:
+        ModelNotFound, RevisionNotFound, DatasetNotFound: there is no such thing.
+        NotRunnable: the revision has no network that could be built.
+        OneClass, TooFewPictures, ClassesDiffer: nothing can be learned from the dataset.
+        BadName: the new model cannot be called so.
+    """
+    revision = get_revision(zoo, model)
+    read_config(zoo, revision)
+    if revision.find_file(WEIGHTS) is None:
+        raise NotRunnable(f"{revision.address} has no {WEIGHTS}.", revision=revision.address)
+    pictures = get_dataset(zoo, dataset)
+    check_dataset(pictures)
+    params = {
+        "model": revision.address,
+        "dataset": pictures.address,
+        "name": check_model_name(name or finetuned_name(revision, pictures)),
+        "seed": seed,
+    }
+    return jobs.enqueue(zoo, JobKind.FINETUNE, params)
+
+
+def finetuned_name(revision: Revision, dataset: Dataset) -> str:
+    """Name the model that comes of a fine-tune: the parent's name and the dataset's."""
+    return f"{revision.model}-{dataset.name.rpartition('/')[2]}"

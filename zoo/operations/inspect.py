@@ -1,0 +1,107 @@
+"""Looking at what a zoo stands on."""
+
+import platform
+import shutil
+import sqlite3
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+from zoo.catalog.database import SCHEMA
+from zoo.operations.opening import Zoo
+from zoo.serving.predictor import CUDA, NVIDIA_DRIVER
+
+SHOWN = ("zoo", "torch", "numpy", "onnx", "scikit-learn", "sqlalchemy", "flask", "pillow")
+LITTLE_BYTES = 2**30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing the zoo stands on, and whether it is sound."""
+
+    name: str
+    value: str
+    is_sound: bool = True
+    hint: str = ""
+
+
+def examine(zoo: Zoo) -> list[Finding]:
+    """Look at versions, devices, providers, database and disk."""
+    return [
+        Finding(name="python", value=platform.python_version()),
+        *(Finding(name=name, value=version(name)) for name in SHOWN),
+        _onnxruntime(),
+        _provider(),
+        _device(zoo),
+        _catalog(zoo),
+        _store(zoo),
+        *(
+            Finding(name=f"setting {name}", value=str(value))
+            for name, value in zoo.settings
+            if name.startswith(("max_", "served_", "worker_", "web_", "lease_"))
+        ),
+    ]
+
+
+def _onnxruntime() -> Finding:
+    """Find both builds installed: they share one folder, and the last one written wins."""
+    found = {name: _version(name) for name in ("onnxruntime-gpu", "onnxruntime")}
+    installed = [f"{name} {number}" for name, number in found.items() if number]
+    is_sound = len(installed) == 1
+    return Finding(
+        name="onnxruntime",
+        value=", ".join(installed) or "not installed",
+        is_sound=is_sound,
+        hint=""
+        if is_sound
+        else "Keep one of the two: pip uninstall onnxruntime, then reinstall onnxruntime-gpu.",
+    )
+
+
+def _provider() -> Finding:
+    """Say which providers a session really gets: the library lists CUDA on every machine."""
+    from onnxruntime import get_ep_devices  # slow to import
+
+    real = sorted({device.ep_name for device in get_ep_devices()})
+    return Finding(name="providers", value=", ".join(real))
+
+
+def _device(zoo: Zoo) -> Finding:
+    has_driver = NVIDIA_DRIVER.exists()
+    wants_cuda = zoo.settings.device == "cuda"
+    return Finding(
+        name="device",
+        value=f"{zoo.settings.device}; NVIDIA driver: {'yes' if has_driver else 'none'}",
+        is_sound=has_driver or not wants_cuda,
+        hint="" if has_driver or not wants_cuda else f"{CUDA} needs an NVIDIA driver.",
+    )
+
+
+def _catalog(zoo: Zoo) -> Finding:
+    schema = zoo.catalog.find_schema()
+    with zoo.catalog.reading() as db:
+        name = db.get_bind().dialect.name
+    engine = f"SQLite {sqlite3.sqlite_version}" if name == "sqlite" else name
+    return Finding(
+        name="catalog",
+        value=f"{zoo.catalog.shown_url} ({engine}, schema {schema})",
+        is_sound=schema == SCHEMA,
+        hint="" if schema == SCHEMA else "Run: zoo db upgrade",
+    )
+
+
+def _store(zoo: Zoo) -> Finding:
+    home = zoo.settings.home
+    free = shutil.disk_usage(home).free
+    return Finding(
+        name="store",
+        value=f"{home} ({free / 1e9:.1f} GB free)",
+        is_sound=free > LITTLE_BYTES,
+        hint="" if free > LITTLE_BYTES else "Less than 1 GiB is left: free some space.",
+    )
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,116 @@
+"""Opening a zoo: its settings, its store and its catalog, brought up to date."""
+
+import fcntl
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from zoo.catalog.database import SCHEMA, Database
+from zoo.domain.job import Attempt
+from zoo.errors import BadSetting, StorageFull, Unsupported, is_full
+from zoo.settings import Settings
+from zoo.storage.blobs import BlobStore
+from zoo.storage.local import LocalBlobs
+
+
+def utc_now() -> datetime:
+    """Tell the time."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Zoo:
+    """An open zoo; every operation takes one."""
+
+    settings: Settings
+    blobs: BlobStore
+    catalog: Database
+    clock: Callable[[], datetime] = utc_now
+
+    @property
+    def codes_folder(self) -> Path:
+        """Where computed codes are cached."""
+        return self.settings.home / "cache" / "codes"
+
+    def log_path(self, attempt: Attempt) -> Path:
+        """Tell where the output of an attempt's process goes."""
+        return self.settings.home / "logs" / f"job-{attempt.job}-{attempt.number}.log"
+
+
+@contextmanager
+def open_zoo(settings: Settings) -> Iterator[Zoo]:
+    """Open the zoo the settings name; a new or older catalog is migrated first.
+
+    Raises:
+        BadSetting: its home or its database cannot be opened.
+        Unsupported: a later release of the zoo has changed its catalog.
+        StorageFull: there is no room for it.
+    """
+    home = settings.home
+    with _translated(home):
+        home.mkdir(parents=True, exist_ok=True)
+        blobs = LocalBlobs(home / "blobs")
+        blobs.clear_incoming()
+    with closing(Database(settings.catalog_url)) as catalog:
+        with _translated(home):
+            _migrate_once(catalog, home)
+        yield Zoo(settings=settings, blobs=blobs, catalog=catalog)
+
+
+@contextmanager
+def _translated(home: Path) -> Iterator[None]:
+    """Turn the faults of a home into ours."""
+    try:
+        yield
+    except OSError as error:
+        if is_full(error):
+            raise StorageFull(f"No room left in {home}.", path=str(home)) from error
+        raise BadSetting(
+            f"The zoo's home {home} cannot be opened: {error.strerror}.",
+            hint="Point ZOO_HOME to a folder that you may write to.",
+            path=str(home),
+        ) from error
+
+
+def _migrate_once(catalog: Database, home: Path) -> None:
+    """Bring the schema up to date; one process of this machine at a time does it."""
+    if catalog.find_schema() == SCHEMA:
+        return
+    with (home / "migrate.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if catalog.find_schema() != SCHEMA:
+            migrate(catalog)
+
+
+def migrate(catalog: Database, *, target: str = "head") -> None:
+    """Bring the schema to a migration, all of it in one transaction.
+
+    Raises:
+        Unsupported: the catalog stands at a migration that this release does not know.
+    """
+    # Alembic takes a third of a second to import and is needed once in a catalog's life.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.util import CommandError  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(_migrations_folder()))
+    with catalog.migrating() as connection:
+        config.attributes["connection"] = connection
+        try:
+            command.upgrade(config, target)
+        except CommandError as error:
+            raise Unsupported(
+                f"The catalog at {catalog.shown_url} is of a later release of the zoo: {error}",
+                hint="Install that release; a catalog is never taken back.",
+                known=SCHEMA,
+            ) from error
+
+
+def _migrations_folder() -> Path:
+    """Find the migrations: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    inside = package / "migrations"
+    return inside if inside.is_dir() else package.parent / "migrations"

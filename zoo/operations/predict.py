@@ -1,0 +1,74 @@
+"""Predicting: a picture file in, classes with probabilities out."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from zoo.domain.config import GRAPH
+from zoo.domain.prediction import ClassScore, Prediction
+from zoo.domain.revision import Revision
+from zoo.errors import NotRunnable
+from zoo.images.prepare import read_picture
+from zoo.operations.fetch import get_file, get_revision
+from zoo.operations.opening import Zoo
+from zoo.serving.predictor import Predictor, open_predictor
+from zoo.serving.shelf import Shelf
+
+
+def open_shelf(zoo: Zoo) -> Shelf:
+    """Give an empty shelf of the size the settings allow."""
+    return Shelf(size=zoo.settings.served_models)
+
+
+def predict(
+    zoo: Zoo,
+    shelf: Shelf,
+    address: str,
+    pictures: Iterable[tuple[str, bytes | Path]],
+    *,
+    top: int = 5,
+) -> Iterator[Prediction]:
+    """Predict pictures, given as (name, file or its bytes), one after the other.
+
+    Raises:
+        ModelNotFound, RevisionNotFound: there is no such model.
+        NotRunnable: the revision has no graph.
+        UnreadablePicture, PathNotFound: a picture cannot be read.
+    """
+    revision = get_revision(zoo, address)
+    predictor = find_predictor(zoo, shelf, revision)
+    for name, picture in pictures:
+        pixels = read_picture(
+            picture,
+            predictor.preprocessing,
+            name=name,
+            max_pixels=zoo.settings.max_picture_pixels,
+        )
+        (probabilities,) = predictor.predict(pixels[np.newaxis])
+        yield Prediction(
+            picture=name,
+            model=revision.address,
+            provider=predictor.provider,
+            scores=_best(probabilities, predictor.labels, top),
+        )
+
+
+def find_predictor(zoo: Zoo, shelf: Shelf, revision: Revision) -> Predictor:
+    """Take a revision's predictor from the shelf, opened if need be.
+
+    Raises:
+        NotRunnable: the revision has no graph.
+    """
+    if revision.find_file(GRAPH) is None:
+        raise NotRunnable(f"{revision.address} has no {GRAPH}.", revision=revision.address)
+    file, path = get_file(zoo, revision, GRAPH)
+    return shelf.take(file.digest, lambda: open_predictor(path, device=zoo.settings.device))
+
+
+def _best(probabilities: np.ndarray, labels: tuple[str, ...], top: int) -> tuple[ClassScore, ...]:
+    order = np.argsort(-probabilities, kind="stable")[:top]
+    return tuple(
+        ClassScore(label=labels[index], index=int(index), probability=float(probabilities[index]))
+        for index in order
+    )

@@ -1,0 +1,82 @@
+"""Publishing revisions: the bytes are there first, then one transaction names them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from zoo.catalog import datasets, jobs, models
+from zoo.domain.job import Attempt, JobState
+from zoo.domain.revision import MAIN, Blob, Revision, split_address
+from zoo.errors import BlobNotFound
+from zoo.operations.opening import Zoo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """A revision to be published."""
+
+    model: str
+    files: Mapping[str, Blob]
+    message: str
+    summary: dict[str, Any] = field(default_factory=dict)
+    parent: str | None = None  # address of the revision it was made from
+    dataset: str | None = None  # address of the dataset it was fine-tuned on
+    ref: str | None = None  # a further ref to point to it, beside main
+    attempt: Attempt | None = None  # the attempt of a job whose result this is
+
+
+def publish(zoo: Zoo, publication: Publication) -> Revision:
+    """Publish a revision; when it is the result of a job, the job succeeds in the same transaction.
+
+    Raises:
+        BlobNotFound: a file's bytes are not in the store.
+        BadName: the model or a file cannot be called so.
+        LeaseLost: the job has been given to another attempt; nothing is published.
+    """
+    for blob in publication.files.values():
+        if not zoo.blobs.has(blob.digest):
+            raise BlobNotFound(f"The store does not hold {blob.digest}.", digest=blob.digest)
+    now = zoo.clock()
+    with zoo.catalog.writing() as db:
+        if publication.attempt is not None:
+            jobs.check_lease(db, publication.attempt)
+        new = models.NewRevision(
+            model=publication.model,
+            files=publication.files,
+            message=publication.message,
+            summary=publication.summary,
+            lineage=models.Lineage(
+                parent_pk=_revision_pk(db, publication.parent),
+                dataset_pk=_dataset_pk(db, publication.dataset),
+                job_id=publication.attempt.job if publication.attempt else None,
+            ),
+            ref=MAIN,
+        )
+        revision = models.add_revision(db, new, now=now)
+        if publication.ref is not None:
+            models.move_ref(db, revision.model, publication.ref, revision.id, now=now)
+        if publication.attempt is not None:
+            result = {"revision": revision.address, **publication.summary}
+            outcome = jobs.Outcome(state=JobState.SUCCEEDED, result=result)
+            jobs.end_attempt(db, publication.attempt, outcome, now=now)
+    return revision
+
+
+def put_json(zoo: Zoo, value: object) -> Blob:
+    """Keep a JSON file, readable and with keys in their given order."""
+    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    return zoo.blobs.put([text.encode()])
+
+
+def put_text(zoo: Zoo, text: str) -> Blob:
+    """Keep a text file."""
+    return zoo.blobs.put([text.encode()])
+
+
+def _revision_pk(db: Any, address: str | None) -> int | None:  # noqa: ANN401  # a session
+    return models.get_revision_pk(db, *split_address(address)) if address else None
+
+
+def _dataset_pk(db: Any, address: str | None) -> int | None:  # noqa: ANN401  # a session
+    return datasets.get_dataset_pk(db, address) if address else None

@@ -1,0 +1,77 @@
+"""Publishing files that were sent: kept as they came, checked where their form is known."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from zoo.domain.revision import Blob, Revision, check_file_path, check_model_name
+from zoo.errors import BadName, DigestMismatch, Unsupported
+from zoo.operations.import_ import (
+    ImportOptions,
+    Prepared,
+    enqueue_import,
+    is_caffe_package,
+    prepare_import,
+)
+from zoo.operations.opening import Zoo
+from zoo.operations.publish import Publication, publish
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """One file that is being sent."""
+
+    path: str
+    chunks: Iterable[bytes]
+    announced: str | None = None  # the sha256 it should have
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uploaded:
+    """What became of an upload."""
+
+    revision: Revision
+    job: int | None
+    note: str
+
+
+def upload_revision(zoo: Zoo, model: str, uploads: Iterable[Upload], *, message: str) -> Uploaded:
+    """Publish files as a revision; for a Caffe package, queue the job that makes it run.
+
+    Raises:
+        BadName: the model or a file cannot be called so, or two files are called alike.
+        DigestMismatch: a file is not the one announced; nothing is published.
+        Invalid: it is a Caffe package that cannot be right; nothing is published.
+        StorageFull: there is no room.
+    """
+    check_model_name(model)
+    files: dict[str, Blob] = {}
+    for upload in uploads:
+        path = check_file_path(upload.path)
+        if path in files:
+            raise BadName(f"Two files are called {path!r}.", path=path)
+        files[path] = _put(zoo, path, upload)
+    prepared, note = _prepare(zoo, model, files)
+    revision = publish(zoo, Publication(model=model, files=files, message=message))
+    job = enqueue_import(zoo, prepared) if prepared else None
+    return Uploaded(revision=revision, job=job.id if job else None, note=note)
+
+
+def _put(zoo: Zoo, path: str, upload: Upload) -> Blob:
+    """Keep one file; what is wrong with it is told with its path."""
+    try:
+        return zoo.blobs.put(upload.chunks, expected=upload.announced)
+    except DigestMismatch as error:
+        told = DigestMismatch(f"{path}: {error}")
+        told.detail = {"path": path, **error.detail}
+        raise told from error
+
+
+def _prepare(zoo: Zoo, model: str, files: dict[str, Blob]) -> tuple[Prepared | None, str]:
+    """Check a Caffe package; anything else is kept as it is."""
+    if not is_caffe_package(files):
+        return None, "Stored as it came."
+    try:
+        prepared = prepare_import(zoo, files, ImportOptions(name=model))
+    except Unsupported as error:
+        return None, f"Stored, not runnable: {error}"
+    return prepared, "Stored; a job makes it able to predict."

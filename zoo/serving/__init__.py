@@ -1,0 +1,1 @@
+"""Predicting from ONNX Runtime sessions. No torch."""

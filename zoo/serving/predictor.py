@@ -1,0 +1,97 @@
+"""One ONNX Runtime session with the preprocessing and labels its graph carries."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.domain.preprocessing import Preprocessing
+from zoo.errors import NotRunnable, Unsupported
+
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Predictor:
+    """A session that is ready to run; safe to be used by many threads."""
+
+    session: Any
+    labels: tuple[str, ...]
+    preprocessing: Preprocessing
+    provider: str  # the one that really runs
+
+    def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Give N x K probabilities for N x H x W x 3 uint8 RGB pictures of the crop's size."""
+        (probabilities,) = self.session.run(["probabilities"], {"images": images})
+        return np.asarray(probabilities, dtype=np.float32)
+
+
+def open_predictor(graph: Path | bytes, *, device: str = "auto") -> Predictor:
+    """Open a graph that the zoo exported.
+
+    Raises:
+        NotRunnable: the file is no graph that ONNX Runtime takes, or not one of the zoo's.
+        Unsupported: CUDA was asked for and the session came up without it.
+    """
+    # onnxruntime takes some tenths of a second and 60 MB, which a server without requests saves.
+    import onnxruntime  # noqa: PLC0415
+    from onnxruntime.capi import onnxruntime_pybind11_state as faults  # noqa: PLC0415
+
+    source = graph if isinstance(graph, bytes) else str(graph)
+    try:
+        session = onnxruntime.InferenceSession(
+            source, sess_options=_options(onnxruntime), providers=_providers(device, onnxruntime)
+        )
+    except (
+        faults.Fail,
+        faults.InvalidArgument,
+        faults.InvalidGraph,
+        faults.InvalidProtobuf,
+        faults.NotImplemented,
+        faults.RuntimeException,
+    ) as error:
+        raise NotRunnable(f"ONNX Runtime does not take the graph: {error}") from error
+    provider = session.get_providers()[0]
+    if device == "cuda" and provider != CUDA:
+        raise Unsupported(
+            f"CUDA was asked for, but ONNX Runtime came up on {provider}.",
+            hint="CUDA 13 and cuDNN 9 are needed; see: zoo doctor",
+            provider=provider,
+        )
+    labels, preprocessing = _read_metadata(session.get_modelmeta().custom_metadata_map)
+    return Predictor(session=session, labels=labels, preprocessing=preprocessing, provider=provider)
+
+
+def _read_metadata(metadata: dict[str, str]) -> tuple[tuple[str, ...], Preprocessing]:
+    try:
+        labels = tuple(json.loads(metadata["zoo.labels"]))
+        return labels, Preprocessing.from_json(json.loads(metadata["zoo.preprocessing"]))
+    except (KeyError, ValueError, TypeError) as error:
+        raise NotRunnable(
+            "The graph does not say how pictures are prepared for it and what its outputs mean.",
+            hint="Export it with the zoo: `zoo import` or `zoo finetune`.",
+        ) from error
+
+
+def _options(onnxruntime: Any) -> Any:  # noqa: ANN401  # the library has no types
+    """Use every core this process may use, and none of them while nothing is asked."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = len(os.sched_getaffinity(0))
+    # Waiting threads that spin cost four times the work itself between two requests.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    return options
+
+
+def _providers(device: str, onnxruntime: Any) -> Sequence[str]:  # noqa: ANN401  # no types
+    """Ask for CUDA only where a driver is; the library lists it on every machine."""
+    if device == "cpu" or (device == "auto" and not NVIDIA_DRIVER.exists()):
+        return [CPU]
+    onnxruntime.preload_dlls()
+    return [CUDA, CPU]

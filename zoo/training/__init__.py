@@ -1,0 +1,1 @@
+"""Fine-tuning: codes, the probe, its metrics. Knows no catalog."""

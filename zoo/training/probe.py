@@ -1,0 +1,120 @@
+"""The linear probe: multinomial logistic regression on standardised codes."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
+
+from zoo.domain.plan import Plan
+
+Matrix = NDArray[np.float64]
+Labels = NDArray[np.int64]
+STEPS = 2000  # of L-BFGS; standardised codes need a few hundred
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One value of C in the cross-validation."""
+
+    c: float
+    accuracy: float  # mean over the folds
+    standard_error: float  # of that mean
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """A fitted head, the standardisation folded in: scores = codes @ weight.T + bias."""
+
+    weight: NDArray[np.float32]  # K x D
+    bias: NDArray[np.float32]  # K
+    c: float
+    candidates: tuple[Candidate, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Write down how C was chosen, as training.json holds it."""
+        return {"c": self.c, "candidates": [asdict(candidate) for candidate in self.candidates]}
+
+
+def fit_probe(codes: NDArray[np.float32], labels: Labels, plan: Plan) -> Probe:
+    """Fit a head on N x D codes and N class indices, which must be 0 .. K-1, each present.
+
+    C is the smallest whose cross-validated accuracy is within one standard error of the best
+    (Breiman et al. 1984, section 3.4.3): the simplest model that cannot be told from the best.
+    """
+    exact = codes.astype(np.float64)
+    candidates = _cross_validate(exact, labels, plan) if plan.folds else ()
+    c = choose_c(candidates) if candidates else plan.c_grid[0]
+    mean, deviation = _moments(exact)
+    model = _model(plan).set_params(C=c).fit((exact - mean) / deviation, labels)
+    weight, bias = _both_sides(model)
+    # scores = W (x - m) / s + b, so the head that reads raw codes is W / s and b - (W / s) m.
+    folded = weight / deviation
+    return Probe(
+        weight=folded.astype(np.float32),
+        bias=(bias - folded @ mean).astype(np.float32),
+        c=c,
+        candidates=candidates,
+    )
+
+
+def choose_c(candidates: tuple[Candidate, ...]) -> float:
+    """Choose the smallest C within one standard error of the best mean accuracy."""
+    best = max(candidates, key=lambda candidate: candidate.accuracy)
+    floor = best.accuracy - best.standard_error
+    return min(candidate.c for candidate in candidates if candidate.accuracy >= floor)
+
+
+def _cross_validate(codes: Matrix, labels: Labels, plan: Plan) -> tuple[Candidate, ...]:
+    """Measure every C of the plan on folds that keep each class's share."""
+    splitter = StratifiedKFold(n_splits=plan.folds, shuffle=True, random_state=plan.seed)
+    scores = np.array(
+        [
+            _score_fold(codes, labels, train, held_out, plan)
+            for train, held_out in splitter.split(codes, labels)
+        ]
+    )
+    errors = scores.std(axis=0, ddof=1) / np.sqrt(plan.folds)
+    return tuple(
+        Candidate(c=c, accuracy=float(mean), standard_error=float(error))
+        for c, mean, error in zip(plan.c_grid, scores.mean(axis=0), errors, strict=True)
+    )
+
+
+def _score_fold(
+    codes: Matrix, labels: Labels, train: NDArray[np.intp], held_out: NDArray[np.intp], plan: Plan
+) -> list[float]:
+    """Fit on one side of a fold and give the accuracy on the other, for every C in turn."""
+    mean, deviation = _moments(codes[train])
+    scaled = (codes - mean) / deviation
+    model = _model(plan)  # Each fit starts where the one before ended, which saves most steps.
+    return [
+        float(
+            model.set_params(C=c)
+            .fit(scaled[train], labels[train])
+            .score(scaled[held_out], labels[held_out])
+        )
+        for c in plan.c_grid
+    ]
+
+
+def _moments(codes: Matrix) -> tuple[Matrix, Matrix]:
+    """Give mean and deviation of every code; one that never changes is left as it is."""
+    deviation = codes.std(axis=0)
+    return codes.mean(axis=0), np.where(deviation > 0, deviation, 1.0)
+
+
+def _model(plan: Plan) -> LogisticRegression:
+    return LogisticRegression(
+        max_iter=STEPS, warm_start=True, class_weight="balanced" if plan.balanced else None
+    )
+
+
+def _both_sides(model: LogisticRegression) -> tuple[Matrix, Matrix]:
+    """Give one row of weights a class; for two classes the library keeps only their difference."""
+    weight, bias = model.coef_, model.intercept_
+    if len(model.classes_) == 2:  # noqa: PLR2004  # the two-class case
+        return np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
+    return weight, bias
