@@ -18,13 +18,14 @@ ZooError
 │   ├── TooFewPictures
 │   └── ClassesDiffer
 ├── Damaged                    bytes are not the bytes they should be
+│   ├── BlobNotFound
+│   ├── CatalogDamaged
 │   ├── DigestMismatch
 │   └── ParityBroken
 ├── NotFound
 │   ├── ModelNotFound
 │   ├── RevisionNotFound
 │   ├── FileNotFound
-│   ├── BlobNotFound
 │   ├── DatasetNotFound
 │   ├── JobNotFound
 │   └── PathNotFound
@@ -39,6 +40,7 @@ ZooError
 │   └── OpenToOthers
 ├── TooLarge
 ├── StorageFull
+├── CatalogUnavailable
 ├── JobFailed
 └── Interrupted
 
@@ -89,7 +91,10 @@ class Invalid(ZooError):
 class BadName(Invalid):
     """This name cannot be used."""
 
-    hint = "Names are made of letters, digits, '.', '_' and '-', with at most one '/' for an owner."
+    hint = (
+        "Names are 1 to 96 letters, digits, '.', '_' and '-', with at most one '/' for an owner; "
+        "choose another with --name."
+    )
 
 
 class BadRequest(Invalid):
@@ -180,6 +185,18 @@ class Damaged(ZooError):
     """Bytes are not the bytes they should be."""
 
 
+class BlobNotFound(Damaged):
+    """The store does not hold these bytes."""
+
+    hint = "The store and the catalog disagree; restore the store from a backup."
+
+
+class CatalogDamaged(Damaged):
+    """The catalog's file is damaged."""
+
+    hint = "Restore it from a backup; the bytes of checkpoints and pictures are in blobs/."
+
+
 class DigestMismatch(Damaged):
     """The bytes received do not have the digest announced for them."""
 
@@ -212,12 +229,6 @@ class FileNotFound(NotFound):
     """The revision has no such file."""
 
     hint = "See: zoo show MODEL --files"
-
-
-class BlobNotFound(NotFound):
-    """The store does not hold these bytes."""
-
-    hint = "The store and the catalog disagree; restore the store from a backup."
 
 
 class DatasetNotFound(NotFound):
@@ -300,6 +311,12 @@ class StorageFull(ZooError):
     hint = "Free space on the disk named (or move ZOO_HOME), then run the command again."
 
 
+class CatalogUnavailable(ZooError):
+    """The catalog does not answer."""
+
+    hint = "See whether its database runs and who holds it, then run the command again."
+
+
 class JobFailed(ZooError):
     """The job did not succeed."""
 
@@ -328,3 +345,10 @@ def is_full(error: BaseException) -> bool:
             return True
         cause = cause.__cause__ or cause.__context__
     return False
+
+
+def storage_full(error: OSError) -> StorageFull:
+    """Say which place is full, where the system's error tells it."""
+    if error.filename is None:
+        return StorageFull()
+    return StorageFull(f"No room left for {error.filename}.", path=str(error.filename))

@@ -4,6 +4,7 @@ A ``ZOO_*`` variable wins over ``./zoo.toml``, that over ``~/.config/zoo/zoo.tom
 default. Nothing else in the zoo reads the environment.
 """
 
+import json
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
@@ -25,7 +26,9 @@ GIB = 2**30
 class Settings(BaseSettings):
     """The settings of one zoo; every field is a ``ZOO_`` variable of the same name."""
 
-    model_config = SettingsConfigDict(env_prefix="ZOO_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix="ZOO_", env_ignore_empty=True, frozen=True, extra="forbid"
+    )
 
     home: Path = Field(
         default=Path("~/.zoo"), description="Folder of the catalog, the blobs and the caches."
@@ -41,7 +44,11 @@ class Settings(BaseSettings):
         default="auto", description="Where networks run; auto takes CUDA when it is there."
     )
     lease_s: float = Field(
-        default=60.0, gt=0, description="Seconds after which a silent job is given to another."
+        default=60.0,
+        gt=0,
+        le=86_400,
+        allow_inf_nan=False,
+        description="Seconds after which a silent job is given to another.",
     )
     max_upload_bytes: int = Field(default=16 * GIB, gt=0, description="Largest request body.")
     max_archive_bytes: int = Field(
@@ -71,7 +78,10 @@ class Settings(BaseSettings):
 
     def as_environment(self) -> dict[str, str]:
         """Write the settings down for a process of this zoo to read."""
-        return {f"ZOO_{name.upper()}": str(value) for name, value in self}
+        return {
+            f"ZOO_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
+            for name, value in self.model_dump(mode="json").items()
+        }
 
 
 def read_settings(**given: Any) -> Settings:  # noqa: ANN401  # whatever a field takes

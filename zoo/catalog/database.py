@@ -1,15 +1,30 @@
 """The connection to the catalog: one transaction at a time, short, reading or writing."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+)
 from sqlalchemy.orm import Session
 
-from zoo.errors import BadSetting, StorageFull, is_full
+from zoo.errors import (
+    BadSetting,
+    CatalogDamaged,
+    CatalogUnavailable,
+    StorageFull,
+    ZooError,
+    is_full,
+)
 
 SCHEMA = "0001"  # the migration this code was written for
 BUSY_TIMEOUT_MS = 30_000
@@ -17,11 +32,14 @@ WRITERS = 0x7A6F6F  # the advisory lock of PostgreSQL that writers take: "zoo"
 OUT_OF_REACH = (
     "unable to open",
     "readonly",
-    "not a database",
     "connection failed",
     "connection timeout",
     "failed to resolve host",
 )
+
+
+DAMAGED = ("not a database", "malformed", "disk I/O error")
+LITTLE_BYTES = 2**20
 
 
 class Database:
@@ -86,28 +104,43 @@ class Database:
         try:
             yield
         except DBAPIError as error:
-            where = self.shown_url
-            if is_full(error):
-                raise StorageFull(f"No room left for the catalog at {where}.") from error
-            if _is_out_of_reach(error):
-                raise BadSetting(
-                    f"The catalog at {where} cannot be opened: {error.orig}",
-                    hint="Check ZOO_HOME and ZOO_DATABASE_URL.",
-                    url=where,
-                ) from error
-            raise
+            ours = self._ours(error)
+            if ours is None:
+                raise
+            raise ours from error
+
+    def _ours(self, error: DBAPIError) -> ZooError | None:
+        """Give the fault its name, or None where it is one of the zoo's own."""
+        where, said = self.shown_url, str(error.orig)
+        if is_full(error) or ("disk I/O error" in said and self._has_no_room()):
+            return StorageFull(f"No room left for the catalog at {where}.")
+        if _says(said, DAMAGED):
+            return CatalogDamaged(f"The catalog at {where} is damaged: {said}", url=where)
+        if _says(said, OUT_OF_REACH):
+            return BadSetting(
+                f"The catalog at {where} cannot be opened: {said}",
+                hint="Check ZOO_HOME and ZOO_DATABASE_URL, and that both can be written to.",
+                url=where,
+            )
+        if isinstance(error, OperationalError | InterfaceError):
+            return CatalogUnavailable(f"The catalog at {where} does not answer: {said}", url=where)
+        return None
+
+    def _has_no_room(self) -> bool:
+        """Tell whether the disk of an SQLite catalog is full, which SQLite may call I/O error."""
+        path = make_url(self.url).database
+        return bool(path) and shutil.disk_usage(Path(str(path)).parent).free < LITTLE_BYTES
 
 
-def _is_out_of_reach(error: DBAPIError) -> bool:
-    """Tell an unreachable database from one that refused a statement."""
-    said = str(error.orig)
-    return any(words in said for words in OUT_OF_REACH)
+def _says(said: str, phrases: tuple[str, ...]) -> bool:
+    return any(words in said for words in phrases)
 
 
 def _make_engine(url: str) -> Engine:
     try:
-        engine = create_engine(url)
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+        # A connection that the server has closed meanwhile is replaced before it is used.
+        engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError, ValueError) as error:
         raise BadSetting(
             f"ZOO_DATABASE_URL cannot be used: {error}",
             hint="Use sqlite:///PATH, or postgresql://... with `pip install 'zoo[postgres]'`.",

@@ -175,10 +175,17 @@ def find_unfinished(db: Session, kind: JobKind, params: dict[str, Any]) -> Job |
     return next((_job(row) for row in rows if row.params == params), None)
 
 
-def list_running(db: Session) -> list[Job]:
-    """List the jobs that an attempt holds."""
-    rows = db.scalars(select(JobRow).where(JobRow.state == JobState.RUNNING))
-    return [_job(row) for row in rows]
+def list_running(db: Session) -> list[tuple[Attempt, str]]:
+    """List the attempts that hold a job, each with the name of its worker."""
+    rows = db.execute(
+        select(JobRow.id, JobRow.attempt, AttemptRow.worker)
+        .join(
+            AttemptRow,
+            and_(AttemptRow.job_id == JobRow.id, AttemptRow.number == JobRow.attempt),
+        )
+        .where(JobRow.state == JobState.RUNNING)
+    )
+    return [(Attempt(job=row.id, number=row.attempt), row.worker) for row in rows]
 
 
 def cancel_job(db: Session, number: int, *, now: datetime) -> bool:

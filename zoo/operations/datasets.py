@@ -45,12 +45,13 @@ def add_dataset(
     called = check_model_name(name or dataset_name(path))
     with open_pictures(path, limits=_limits(zoo.settings), name=source_name) as source:
         layout = arrange(source.paths, name=source.name)
-        kept, skipped = _keep(zoo, source, layout, report)
+        read, skipped = _keep(zoo, source, layout, report)
+    kept, leaked = _without_leaks(read)
     dataset = Dataset(
         name=called,
         classes=layout.classes,
         pictures=tuple(kept),
-        skipped=(*source.skipped, *layout.skipped, *skipped),
+        skipped=(*source.skipped, *layout.skipped, *skipped, *leaked),
         split_source="given",
     )
     if not kept:
@@ -139,6 +140,21 @@ def _placed(source: PictureSource, layout: Layout) -> Iterator[tuple[Member, Pla
 def _reason(error: UnreadablePicture | TooLarge, member: Member) -> str:
     """Give an error's reason without the file's name, which stands beside it."""
     return str(error).removeprefix(f"{member.path}: ")
+
+
+def _without_leaks(pictures: list[Picture]) -> tuple[list[Picture], list[Skipped]]:
+    """Leave out the copies of training pictures that lie among those to be measured on."""
+    training = {p.digest: p.path for p in pictures if p.split is Split.TRAIN}
+    kept: list[Picture] = []
+    leaked: list[Skipped] = []
+    for picture in pictures:
+        twin = training.get(picture.digest)
+        if twin is None or picture.split is Split.TRAIN:
+            kept.append(picture)
+        else:
+            reason = f"it is the same picture as {twin}, which is for training"
+            leaked.append(Skipped(path=picture.path, reason=reason))
+    return kept, leaked
 
 
 def _split(pictures: tuple[Picture, ...]) -> tuple[Picture, ...]:

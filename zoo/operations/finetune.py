@@ -3,7 +3,7 @@
 from zoo.domain.config import WEIGHTS
 from zoo.domain.dataset import Dataset
 from zoo.domain.job import Job, JobKind
-from zoo.domain.revision import Revision, check_model_name
+from zoo.domain.revision import Revision, check_model_name, derive_name
 from zoo.errors import NotRunnable
 from zoo.operations import jobs
 from zoo.operations.datasets import get_dataset
@@ -40,4 +40,6 @@ def enqueue_finetune(
 
 def finetuned_name(revision: Revision, dataset: Dataset) -> str:
     """Name the model that comes of a fine-tune: the parent's name and the dataset's."""
-    return f"{revision.model}-{dataset.name.rpartition('/')[2]}"
+    owner, slash, name = revision.model.rpartition("/")
+    joined = f"{name}-{dataset.name.rpartition('/')[2]}"
+    return owner + slash + derive_name(joined, otherwise="fine-tuned")

@@ -31,6 +31,7 @@ from zoo.formats.safetensors import write_safetensors
 from zoo.operations import jobs
 from zoo.operations.card import tell_preprocessing, write_card
 from zoo.operations.opening import Zoo
+from zoo.operations.paths import is_there
 from zoo.operations.publish import put_json, put_text
 from zoo.storage.blobs import chunks_of
 
@@ -84,7 +85,7 @@ def stage_folder(zoo: Zoo, folder: Path) -> dict[str, Blob]:
         UnknownFormat: it is a file, or a folder without anything the importer knows.
         StorageFull: there is no room.
     """
-    if not folder.exists():
+    if not is_there(folder):
         raise PathNotFound(f"There is no folder {folder}.", path=str(folder))
     if not folder.is_dir():
         raise UnknownFormat(f"{folder} is a file, not the folder of a package.", path=str(folder))
@@ -159,7 +160,7 @@ def read_label_file(path: Path) -> tuple[str, ...]:
         PathNotFound: there is no such file.
         Invalid: it is no text.
     """
-    if not path.is_file():
+    if not is_there(path) or not path.is_file():
         raise PathNotFound(f"There is no file {path}.", path=str(path))
     return read_labels(read_text(path))
 

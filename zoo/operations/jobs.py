@@ -31,8 +31,8 @@ def get_job(zoo: Zoo, number: int, *, after: int = 0) -> Job:
         return jobs.get_job(db, number, after=after)
 
 
-def list_running(zoo: Zoo) -> list[Job]:
-    """List the jobs that an attempt holds."""
+def list_running(zoo: Zoo) -> list[tuple[Attempt, str]]:
+    """List the attempts that hold a job, each with the name of its worker."""
     with zoo.catalog.reading() as db:
         return jobs.list_running(db)
 

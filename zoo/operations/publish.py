@@ -22,7 +22,7 @@ class Publication:
     summary: dict[str, Any] = field(default_factory=dict)
     parent: str | None = None  # address of the revision it was made from
     dataset: str | None = None  # address of the dataset it was fine-tuned on
-    ref: str | None = None  # a further ref to point to it, beside main
+    refs: tuple[str, ...] = (MAIN,)  # what points to it from then on
     attempt: Attempt | None = None  # the attempt of a job whose result this is
 
 
@@ -51,11 +51,11 @@ def publish(zoo: Zoo, publication: Publication) -> Revision:
                 dataset_pk=_dataset_pk(db, publication.dataset),
                 job_id=publication.attempt.job if publication.attempt else None,
             ),
-            ref=MAIN,
+            ref=publication.refs[0],
         )
         revision = models.add_revision(db, new, now=now)
-        if publication.ref is not None:
-            models.move_ref(db, revision.model, publication.ref, revision.id, now=now)
+        for ref in publication.refs[1:]:
+            models.move_ref(db, revision.model, ref, revision.id, now=now)
         if publication.attempt is not None:
             result = {"revision": revision.address, **publication.summary}
             outcome = jobs.Outcome(state=JobState.SUCCEEDED, result=result)

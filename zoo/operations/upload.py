@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from zoo.domain.revision import Blob, Revision, check_file_path, check_model_name
-from zoo.errors import BadName, DigestMismatch, Unsupported
+from zoo.domain.config import GRAPH
+from zoo.domain.revision import MAIN, Blob, Revision, check_file_path, check_model_name
+from zoo.errors import BadName, DigestMismatch, NotFound, Unsupported
+from zoo.operations.fetch import get_revision
 from zoo.operations.import_ import (
     ImportOptions,
     Prepared,
@@ -14,6 +16,8 @@ from zoo.operations.import_ import (
 )
 from zoo.operations.opening import Zoo
 from zoo.operations.publish import Publication, publish
+
+UPLOAD = "upload"  # the ref of what was sent last, where main points to something better
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +55,23 @@ def upload_revision(zoo: Zoo, model: str, uploads: Iterable[Upload], *, message:
             raise BadName(f"Two files are called {path!r}.", path=path)
         files[path] = _put(zoo, path, upload)
     prepared, note = _prepare(zoo, model, files)
-    revision = publish(zoo, Publication(model=model, files=files, message=message))
+    refs = (UPLOAD,) if _would_stop_serving(zoo, model, files) else (MAIN,)
+    if refs == (UPLOAD,):
+        note += f" The ref {UPLOAD!r} points to it; main stays at a revision that can predict."
+    publication = Publication(model=model, files=files, message=message, refs=refs)
+    revision = publish(zoo, publication)
     job = enqueue_import(zoo, prepared) if prepared else None
     return Uploaded(revision=revision, job=job.id if job else None, note=note)
+
+
+def _would_stop_serving(zoo: Zoo, model: str, files: dict[str, Blob]) -> bool:
+    """Tell whether main points to a revision that can predict and this one cannot."""
+    if GRAPH in files:
+        return False
+    try:
+        return get_revision(zoo, model).find_file(GRAPH) is not None
+    except NotFound:
+        return False
 
 
 def _put(zoo: Zoo, path: str, upload: Upload) -> Blob:

@@ -74,13 +74,13 @@ class LocalBlobs:
         """Remove what writers that died left behind; return how many files that was."""
         removed = 0
         for path in self.incoming.glob("*"):
-            with path.open("rb") as file:
-                try:
+            try:
+                with path.open("rb") as file:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    continue
-                path.unlink(missing_ok=True)
-                removed += 1
+                    path.unlink()
+            except (FileNotFoundError, BlockingIOError):
+                continue  # Its writer lives, or has just finished with it.
+            removed += 1
         return removed
 
     @contextmanager

@@ -14,7 +14,7 @@ import os
 import tempfile
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
@@ -54,14 +54,16 @@ class CodesCache:
 
     folder: Path
 
-    def read(self) -> dict[str, Codes]:
-        """Read every code that is kept, by the digest of its picture."""
+    def read(self, wanted: Container[str]) -> dict[str, Codes]:
+        """Read the codes of the wanted pictures that are kept, by digest."""
         found: dict[str, Codes] = {}
         for path in sorted(self.folder.glob("*.npz")):
             try:
                 # NumPy leaves a file that it opened itself open where that is damaged.
                 with path.open("rb") as file, np.load(file) as shard:
-                    found |= dict(zip(shard["digests"].tolist(), shard["codes"], strict=True))
+                    pairs = zip(shard["digests"].tolist(), shard["codes"], strict=True)
+                    # Copies, so that a shard of which little is wanted is not held whole.
+                    found |= {digest: code.copy() for digest, code in pairs if digest in wanted}
             except DAMAGE:
                 path.unlink(missing_ok=True)  # A damaged shard is computed again.
         return found
@@ -109,8 +111,8 @@ def gather_codes(
 
     ``report`` is told (done, total) after every batch that was computed.
     """
-    known = cache.read()
     wanted = dict.fromkeys(digests)
+    known = cache.read(wanted)
     missing = [digest for digest in wanted if digest not in known]
     waiting: dict[str, Codes] = {}
     for done, (digest, code) in enumerate(_compute(task, missing), 1):

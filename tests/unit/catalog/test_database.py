@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError, ProgrammingError
 from zoo.catalog.database import BUSY_TIMEOUT_MS, Database
 from zoo.catalog.models import list_names
 from zoo.catalog.tables import Base, FileRow, ModelRow
-from zoo.errors import BadSetting, StorageFull
+from zoo.errors import BadSetting, CatalogDamaged, StorageFull
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -154,10 +154,10 @@ def test_a_database_out_of_reach_is_a_bad_setting(url):
         Database(url).find_schema()
 
 
-def test_a_file_that_is_no_database_is_a_bad_setting(tmp_path):
+def test_a_file_that_is_no_database_is_damaged(tmp_path):
     path = tmp_path / "zoo.db"
     path.write_text("This is not a database, but it is long enough to be taken for one.")
-    with pytest.raises(BadSetting, match="not a database"):
+    with pytest.raises(CatalogDamaged, match="not a database"):
         Database(f"sqlite:///{path}").find_schema()
 
 

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from zoo.domain.dataset import Split
 from zoo.errors import (
@@ -198,3 +199,18 @@ def test_pictures_keep_the_split_they_were_drawn(zoo, insects):
     moved = [path for path, split in before.items() if after[path] is not split]
     assert len(moved) <= 1
     assert list(after.values()).count(Split.VAL) == 4
+
+
+def test_a_copy_of_a_training_picture_is_not_measured_on(zoo, tmp_path):
+    for split in ("train", "val"):
+        for label, grey in (("a", 0), ("b", 100)):
+            for number in range(3):
+                path = tmp_path / "set" / split / label / f"{split}{number}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                # The third picture of each class is the same in both splits.
+                level = grey + number + (50 if split == "val" and number < 2 else 0)
+                Image.new("L", (8, 8), level).save(path)
+    dataset = add_dataset(zoo, tmp_path / "set")
+    assert [skipped.path for skipped in dataset.skipped] == ["val/a/val2.png", "val/b/val2.png"]
+    assert "same picture as train/a/train2.png" in dataset.skipped[0].reason
+    assert len(dataset.of_split(Split.VAL)) == 4

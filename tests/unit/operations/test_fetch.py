@@ -27,7 +27,7 @@ CONFIGURED = ModelConfig(
 
 
 def test_a_model_and_its_revisions_are_found(zoo, published):
-    first = published(files={"a": "1"}, ref="v1")
+    first = published(files={"a": "1"}, refs=("main", "v1"))
     second = published(files={"a": "2"})
     assert fetch.get_model(zoo, "net").head == second
     assert fetch.get_revision(zoo, "net") == second

@@ -51,7 +51,7 @@ def test_a_finished_job_is_queued_anew(zoo, job):
 def test_a_job_is_claimed_by_one(zoo, job, attempt):
     assert attempt.job == job.id
     assert jobs.claim(zoo, worker="there-2") is None
-    assert [running.id for running in jobs.list_running(zoo)] == [job.id]
+    assert [running.job for running, _ in jobs.list_running(zoo)] == [job.id]
 
 
 def test_a_job_that_is_kept_alive_is_kept(zoo, attempt):

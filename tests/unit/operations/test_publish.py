@@ -48,11 +48,13 @@ def test_bytes_that_are_not_in_the_store_publish_nothing(zoo):
 
 
 def test_a_further_ref_points_to_it_too(zoo, published):
-    revision = published(ref="v1.0")
+    revision = published(refs=("main", "v1.0"))
     assert get_model(zoo, "net").refs == {"main": revision.id, "v1.0": revision.id}
 
 
-@pytest.mark.parametrize("bad", [{"ref": "a b"}, {"model": "a--b"}, {"files": {"../a": ""}}])
+@pytest.mark.parametrize(
+    "bad", [{"refs": ("main", "a b")}, {"model": "a--b"}, {"files": {"../a": ""}}]
+)
 def test_a_bad_name_publishes_nothing(zoo, published, bad):
     with pytest.raises(BadName):
         published(**bad)
