@@ -38,6 +38,7 @@ ZooError
 │   ├── NoHead
 │   ├── NotRunnable
 │   └── OpenToOthers
+├── Forbidden
 ├── TooLarge
 ├── StorageFull
 ├── CatalogUnavailable
@@ -297,6 +298,12 @@ class OpenToOthers(Unsupported):
     """This server has no access control yet, so it listens on this machine only."""
 
     hint = "Use --host 127.0.0.1 behind a proxy that authenticates its users."
+
+
+class Forbidden(ZooError):
+    """The request is not one that this server answers."""
+
+    hint = "Send it to localhost, or add the name the server has to ZOO_TRUSTED_HOSTS."
 
 
 class TooLarge(ZooError):

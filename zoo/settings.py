@@ -14,6 +14,7 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -37,6 +38,10 @@ class Settings(BaseSettings):
         default="", description="SQLAlchemy URL of the catalog; empty means SQLite in the home."
     )
     host: str = Field(default="127.0.0.1", description="Address `zoo serve` listens on.")
+    trusted_hosts: tuple[str, ...] = Field(
+        default=(),
+        description="Names besides localhost that requests may be for, as a JSON list, no ports.",
+    )
     port: int = Field(default=8080, ge=0, le=65535, description="Port; 0 takes a free one.")
     web_threads: int = Field(default=32, ge=1, description="Threads of the web process.")
     worker_slots: int = Field(default=1, ge=0, description="Jobs `zoo serve` runs side by side.")
@@ -96,6 +101,11 @@ def read_settings(**given: Any) -> Settings:  # noqa: ANN401  # whatever a field
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         raise BadSetting(f"Setting {name!r}: {first['msg']}", name=name) from error
+    except SettingsError as error:
+        raise BadSetting(
+            f"A setting cannot be read: {error}.",
+            hint='Give a list as JSON: ZOO_TRUSTED_HOSTS=\'["zoo.example.org"]\'',
+        ) from error
     except ValueError as error:
         raise BadSetting(f"zoo.toml cannot be read: {error}") from error
     return settings.model_copy(update={"home": settings.home.expanduser().absolute()})

@@ -15,6 +15,7 @@ NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MOST_LETTERS - 1}}}")
 REF = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+-]{0,127}")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 MAIN = "main"
+RESERVED = {"revisions", "predict", "files"}  # what follows a model's name in an address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +105,12 @@ def check_model_name(name: str) -> str:
     parts = name.split("/")
     if len(parts) > 2 or not all(is_plain(part) for part in parts):  # noqa: PLR2004  # owner/name
         raise BadName(f"A model cannot be called {name!r}.", name=name)
+    if parts[1:] and parts[1] in RESERVED:
+        raise BadName(
+            f"A model cannot be called {name!r}: {parts[1]!r} means something else over REST.",
+            hint=f"Choose a name whose part after '/' is none of {', '.join(sorted(RESERVED))}.",
+            name=name,
+        )
     return name
 
 

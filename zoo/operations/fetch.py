@@ -1,6 +1,7 @@
 """Finding models, revisions and their files."""
 
 import difflib
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 from zoo.catalog import models
 from zoo.domain.config import CONFIG, ModelConfig
 from zoo.domain.revision import File, Model, RefMove, Revision, check_model_name, split_address
-from zoo.errors import FileNotFound, MalformedCheckpoint, ModelNotFound, NotRunnable
+from zoo.errors import DigestMismatch, FileNotFound, MalformedCheckpoint, ModelNotFound, NotRunnable
 from zoo.operations.opening import Zoo
 
 
@@ -78,6 +79,29 @@ def get_file(zoo: Zoo, revision: Revision, path: str) -> tuple[File, Path]:
 def local_files(zoo: Zoo, revision: Revision) -> Mapping[str, Path]:
     """Give every file of a revision as a file of this machine."""
     return {file.path: zoo.blobs.local_path(file.digest) for file in revision.files}
+
+
+def verified_files(zoo: Zoo, revision: Revision) -> Mapping[str, Path]:
+    """Give every file of a revision as a file of this machine, its bytes checked.
+
+    Raises:
+        BlobNotFound: a file's bytes are gone.
+        DigestMismatch: a file's bytes are not those that were published.
+    """
+    paths = local_files(zoo, revision)
+    for file in revision.files:
+        with paths[file.path].open("rb") as opened:
+            found = hashlib.file_digest(opened, "sha256").hexdigest()
+        if found != file.digest:
+            raise DigestMismatch(
+                f"{file.path} of {revision.address} is damaged in the store: sha256 {found}, "
+                f"not {file.digest}.",
+                hint="Restore blobs/ from a backup, or publish the file again.",
+                path=file.path,
+                expected=file.digest,
+                found=found,
+            )
+    return paths
 
 
 def read_config(zoo: Zoo, revision: Revision) -> ModelConfig:

@@ -9,6 +9,7 @@ from zoo.domain.preprocessing import Preprocessing
 from zoo.domain.recipe import Recipe, Source
 from zoo.errors import (
     BadName,
+    DigestMismatch,
     FileNotFound,
     MalformedCheckpoint,
     ModelNotFound,
@@ -116,3 +117,17 @@ def test_a_config_that_lacks_a_section_is_malformed(zoo, published, section):
     del data["zoo"][section]
     with pytest.raises(MalformedCheckpoint, match=section):
         fetch.read_config(zoo, published(files={CONFIG: json.dumps(data)}))
+
+
+def test_flipped_bytes_are_found_before_a_network_is_built_of_them(zoo, published):
+    revision = published(files={"a": "good"})
+    path = zoo.blobs.local_path(revision.files[0].digest)
+    path.chmod(0o644)
+    path.write_text("evil")
+    with pytest.raises(DigestMismatch, match="a of net@"):
+        fetch.verified_files(zoo, revision)
+
+
+def test_whole_files_are_given_after_they_were_checked(zoo, published):
+    revision = published(files={"a": "good"})
+    assert fetch.verified_files(zoo, revision)["a"].read_text() == "good"

@@ -1,0 +1,110 @@
+"""Jobs whose process died, and jobs that another worker runs."""
+
+import fcntl
+import subprocess
+import threading
+
+import pytest
+
+from zoo.catalog.jobs import count_lost
+from zoo.domain.job import Attempt, JobKind, JobState
+from zoo.errors import CatalogUnavailable, NoHead
+from zoo.operations import jobs
+from zoo.worker import local
+from zoo.worker.progress import Progress
+from zoo.worker.run import run
+from zoo.worker.supervisor import Supervisor, free_the_dead, run_job, stop_and_put_back
+
+
+@pytest.fixture
+def attempt(zoo):
+    job = jobs.enqueue(zoo, JobKind.IMPORT, {"model": "m"})
+    return jobs.claim(zoo, worker=local.worker_name(zoo), number=job.id)
+
+
+def state(zoo, attempt):
+    return jobs.get_job(zoo, attempt.job).state
+
+
+def log_of(zoo, attempt):
+    path = zoo.log_path(attempt)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("ab")
+
+
+def test_a_job_of_another_machine_is_left_alone(zoo, attempt):
+    log_of(zoo, attempt).close()  # of another job of that number, in an older catalog
+    assert not local.is_dead(zoo, attempt, "elsewhere/0123456789ab:1")
+
+
+def test_a_job_that_was_claimed_and_not_started_yet_is_left_alone(zoo, attempt):
+    free_the_dead(zoo)
+    assert state(zoo, attempt) is JobState.RUNNING
+
+
+def test_a_job_whose_process_lives_is_left_alone(zoo, attempt):
+    with log_of(zoo, attempt) as log:
+        fcntl.flock(log, fcntl.LOCK_EX)
+        free_the_dead(zoo)
+        assert state(zoo, attempt) is JobState.RUNNING
+
+
+def test_a_job_whose_process_died_waits_for_another_attempt(zoo, attempt):
+    log_of(zoo, attempt).close()
+    assert local.is_dead(zoo, attempt, local.worker_name(zoo))
+    free_the_dead(zoo)
+    assert state(zoo, attempt) is JobState.QUEUED
+
+
+def test_a_follower_hears_every_event_once_and_the_end(zoo, attempt):
+    jobs.tell(zoo, attempt, "build", "one")
+    jobs.tell(zoo, attempt, "export", "two")
+    jobs.fail(zoo, attempt, NoHead())
+    heard = []
+    job = run_job(zoo, attempt.job, heard.append)
+    assert [event.message for event in heard] == ["one", "two"]
+    assert job.state is JobState.FAILED
+
+
+def test_what_nobody_foresaw_is_written_down_with_where_to_look(zoo, attempt, capsys):
+    run(zoo, Progress(zoo, attempt))  # an import without files
+    job = jobs.get_job(zoo, attempt.job)
+    assert job.state is JobState.FAILED
+    assert "KeyError" in job.error["error"]["message"]
+    assert str(zoo.log_path(attempt)) in job.error["error"]["hint"]
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_an_attempt_that_does_not_count_any_more_writes_nothing(zoo, attempt):
+    jobs.cancel(zoo, attempt.job)
+    progress = Progress(zoo, Attempt(job=attempt.job, number=attempt.number))
+    progress.lost.set()
+    run(zoo, progress)
+    assert state(zoo, attempt) is JobState.CANCELLED
+
+
+def test_a_job_that_was_stopped_waits_however_its_process_ended(zoo, attempt):
+    process = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    stop_and_put_back(zoo, local.JobProcess(attempt=attempt, process=process))
+    assert process.returncode is not None
+    assert state(zoo, attempt) is JobState.QUEUED
+    log_of(zoo, attempt).close()
+    free_the_dead(zoo)
+    with zoo.catalog.reading() as db:
+        assert count_lost(db, attempt.job) == 0
+
+
+def test_the_loop_outlives_a_fault_of_the_catalog(zoo, monkeypatch):
+    monkeypatch.setattr("zoo.worker.supervisor.REST_S", 0.01)
+    stop = threading.Event()
+    faults = iter([CatalogUnavailable("gone"), CatalogUnavailable("gone")])
+
+    def list_running(_zoo):
+        for fault in faults:
+            raise fault
+        stop.set()
+        return []
+
+    monkeypatch.setattr(jobs, "list_running", list_running)
+    Supervisor(zoo).loop(stop)
+    assert next(faults, None) is None

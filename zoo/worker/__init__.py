@@ -1,0 +1,1 @@
+"""The processes that have torch, and the loop that starts them."""

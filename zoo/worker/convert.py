@@ -1,0 +1,57 @@
+"""Writing a model as a Caffe Model Zoo package."""
+
+import hashlib
+from pathlib import Path
+
+import yaml
+
+from zoo.domain.config import ModelConfig
+from zoo.domain.revision import Revision
+from zoo.export.caffe import describe_net
+from zoo.formats.caffe.matching import to_blobs
+from zoo.formats.caffe.writing import write_caffemodel, write_mean, write_prototxt
+from zoo.networks.build import weights_of
+from zoo.operations import fetch
+from zoo.operations.opening import Zoo
+from zoo.worker.network import build_classifier, mean_image
+
+PROTOTXT = "deploy.prototxt"
+WEIGHTS = "weights.caffemodel"
+
+
+def write_package(zoo: Zoo, revision: Revision, folder: Path) -> None:
+    """Write deploy.prototxt, weights.caffemodel, readme.md and, if there is one, the mean image.
+
+    Raises:
+        NotRunnable: the revision has no network that could be built.
+        UnsupportedLayers: the network has layers that Caffe lacks.
+    """
+    config = fetch.read_config(zoo, revision)
+    classifier = build_classifier(config, fetch.verified_files(zoo, revision))
+    shape = (config.preprocessing.channel_count, *config.preprocessing.crop_px)
+    net = describe_net(classifier.network, name=config.architecture, shape=shape)
+    blobs = to_blobs(net, weights_of(classifier.network))
+    sha1 = hashlib.sha1(usedforsecurity=False)  # What the Model Zoo's readmes announce.
+    with (folder / WEIGHTS).open("wb") as file:
+        for chunk in write_caffemodel(net, blobs):
+            sha1.update(chunk)
+            file.write(chunk)
+    (folder / PROTOTXT).write_text(write_prototxt(net), encoding="utf-8")
+    for image in mean_image(classifier, config).values():
+        (folder / "mean.binaryproto").write_bytes(write_mean(image))
+    readme = _readme(revision, config, sha1.hexdigest())
+    (folder / "readme.md").write_text(readme, encoding="utf-8")
+
+
+def _readme(revision: Revision, config: ModelConfig, sha1: str) -> str:
+    """Write the readme with the front matter of the Model Zoo, and ours."""
+    front = {
+        "name": revision.model,
+        "caffemodel": WEIGHTS,
+        "license": revision.summary.get("license"),
+        "sha1": sha1,
+        "labels": list(config.label_names),
+        "preprocessing": config.preprocessing.as_json(),
+    }
+    matter = yaml.safe_dump(front, sort_keys=False, allow_unicode=True)
+    return f"---\n{matter}---\n\nWritten by zoo from {revision.address}.\n"

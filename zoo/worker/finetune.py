@@ -1,0 +1,227 @@
+"""The body of a fine-tune: codes, probe, the new head folded in, its graph proven, published."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from zoo.domain.config import (
+    CARD,
+    CONFIG,
+    GRAPH,
+    PARITY,
+    TRAINING,
+    WEIGHTS,
+    ModelConfig,
+)
+from zoo.domain.dataset import Dataset, Split
+from zoo.domain.job import Job
+from zoo.domain.plan import Plan
+from zoo.domain.recipe import ReplaceHead
+from zoo.domain.revision import Blob, Revision
+from zoo.domain.weights import Array
+from zoo.export.parity import Parity, check_parity
+from zoo.formats.safetensors import write_safetensors
+from zoo.images.prepare import Pixels, read_picture
+from zoo.networks.build import weights_of
+from zoo.networks.classifier import Classifier
+from zoo.networks.surgery import HEAD, cut_at_codes, find_head, replace_head
+from zoo.operations import fetch
+from zoo.operations.datasets import get_dataset
+from zoo.operations.opening import Zoo
+from zoo.operations.publish import Publication, publish, put_json, put_text
+from zoo.planning import plan_finetune
+from zoo.training.codes import BATCH, Codes, CodesCache, CodesTask, body_key, gather_codes
+from zoo.training.finetune import SPLITS, Fit, fit_head
+from zoo.worker.network import build_classifier, choose_device, export, mean_image
+from zoo.worker.progress import Progress
+from zoo.worker.record import Record
+
+WITNESSES = 8  # validation pictures that also run through the whole torch network
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What is fine-tuned, and on what."""
+
+    parent: Revision
+    config: ModelConfig
+    classifier: Classifier
+    at: str  # layer name of the old head
+    dataset: Dataset
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """The network with its new head, before it is proven."""
+
+    classifier: Classifier
+    config: ModelConfig
+    fit: Fit
+
+
+def run(zoo: Zoo, job: Job, progress: Progress) -> None:
+    """Fit a linear head on the codes of a network and publish it as a new revision.
+
+    Raises:
+        NoHead: the network has no classifier that could be replaced.
+        ParityBroken: the graph does not compute what the network computes.
+    """
+    started = time.process_time()
+    subject = _read(zoo, job, progress)
+    codes = _codes(zoo, subject, progress)
+    progress.say("fit", f"logistic regression on the codes of {len(codes)} pictures")
+    fit = fit_head(codes, subject.dataset, subject.plan)
+    progress.say("fit", f"C = {fit.probe.c:g}, validation accuracy {_tell(fit)}")
+    candidate = _fold(subject, fit)
+    classifier, config = candidate.classifier, candidate.config
+    weights = {**weights_of(classifier.network), **mean_image(classifier, config)}
+    blob = zoo.blobs.put(write_safetensors(weights))
+    graph = export(classifier, config, weights_digest=blob.digest)
+    record = Record(
+        parent=subject.parent,
+        dataset=subject.dataset,
+        plan=subject.plan,
+        config=config,
+        fit=fit,
+        parity=_prove(zoo, subject, candidate, graph, progress),
+        parameters=sum(tensor.numel() for tensor in classifier.network.parameters()),
+        cpu_s=time.process_time() - started,
+    )
+    files = {
+        WEIGHTS: blob,
+        GRAPH: zoo.blobs.put([graph]),
+        CONFIG: put_json(zoo, config.as_json()),
+        TRAINING: put_json(zoo, record.training()),
+        PARITY: put_json(zoo, record.parity.as_json()),
+        CARD: put_text(zoo, record.card()),
+    }
+    progress.check()
+    publish(
+        zoo,
+        Publication(
+            model=job.params["name"],
+            files=_source(subject) | files,
+            message=f"fine-tuned from {subject.parent.model} on {subject.dataset.name}",
+            summary=record.summary(),
+            parent=subject.parent.address,
+            dataset=subject.dataset.address,
+            attempt=progress.attempt,
+        ),
+    )
+
+
+def _read(zoo: Zoo, job: Job, progress: Progress) -> Subject:
+    """Read the parent revision and the dataset, build the network and plan."""
+    parent = fetch.get_revision(zoo, job.params["model"])
+    dataset = get_dataset(zoo, job.params["dataset"])
+    plan = plan_finetune(dataset, seed=job.params["seed"])
+    for reason in plan.because:
+        progress.say("plan", reason)
+    config = fetch.read_config(zoo, parent)
+    classifier = build_classifier(config, fetch.verified_files(zoo, parent))
+    return Subject(
+        parent=parent,
+        config=config,
+        classifier=classifier,
+        at=find_head(classifier.network).layer,
+        dataset=dataset,
+        plan=plan,
+    )
+
+
+def _codes(zoo: Zoo, subject: Subject, progress: Progress) -> dict[str, Codes]:
+    """Give the codes of every picture, from the cache where it has them."""
+    device = choose_device(zoo.settings.device)
+    task = CodesTask(
+        body=cut_at_codes(subject.classifier.network, subject.at).to(device),
+        preprocess=subject.classifier.preprocess.to(device),
+        load=lambda digest: _load(zoo, subject.config, digest),
+        device=device,
+    )
+    return gather_codes(
+        task,
+        [picture.digest for split in SPLITS for picture in subject.dataset.of_split(split)],
+        CodesCache(folder=zoo.codes_folder / _key(subject)),
+        lambda done, total: progress.count("codes", "pictures", done, total),
+    )
+
+
+def _key(subject: Subject) -> str:
+    """Name the cache of codes after all that they depend on but the pictures."""
+    weights = subject.parent.find_file(WEIGHTS)
+    return body_key(
+        {
+            "weights": weights.digest if weights else None,
+            "recipe": subject.config.recipe.as_json(),
+            "preprocessing": subject.config.preprocessing.as_json(),
+            "at": subject.at,
+        }
+    )
+
+
+def _load(zoo: Zoo, config: ModelConfig, digest: str) -> Pixels:
+    return read_picture(
+        zoo.blobs.local_path(digest),
+        config.preprocessing,
+        name=digest,
+        max_pixels=zoo.settings.max_picture_pixels,
+    )
+
+
+def _fold(subject: Subject, fit: Fit) -> Candidate:
+    """Put the probe into the network as its new head, and say so in the recipe."""
+    classes = subject.dataset.classes
+    network = replace_head(subject.classifier.network, at=subject.at, classes=len(classes)).cpu()
+    head = network.get_submodule(HEAD)
+    with torch.no_grad():
+        head.get_parameter("weight").copy_(torch.from_numpy(fit.probe.weight))
+        head.get_parameter("bias").copy_(torch.from_numpy(fit.probe.bias))
+    config = ModelConfig(
+        architecture=subject.config.architecture,
+        label_names=classes,
+        preprocessing=subject.config.preprocessing,
+        recipe=subject.config.recipe.then(ReplaceHead(at=subject.at, classes=len(classes))),
+        lineage={"parent": subject.parent.address, "dataset": subject.dataset.address},
+    )
+    mean = next(iter(mean_image(subject.classifier, config).values()), None)
+    classifier = Classifier(network, config.preprocessing, mean)
+    return Candidate(classifier=classifier, config=config, fit=fit)
+
+
+def _prove(
+    zoo: Zoo, subject: Subject, candidate: Candidate, graph: bytes, progress: Progress
+) -> Parity:
+    """Compare torch and ONNX Runtime on every validation picture.
+
+    torch's side is the head on the codes that the network's body gave for the picture. That the
+    whole network computes just this is shown by running the first pictures through all of it.
+    """
+    pictures = subject.dataset.of_split(Split.VAL)
+
+    def batches(most: int) -> Iterator[Array]:
+        for start in range(0, most, BATCH):
+            batch = pictures[start : min(start + BATCH, most)]
+            yield np.stack([_load(zoo, subject.config, picture.digest) for picture in batch])
+            progress.count("export", "pictures compared", start + len(batch), most)
+
+    check_parity(candidate.classifier.probabilities, graph, batches(min(WITNESSES, len(pictures))))
+    rows = iter(candidate.fit.val_probabilities)
+    return check_parity(
+        lambda images: np.stack([next(rows) for _ in images]), graph, batches(len(pictures))
+    )
+
+
+def _source(subject: Subject) -> dict[str, Blob]:
+    """Give the file that the recipe's source is, which the new revision carries on."""
+    path = subject.config.recipe.source.path
+    file = subject.parent.find_file(path)
+    return {path: Blob(digest=file.digest, size_bytes=file.size_bytes)} if file else {}
+
+
+def _tell(fit: Fit) -> str:
+    accuracy = fit.metrics[Split.VAL].accuracy
+    return f"{accuracy.value:.3f} ({accuracy.low:.3f}..{accuracy.high:.3f} at 95 %)"

@@ -1,0 +1,114 @@
+"""What is written down about a fine-tune: training.json, the summary, the card."""
+
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from typing import Any
+
+from zoo.domain.config import ModelConfig
+from zoo.domain.dataset import Dataset, Split
+from zoo.domain.plan import Plan
+from zoo.domain.revision import Revision
+from zoo.export.parity import Parity
+from zoo.operations.card import tell_preprocessing, write_card
+from zoo.training.finetune import Fit
+from zoo.training.metrics import Accuracy
+
+PACKAGES = ("zoo", "torch", "onnx", "scikit-learn", "numpy", "pillow")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """Everything a fine-tune has to tell."""
+
+    parent: Revision
+    dataset: Dataset
+    plan: Plan
+    config: ModelConfig
+    fit: Fit
+    parity: Parity
+    parameters: int
+    cpu_s: float
+
+    def training(self) -> dict[str, Any]:
+        """Give the content of training.json."""
+        return {
+            "plan": self.plan.as_json(),
+            "parent": self.parent.address,
+            "dataset": self.dataset.address,
+            "classes": list(self.dataset.classes),
+            "counts": self.dataset.counts(),
+            "split_source": self.dataset.split_source,
+            "head": self.fit.probe.as_json(),
+            "metrics": {
+                split.value: metrics.as_json() for split, metrics in self.fit.metrics.items()
+            },
+            "parity": self.parity.as_json(),
+            "cost": {"cpu_s": round(self.cpu_s, 2)},
+            "versions": {
+                **{name: version(name) for name in PACKAGES},
+                "onnxruntime": self.parity.onnxruntime,
+            },
+        }
+
+    def summary(self) -> dict[str, Any]:
+        """Give what lists and searches show."""
+        return {
+            "architecture": self.config.architecture,
+            "classes": len(self.config.label_names),
+            "parameters": self.parameters,
+            "license": self.parent.summary.get("license"),
+            "source": self.config.recipe.source.kind,
+            "strategy": self.plan.strategy.value,
+            "accuracy": asdict(self.accuracy),
+            "parity": self.parity.max_abs_difference,
+        }
+
+    @property
+    def accuracy(self) -> Accuracy:
+        """The accuracy on the validation pictures."""
+        return self.fit.metrics[Split.VAL].accuracy
+
+    def card(self) -> str:
+        """Give the content of the card."""
+        front = {
+            "license": self.parent.summary.get("license"),
+            "base_model": self.parent.address,
+            "datasets": [self.dataset.address],
+            "tags": ["image-classification", self.plan.strategy.value],
+            "pipeline_tag": "image-classification",
+            "metrics": [{"accuracy": asdict(self.accuracy)}],
+            "labels": list(self.config.label_names),
+        }
+        title = f"{self.parent.model} fine-tuned on {self.dataset.name}"
+        paragraphs = [
+            self._told_accuracy(),
+            "\n".join(f"- {reason}" for reason in self.plan.because),
+            self._told_classes(),
+            self._told_parity(),
+            tell_preprocessing(self.config.preprocessing),
+        ]
+        return write_card(front, title, paragraphs)
+
+    def _told_accuracy(self) -> str:
+        accuracy = self.accuracy
+        return (
+            f"Accuracy {accuracy.value:.3f}: {accuracy.right} of {accuracy.total} validation "
+            f"pictures, none of which took part in any choice. The 95 % interval (Wilson) is "
+            f"{accuracy.low:.3f} to {accuracy.high:.3f}."
+        )
+
+    def _told_classes(self) -> str:
+        rows = [
+            f"| {label} | {one.right} of {one.total} | {one.low:.3f} to {one.high:.3f} |"
+            for label, one in self.fit.metrics[Split.VAL].per_class.items()
+        ]
+        return "\n".join(["| class | right | 95 % interval |", "| --- | --- | --- |", *rows])
+
+    def _told_parity(self) -> str:
+        parity = self.parity
+        return (
+            f"`model.onnx` was compared with the network in torch on all {parity.pictures} "
+            f"validation pictures: the best class is the same on {parity.top1_equal}, and no "
+            f"probability differs by more than {parity.max_abs_difference:.1e} "
+            f"(ONNX Runtime {parity.onnxruntime}, {parity.provider})."
+        )

@@ -1,0 +1,62 @@
+"""The process of one job: ``python -m zoo.worker.run JOB ATTEMPT``. It holds its own lease."""
+
+import contextlib
+import signal
+import sys
+import threading
+import traceback
+
+from zoo.domain.job import Attempt
+from zoo.errors import Interrupted, JobFailed, LeaseLost, StorageFull, ZooError, is_full
+from zoo.operations import jobs
+from zoo.operations.opening import Zoo, open_zoo
+from zoo.settings import read_settings
+from zoo.worker.progress import Progress
+
+
+def main() -> None:
+    """Run the attempt named by the command line."""
+    attempt = Attempt(job=int(sys.argv[1]), number=int(sys.argv[2]))
+    with open_zoo(read_settings()) as zoo:
+        progress = Progress(zoo, attempt)
+        signal.signal(signal.SIGTERM, lambda *_: progress.stop.set())
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # The one who started us passes it on.
+        threading.Thread(target=progress.beat, daemon=True).start()
+        run(zoo, progress)
+
+
+def run(zoo: Zoo, progress: Progress) -> None:
+    """Run an attempt to its end, whatever that is, and write the end down."""
+    # Where another attempt counts by now, there is nothing left to write down.
+    with contextlib.suppress(LeaseLost):
+        try:
+            # torch is imported here, with the lease already held.
+            from zoo.worker.table import BODIES  # noqa: PLC0415
+
+            job = jobs.get_job(zoo, progress.attempt.job)
+            BODIES[job.kind](zoo, job, progress)
+        except Interrupted:
+            jobs.put_back(zoo, progress.attempt)
+        except LeaseLost:
+            raise
+        except ZooError as error:
+            jobs.fail(zoo, progress.attempt, error)
+        except Exception as error:  # noqa: BLE001  # the one place: a failure is written down
+            traceback.print_exc()
+            jobs.fail(zoo, progress.attempt, _failure(zoo, progress.attempt, error))
+
+
+def _failure(zoo: Zoo, attempt: Attempt, error: Exception) -> ZooError:
+    """Give an unforeseen error a name."""
+    if is_full(error):
+        return StorageFull(f"No room left in {zoo.settings.home}.", path=str(zoo.settings.home))
+    log = zoo.log_path(attempt)
+    return JobFailed(
+        f"{type(error).__name__}: {error}",
+        hint=f"This is a fault of the zoo; its trace is in {log}.",
+        log=str(log),
+    )
+
+
+if __name__ == "__main__":
+    main()
