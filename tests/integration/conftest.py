@@ -1,0 +1,156 @@
+"""An app over a zoo in a temporary folder; jobs run in this process."""
+
+import hashlib
+import io
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from zoo.commands.main import main
+from zoo.operations import jobs
+from zoo.operations.datasets import add_dataset
+from zoo.operations.finetune import enqueue_finetune
+from zoo.operations.import_ import ImportOptions, enqueue_import, prepare_import, stage_folder
+from zoo.operations.opening import open_zoo
+from zoo.settings import read_settings
+from zoo.web.app import create_app
+from zoo.worker.progress import Progress
+from zoo.worker.run import run
+
+
+def work_off(zoo):
+    """Run every job that waits, as a worker does, and return the jobs."""
+    done = []
+    while attempt := jobs.claim(zoo, worker="the test"):
+        run(zoo, Progress(zoo, attempt))
+        done.append(jobs.get_job(zoo, attempt.job))
+    return done
+
+
+class Client(FlaskClient):
+    """A client that reads every answer to its end, so that the file it came from is closed."""
+
+    def open(self, *arguments, **options):
+        return super().open(*arguments, **{"buffered": True, **options})
+
+
+@pytest.fixture(scope="session")
+def _stocked(tmp_path_factory, starter, digits):
+    """A home with the model lenet, the dataset digits, and lenet-digits fine-tuned on it."""
+    home = tmp_path_factory.mktemp("stocked")
+    with open_zoo(read_settings(home=home)) as zoo:
+        prepared = prepare_import(zoo, stage_folder(zoo, starter), ImportOptions(name="lenet"))
+        enqueue_import(zoo, prepared)
+        work_off(zoo)
+        dataset = add_dataset(zoo, digits)
+        enqueue_finetune(zoo, "lenet", dataset.address)
+        work_off(zoo)
+    return home
+
+
+@pytest.fixture
+def home(tmp_path):
+    """The home of an empty zoo."""
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def stocked(_stocked, home):
+    """A copy of the home with the models lenet and lenet-digits and the dataset digits."""
+    shutil.copytree(_stocked, home)
+    return home
+
+
+@pytest.fixture
+def make_app(home):
+    """A function that gives an app over the home with some settings."""
+    made = []
+
+    def make(**settings):
+        app = create_app(read_settings(home=home, **settings))
+        app.test_client_class = Client
+        made.append(app)
+        return app
+
+    yield make
+    for app in made:
+        app.extensions["zoo"].catalog.close()
+
+
+@pytest.fixture
+def app(make_app):
+    return make_app()
+
+
+@pytest.fixture
+def client(app):
+    return app.test_client()
+
+
+@pytest.fixture
+def work(app):
+    """A function that runs every waiting job of the app's zoo in this process."""
+    return lambda: work_off(app.extensions["zoo"])
+
+
+@pytest.fixture
+def upload(client):
+    """A function that uploads files, given as (path, bytes), the way curl -F file=@PATH does."""
+
+    def send(model, *files, **form):
+        parts = [(io.BytesIO(data), path) for path, data in files]
+        return client.post(f"/v1/models/{model}/revisions", data={"file": parts, **form})
+
+    return send
+
+
+@pytest.fixture
+def package(starter):
+    """The files of the starter package by name."""
+    return {path.name: path.read_bytes() for path in sorted(starter.iterdir())}
+
+
+@pytest.fixture
+def picture(digits):
+    """A picture of a 7."""
+    return min((digits / "7").iterdir())
+
+
+@pytest.fixture
+def sha256():
+    return lambda data: hashlib.sha256(data).hexdigest()
+
+
+class Ran:
+    """What a command left behind."""
+
+    def __init__(self, code, out, err):
+        self.code, self.out, self.err = code, out, err
+
+    @property
+    def json(self):
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def zoo_cli(home, monkeypatch, capsys):
+    """A function that runs a command in this process and gives its exit code and output."""
+    monkeypatch.setenv("ZOO_HOME", str(home))
+
+    def command(*arguments):
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as exit_info:
+            main([str(argument) for argument in arguments])
+        return Ran(exit_info.value.code, *capsys.readouterr())
+
+    return command
+
+
+@pytest.fixture
+def docs():
+    """The text of every page of docs/, by name."""
+    folder = Path(__file__).resolve().parents[2] / "docs"
+    return {path.stem: path.read_text(encoding="utf-8") for path in folder.glob("*.md")}

@@ -1,0 +1,71 @@
+"""What a user reads tells everything there is, by its name, and nothing that is not."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from zoo.commands.main import EXIT, USAGE
+from zoo.commands.table import COMMANDS
+from zoo.settings import Settings
+from zoo.web.answers import STATUS
+from zoo.web.reference import told_rules
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+
+
+def rows(page):
+    """Give the cells of a page's tables, their code marks taken off."""
+    for line in page.splitlines():
+        if line.startswith("|"):
+            yield [cell.strip().strip("`") for cell in line.strip("|").split("|")]
+
+
+def test_every_setting_is_told_with_its_default_and_meaning(docs):
+    told = {row[0]: row[1:] for row in rows(docs["settings"]) if row[0].startswith("ZOO_")}
+    defaults = Settings.model_construct().as_environment()
+    assert told == {
+        variable: [defaults[variable], field.description]
+        for name, field in Settings.model_fields.items()
+        for variable in [f"ZOO_{name.upper()}"]
+    }
+
+
+def test_every_command_is_told_in_the_words_of_its_help(docs):
+    told = {row[0]: row[1] for row in rows(docs["settings"]) if row[0].startswith("zoo ")}
+    assert told == {f"zoo {name}": meaning for name, (_, meaning) in COMMANDS.items()}
+
+
+def test_every_exit_code_is_told(docs):
+    told = {int(row[0]) for row in rows(docs["settings"]) if row[0].isdigit()}
+    assert told == {0, USAGE, *EXIT.values()}
+
+
+def test_every_route_is_told(app, docs):
+    told = {row[0] for row in rows(docs["rest"]) if row[0].startswith(("GET ", "POST "))}
+    routes = {
+        f"{method} {re.sub(r'<[a-z]+:', '<', rule.rule)}"
+        for rule, _ in told_rules(app)
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+    }
+    assert told == routes
+
+
+def test_every_status_is_told(docs):
+    told = {int(row[0]) for row in rows(docs["rest"]) if row[0].isdigit()}
+    assert set(STATUS.values()) <= told
+
+
+@pytest.mark.parametrize("page", ["concepts", "rest", "settings"])
+def test_the_readme_leads_to_every_page(docs, page):
+    assert page in docs
+    assert f"(docs/{page}.md)" in README.read_text(encoding="utf-8")
+
+
+def test_commands_that_are_shown_are_there(docs):
+    texts = [README.read_text(encoding="utf-8"), *docs.values()]
+    shown = {
+        found for text in texts for found in re.findall(r"(?:^|`)zoo ([a-z]+)", text, re.MULTILINE)
+    }
+    assert shown
+    assert shown <= set(COMMANDS)

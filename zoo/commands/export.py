@@ -1,0 +1,58 @@
+"""`zoo export`."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import click
+
+from zoo.commands.console import opened
+from zoo.domain.config import CONFIG, GRAPH, WEIGHTS
+from zoo.domain.revision import Revision
+from zoo.errors import Conflict
+from zoo.operations import fetch
+from zoo.operations.opening import Zoo
+
+CAFFE = "caffe"
+FILES = {"onnx": (GRAPH,), "safetensors": (WEIGHTS, CONFIG)}
+
+
+@click.command()
+@click.argument("model")
+@click.option(
+    "--format", "kind", type=click.Choice([*FILES, CAFFE]), default="onnx", show_default=True
+)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Folder to write.  [default: MODEL]"
+)
+def command(*, model: str, kind: str, output: Path | None) -> None:
+    """Write MODEL (name, name:ref or name@revision) out into a new folder.
+
+    onnx is the graph with preprocessing and labels inside; safetensors the weights with
+    config.json; caffe a Model Zoo package, for networks made of Caffe's layers.
+    """
+    with opened() as zoo:
+        revision = fetch.get_revision(zoo, model)
+        folder = output or Path(revision.model.replace("/", "-"))
+        if folder.exists():
+            raise Conflict(f"{folder} exists already.", hint="Name another folder: -o FOLDER")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # Everything is written beside the goal and then renamed: it is there whole or not at all.
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".zoo-export-") as work:
+            part = Path(work) / "part"
+            part.mkdir()
+            _write(zoo, revision, kind, part)
+            part.rename(folder)
+    for path in sorted(folder.iterdir()):
+        click.echo(path)
+
+
+def _write(zoo: Zoo, revision: Revision, kind: str, folder: Path) -> None:
+    if kind == CAFFE:
+        from zoo.worker.convert import write_package  # needs torch
+
+        write_package(zoo, revision, folder)
+        return
+    for name in FILES[kind]:
+        _, path = fetch.get_file(zoo, revision, name)
+        shutil.copyfile(path, folder / name)

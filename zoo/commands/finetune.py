@@ -1,0 +1,80 @@
+"""`zoo finetune`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from zoo.commands.console import (
+    ProgressLine,
+    json_option,
+    opened,
+    result_of,
+    show_accuracy,
+    show_json,
+)
+from zoo.commands.datasets import warn_of_skipped
+from zoo.operations import datasets
+from zoo.operations.finetune import enqueue_finetune
+from zoo.operations.opening import Zoo
+
+
+@click.command()
+@click.argument("model")
+@click.argument("dataset")
+@click.option("--name", help="What the new model is called; MODEL-DATASET otherwise.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
+@click.option("-d", "--detach", is_flag=True, help="Queue the job and return its number.")
+@json_option
+def command(
+    *, model: str, dataset: str, name: str | None, seed: int, detach: bool, is_json: bool
+) -> None:
+    r"""Fine-tune MODEL on DATASET and publish the result with its ONNX graph.
+
+    MODEL is a name, name:ref or name@revision of the zoo. DATASET is the name of a dataset, or a
+    folder or archive, which is then added first. The classifier is a linear one on the network's
+    codes; its accuracy on the validation pictures is given with a 95 % interval.
+
+    \b
+    Example:
+      zoo finetune squeezenet ./ants-and-bees
+    """
+    # The job's process is started from here; torch stays out of this one.
+    from zoo.worker.supervisor import run_job
+
+    with opened() as zoo:
+        line = ProgressLine()
+        address = _dataset_address(zoo, dataset, line)
+        job = enqueue_finetune(zoo, model, address, name=name, seed=seed)
+        if detach:
+            show_json({"job": job.id}) if is_json else click.echo(job.id)
+            click.echo(f"  next: zoo jobs show {job.id}", err=True)
+            return
+        result = result_of(run_job(zoo, job.id, line.event))
+    if is_json:
+        show_json({"model": job.params["name"], "job": job.id, **result})
+    else:
+        _show(job.params["name"], result)
+
+
+def _dataset_address(zoo: Zoo, dataset: str, line: ProgressLine) -> str:
+    """Give the address of a dataset; a path is added on the way."""
+    path = Path(dataset)
+    # No dataset can be called ./x or /x, so whoever writes that means a path, even a wrong one.
+    if not path.exists() and not dataset.startswith((".", "/")):
+        return datasets.get_dataset(zoo, dataset).address
+    added = datasets.add_dataset(
+        zoo, path, report=lambda *far: line.count("read", "pictures", *far)
+    )
+    warn_of_skipped(added)
+    return added.address
+
+
+def _show(name: str, result: dict[str, Any]) -> None:
+    accuracy = result["accuracy"]
+    click.echo(
+        f"{name}  accuracy {show_accuracy(accuracy)} at 95 %, "
+        f"{accuracy['right']} of {accuracy['total']} validation pictures\n"
+        f"  {result['revision']}"
+    )
+    click.echo(f"  next: zoo predict {name} PICTURE...", err=True)

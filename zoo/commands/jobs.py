@@ -1,0 +1,74 @@
+"""`zoo jobs`."""
+
+import click
+
+from zoo.commands.console import json_option, opened, show_json, show_table
+from zoo.domain.job import Job
+from zoo.operations import jobs
+
+
+@click.group(invoke_without_command=True)
+@json_option
+@click.pass_context
+def command(context: click.Context, *, is_json: bool) -> None:
+    """List, show and cancel jobs; alone, list them."""
+    if context.invoked_subcommand is not None:
+        return
+    with opened() as zoo:
+        found = jobs.list_jobs(zoo)
+    if is_json:
+        show_json([_as_json(job) for job in found])
+        return
+    rows = [(job.id, job.kind.value, job.state.value, _subject(job)) for job in found]
+    show_table(("JOB", "KIND", "STATE", "WHAT"), rows)
+
+
+@command.command()
+@click.argument("number", type=click.IntRange(1))
+@json_option
+def show(*, number: int, is_json: bool) -> None:
+    """Show job NUMBER: its state, what it said, what came of it."""
+    with opened() as zoo:
+        job = jobs.get_job(zoo, number)
+    if is_json:
+        show_json(_as_json(job))
+        return
+    click.echo(f"job {job.id}  {job.kind.value}  {job.state.value}  {_subject(job)}")
+    for event in job.events:
+        count = f" {event.done}/{event.total}" if event.total is not None else ""
+        click.echo(f"  {event.at:%H:%M:%S}  {event.step}: {event.message}{count}")
+    if job.result:
+        click.echo(f"  {job.result.get('revision', '')}")
+    if job.error:
+        click.echo(f"  {job.error['error']['message']}\n  next: {job.error['error']['hint']}")
+
+
+@command.command()
+@click.argument("number", type=click.IntRange(1))
+def cancel(number: int) -> None:
+    """Cancel job NUMBER; its process stops at its next word."""
+    with opened() as zoo:
+        job = jobs.cancel(zoo, number)
+    click.echo(f"job {job.id}  {job.state.value}")
+
+
+def _subject(job: Job) -> str:
+    """Say in a few words what a job is about."""
+    model, dataset = job.params.get("model", ""), job.params.get("dataset")
+    name = model.partition("@")[0]
+    return f"{name} on {dataset.partition('@')[0]}" if dataset else name
+
+
+def _as_json(job: Job) -> dict[str, object]:
+    return {
+        "id": job.id,
+        "kind": job.kind,
+        "state": job.state,
+        "attempt": job.attempt,
+        "params": job.params,
+        "result": job.result,
+        "error": job.error,
+        "events": [
+            {"step": event.step, "message": event.message, "at": event.at} for event in job.events
+        ],
+    }

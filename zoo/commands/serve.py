@@ -1,0 +1,85 @@
+"""`zoo serve`."""
+
+import signal
+import subprocess
+import threading
+import time
+import urllib.request
+
+import click
+
+from zoo.errors import AddressInUse, ZooError
+from zoo.operations.opening import open_zoo
+from zoo.settings import read_settings
+from zoo.web import server
+
+START_S = 60.0
+ANSWER_S = 10.0
+GRACE_S = 30.0
+PAUSE_S = 0.1
+
+
+@click.command()
+@click.option("--host", help="Address to listen on.  [default: ZOO_HOST or 127.0.0.1]")
+@click.option("--port", type=int, help="Port; 0 takes a free one.  [default: ZOO_PORT or 8080]")
+def command(host: str | None, port: int | None) -> None:
+    """Serve the zoo over REST, with a worker beside it, until SIGINT or SIGTERM.
+
+    The address is printed to stdout once the server answers. A job that runs when the server stops
+    is taken up again at the next start.
+    """
+    from zoo.worker.supervisor import Supervisor  # banned from module heads
+
+    given = {"host": host, "port": port}
+    settings = read_settings(**{key: value for key, value in given.items() if value is not None})
+    stop = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stop.set())
+    with open_zoo(settings) as zoo:
+        listener = server.open_socket(settings.host, settings.port)
+        url = server.url_of(listener)
+        web = server.start(settings, listener)
+        watch = threading.Thread(target=_watch, args=(web, stop), daemon=True)
+        watch.start()
+        try:
+            _wait_until_up(url, stop)
+            if not stop.is_set():
+                click.echo(url)
+                click.echo(f"  the reference: {url}/docs   stop with Ctrl-C", err=True)
+            Supervisor(zoo).loop(stop)
+        finally:
+            failed = web.poll() is not None
+            _end(web)
+    if failed:
+        raise ZooError("The web process ended by itself.", hint="What it printed stands above.")
+
+
+def _watch(web: "subprocess.Popen[bytes]", stop: threading.Event) -> None:
+    """Stop everything when the web process ends."""
+    web.wait()
+    stop.set()
+
+
+def _wait_until_up(url: str, stop: threading.Event) -> None:
+    """Wait until the server answers, or until it is stopped."""
+    # A proxy that the environment names would look for the address on its own machine.
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    give_up = time.monotonic() + START_S
+    while not stop.is_set():
+        try:
+            with direct.open(f"{url}/v1/health", timeout=START_S):
+                return
+        except OSError:
+            if time.monotonic() > give_up:
+                raise AddressInUse(f"The web process does not answer at {url}.") from None
+            time.sleep(PAUSE_S)
+
+
+def _end(web: "subprocess.Popen[bytes]") -> None:
+    """Ask the web process to finish what it answers, and end it if that takes too long."""
+    web.terminate()
+    try:
+        web.wait(GRACE_S)
+    except subprocess.TimeoutExpired:
+        web.kill()
+        web.wait()

@@ -1,0 +1,80 @@
+"""`zoo show`."""
+
+from dataclasses import asdict
+
+import click
+
+from zoo.commands.console import (
+    json_option,
+    opened,
+    show_accuracy,
+    show_json,
+    show_size,
+    show_table,
+)
+from zoo.domain.config import CARD
+from zoo.domain.revision import Revision
+from zoo.operations import fetch
+from zoo.operations.opening import Zoo
+
+
+@click.command()
+@click.argument("model")
+@click.option("--files", "has_files", is_flag=True, help="List the files of the revision.")
+@click.option("--card", "has_card", is_flag=True, help="Print the card.")
+@click.option("--history", "has_history", is_flag=True, help="List revisions and moved refs.")
+@json_option
+def command(
+    *, model: str, has_files: bool, has_card: bool, has_history: bool, is_json: bool
+) -> None:
+    """Show MODEL (name, name:ref or name@revision)."""
+    with opened() as zoo:
+        revision = fetch.get_revision(zoo, model)
+        if is_json:
+            show_json(asdict(revision))
+        elif has_card:
+            _, path = fetch.get_file(zoo, revision, CARD)
+            click.echo(path.read_text(encoding="utf-8"))
+        elif has_files:
+            rows = [(file.path, show_size(file.size_bytes), file.digest) for file in revision.files]
+            show_table(("PATH", "SIZE", "SHA256"), rows)
+        elif has_history:
+            _show_history(zoo, revision.model)
+        else:
+            _show(zoo, revision)
+
+
+def _show(zoo: Zoo, revision: Revision) -> None:
+    refs = fetch.get_model(zoo, revision.model).refs
+    names = ", ".join(name for name, target in refs.items() if target == revision.id)
+    lines = {
+        "revision": f"{revision.address}" + (f"  ({names})" if names else ""),
+        "published": f"{revision.created_at:%Y-%m-%d %H:%M} UTC",
+        "message": revision.message,
+        "parent": revision.parent,
+        "dataset": revision.dataset,
+        "accuracy": show_accuracy(revision.summary.get("accuracy")),
+        "classes": revision.summary.get("classes"),
+        "parameters": f"{revision.summary.get('parameters', 0):,}",
+        "licence": revision.summary.get("license"),
+        "files": f"{len(revision.files)}, {show_size(revision.size_bytes)}",
+    }
+    for name, value in lines.items():
+        if value:
+            click.echo(f"{name:<10}  {value}")
+
+
+def _show_history(zoo: Zoo, name: str) -> None:
+    rows = [
+        (revision.id[:12], f"{revision.created_at:%Y-%m-%d %H:%M}", revision.message)
+        for revision in fetch.list_revisions(zoo, name)
+    ]
+    show_table(("REVISION", "PUBLISHED", "MESSAGE"), rows)
+    for move in fetch.list_moves(zoo, name):
+        click.echo(
+            f"{move.at:%Y-%m-%d %H:%M}  {move.ref}: {_short(move.old)} -> {_short(move.new)}"
+        )
+
+
+def _short(identity: str | None) -> str:
+    return identity[:12] if identity else "-"

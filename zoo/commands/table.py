@@ -1,0 +1,17 @@
+"""Which commands there are: name to module and one line of help, known before any is imported."""
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "quickstart": ("quickstart", "Fine-tune a small model on real digits, from nothing."),
+    "import": ("import_", "Import a Caffe Model Zoo package."),
+    "datasets": ("datasets", "Add, list and show datasets of labelled pictures."),
+    "finetune": ("finetune", "Fine-tune a model on a dataset and publish the result as ONNX."),
+    "predict": ("predict", "Say what is on pictures."),
+    "list": ("list_", "List the models of the zoo."),
+    "show": ("show", "Show a model: its revisions, files, card and lineage."),
+    "export": ("export", "Write a model's files out: ONNX, safetensors or Caffe."),
+    "jobs": ("jobs", "List, show and cancel jobs."),
+    "serve": ("serve", "Serve the zoo over REST, with a worker beside it."),
+    "worker": ("worker", "Run the jobs of the zoo, without a web server."),
+    "db": ("db", "Show the catalog's schema, or bring it up to date."),
+    "doctor": ("doctor", "Say what this zoo stands on: versions, devices, database, disk."),
+}

@@ -1,0 +1,88 @@
+"""Errors as answers: one table of status codes, one JSON shape. Nothing else knows a status."""
+
+from typing import Any
+
+from flask import Flask, Response, jsonify, request
+from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntityTooLarge
+
+from zoo import errors
+
+STATUS: dict[type[errors.ZooError], int] = {
+    errors.BadRequest: 400,
+    errors.Invalid: 422,
+    errors.Damaged: 422,
+    errors.BlobNotFound: 500,
+    errors.CatalogDamaged: 500,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.Unsupported: 415,
+    errors.NotRunnable: 409,
+    errors.Forbidden: 403,
+    errors.TooLarge: 413,
+    errors.StorageFull: 507,
+    errors.CatalogUnavailable: 503,
+    errors.ZooError: 500,
+}
+
+DRAIN_BYTES = 2**16
+ADDRESSES = "The addresses are told at /docs and in /openapi.json."
+FAULT = "This is a fault of the zoo; the trace is in the server's output."
+
+
+def status_of(kind: type[errors.ZooError]) -> int:
+    """Give the status of an error's nearest kind in the table."""
+    return next(STATUS[parent] for parent in kind.__mro__ if parent in STATUS)
+
+
+def install(app: Flask) -> None:
+    """Have the app answer every error in the one shape."""
+    app.register_error_handler(errors.ZooError, _answer)
+    app.register_error_handler(HTTPException, _answer_http)
+    app.register_error_handler(RequestEntityTooLarge, _answer_too_large)
+    app.register_error_handler(OSError, _answer_os)
+
+
+def _answer(error: errors.ZooError) -> tuple[Response, int]:
+    drain()
+    return jsonify(error.as_json()), status_of(type(error))
+
+
+def _answer_http(error: HTTPException) -> tuple[Response, int]:
+    """Put what the framework refuses (unknown address, wrong method, bad range) into our shape."""
+    drain()
+    status = error.code or InternalServerError.code
+    code = (error.name or "error").lower().replace(" ", "_")
+    body: dict[str, Any] = {
+        "code": code,
+        "message": error.description or error.name,
+        "hint": ADDRESSES if status < InternalServerError.code else FAULT,
+        "detail": {"path": request.path, "method": request.method},
+    }
+    response = jsonify({"error": body})
+    for name, value in error.get_headers():
+        if name.lower() in {"allow", "content-range", "retry-after"}:
+            response.headers[name] = value
+    return response, status
+
+
+def _answer_too_large(_error: RequestEntityTooLarge) -> tuple[Response, int]:
+    """Say how much this address takes."""
+    most = request.max_content_length
+    return _answer(errors.TooLarge(f"The body is larger than {most} bytes.", most_bytes=most))
+
+
+def _answer_os(error: OSError) -> tuple[Response, int]:
+    """Say that a disk is full where that is why; anything else is a fault of the server."""
+    if errors.is_full(error):
+        return _answer(errors.storage_full(error))
+    raise error
+
+
+def drain() -> None:
+    """Read the rest of the body: a client that still sends would not hear the answer."""
+    request.max_content_length = None  # What one address takes no more of is read away all the same.
+    try:
+        while request.stream.read(DRAIN_BYTES):
+            pass
+    except (HTTPException, OSError):
+        return  # The body is longer than we take, or the client is gone.

@@ -1,0 +1,1 @@
+"""The zoo's own REST, /v1."""

@@ -1,0 +1,53 @@
+"""/v1/datasets: labelled pictures."""
+
+from flask import Blueprint, jsonify, request
+from flask.typing import ResponseReturnValue
+
+from zoo.errors import DatasetNotFound, Invalid, StorageFull
+from zoo.operations import datasets
+from zoo.web.context import current_zoo, read_query
+from zoo.web.reference import Body, tells
+from zoo.web.shapes import DatasetAnswer, DatasetQuery, DatasetsAnswer, DatasetSummaryAnswer
+
+bp = Blueprint("datasets", __name__, url_prefix="/v1/datasets")
+
+CHUNK_BYTES = 2**20
+ARCHIVE = Body(
+    media=("application/zip", "application/x-tar", "application/gzip"),
+    description="A zip or tar of class folders, as `zoo datasets add` takes it.",
+)
+
+
+@bp.get("")
+@tells(DatasetsAnswer)
+def list_datasets() -> ResponseReturnValue:
+    """List all datasets by name, the newest of a name first."""
+    found = datasets.list_datasets(current_zoo())
+    answer = DatasetsAnswer(datasets=[DatasetSummaryAnswer.of(one) for one in found])
+    return jsonify(answer.model_dump(mode="json"))
+
+
+@bp.post("")
+@tells(
+    DatasetAnswer,
+    status=201,
+    query=DatasetQuery,
+    body=ARCHIVE,
+    refuses=(Invalid, StorageFull),
+)
+def post_dataset() -> ResponseReturnValue:
+    """Add a dataset from an archive; files that are no pictures are listed in the answer."""
+    query = read_query(DatasetQuery)
+    zoo = current_zoo()
+    chunks = iter(lambda: request.stream.read(CHUNK_BYTES), b"")
+    with zoo.blobs.hold(chunks) as path:
+        dataset = datasets.add_dataset(zoo, path, name=query.name, source_name="the archive")
+    return jsonify(DatasetAnswer.of(dataset).model_dump(mode="json")), 201
+
+
+@bp.get("/<model:name>")
+@tells(DatasetAnswer, refuses=(DatasetNotFound,))
+def get_dataset(name: str) -> ResponseReturnValue:
+    """Give the newest dataset of a name, or the one at name@id."""
+    dataset = datasets.get_dataset(current_zoo(), name)
+    return jsonify(DatasetAnswer.of(dataset).model_dump(mode="json"))

@@ -1,0 +1,20 @@
+"""/v1/health: is the server up."""
+
+from flask import Blueprint, jsonify
+from flask.typing import ResponseReturnValue
+
+from zoo import __version__
+from zoo.operations import fetch
+from zoo.web.context import current_zoo
+from zoo.web.reference import tells
+from zoo.web.shapes import HealthAnswer
+
+bp = Blueprint("health", __name__, url_prefix="/v1/health")
+
+
+@bp.get("")
+@tells(HealthAnswer)
+def get_health() -> ResponseReturnValue:
+    """Say that the server is up and its catalog answers."""
+    fetch.list_models(current_zoo(), limit=1)
+    return jsonify(HealthAnswer(status="ok", version=__version__).model_dump(mode="json"))

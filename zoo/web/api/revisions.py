@@ -1,0 +1,118 @@
+"""/v1/models/NAME/revisions: uploading revisions, and downloading their files."""
+
+import mimetypes
+
+from flask import Blueprint, jsonify, request, send_file
+from flask.typing import ResponseReturnValue
+
+from zoo.domain.revision import COMMIT, MAIN
+from zoo.errors import (
+    BadName,
+    BadRequest,
+    DigestMismatch,
+    FileNotFound,
+    Invalid,
+    ModelNotFound,
+    RevisionNotFound,
+    StorageFull,
+)
+from zoo.operations import fetch
+from zoo.operations.upload import Upload, upload_revision
+from zoo.web.context import current_zoo
+from zoo.web.reference import Body, tells
+from zoo.web.shapes import RevisionAnswer, RevisionsAnswer, UploadAnswer
+
+bp = Blueprint("revisions", __name__, url_prefix="/v1/models")
+
+CHUNK_BYTES = 2**20
+UPLOAD = Body(
+    media=("multipart/form-data",),
+    description=(
+        "One part per file, named by its path in the revision (or `file`, then its file name is "
+        "the path). A text part `<path>.sha256` announces a file's digest. `message` is kept."
+    ),
+)
+
+
+@bp.get("/<model:name>/revisions")
+@tells(RevisionsAnswer, refuses=(ModelNotFound,))
+def list_revisions(name: str) -> ResponseReturnValue:
+    """List the revisions of a model, the newest first."""
+    found = fetch.list_revisions(current_zoo(), name)
+    answer = RevisionsAnswer(revisions=[RevisionAnswer.of(revision) for revision in found])
+    return jsonify(answer.model_dump(mode="json"))
+
+
+@bp.post("/<model:name>/revisions")
+@tells(
+    UploadAnswer,
+    status=201,
+    body=UPLOAD,
+    refuses=(Invalid, BadName, DigestMismatch, StorageFull),
+)
+def post_revision(name: str) -> ResponseReturnValue:
+    """Publish uploaded files as a new revision of a model.
+
+    A Caffe package is checked before it is published, and a job is queued that adds its ONNX graph
+    in a further revision.
+    """
+    zoo = current_zoo()
+    digests = {
+        field.removesuffix(".sha256"): value.strip().lower()
+        for field, value in request.form.items()
+        if field.endswith(".sha256")
+    }
+    uploads = [
+        Upload(
+            path=(part.filename or "") if field in {"file", "files"} else field,
+            chunks=iter(lambda part=part: part.stream.read(CHUNK_BYTES), b""),  # type: ignore[misc]  # the default binds the loop's part
+            announced=digests.get(field) or digests.get(part.filename or ""),
+        )
+        for field, part in request.files.items(multi=True)
+    ]
+    if not uploads:
+        raise BadRequest("No file was sent.", hint="Send multipart/form-data: curl -F file=@PATH")
+    published = upload_revision(zoo, name, uploads, message=request.form.get("message", "upload"))
+    answer = UploadAnswer(
+        revision=RevisionAnswer.of(published.revision), job=published.job, note=published.note
+    )
+    return jsonify(answer.model_dump(mode="json")), 201
+
+
+@bp.get("/<model:name>/revisions/<ref>")
+@tells(RevisionAnswer, refuses=(ModelNotFound, RevisionNotFound))
+def get_revision(name: str, ref: str) -> ResponseReturnValue:
+    """Give a revision by its id, the beginning of it, or a ref."""
+    found = fetch.get_revision(current_zoo(), f"{name}@{ref}")
+    return jsonify(RevisionAnswer.of(found).model_dump(mode="json"))
+
+
+@bp.get("/<model:name>/revisions/<ref>/files/<path:path>")
+@tells("application/octet-stream", refuses=(ModelNotFound, RevisionNotFound, FileNotFound))
+def get_revision_file(name: str, ref: str, path: str) -> ResponseReturnValue:
+    """Download a file of a revision.
+
+    Ranges are served; the ETag is the file's sha256.
+    """
+    zoo = current_zoo()
+    file, local = fetch.get_file(zoo, fetch.get_revision(zoo, f"{name}@{ref}"), path)
+    kind, _ = mimetypes.guess_type(path)
+    response = send_file(
+        local,
+        mimetype=kind or "application/octet-stream",
+        as_attachment=True,
+        download_name=path.rpartition("/")[2],
+        conditional=True,
+        etag=file.digest,
+        max_age=None,
+    )
+    if COMMIT.fullmatch(ref):
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+    return response
+
+
+@bp.get("/<model:name>/files/<path:path>")
+@tells("application/octet-stream", refuses=(ModelNotFound, FileNotFound))
+def get_file(name: str, path: str) -> ResponseReturnValue:
+    """Download a file of the revision that main points to."""
+    return get_revision_file(name, MAIN, path)

@@ -1,0 +1,50 @@
+"""The web app: made from settings and nothing else."""
+
+import atexit
+from contextlib import ExitStack
+
+from flask import Flask, Response
+from werkzeug.routing import BaseConverter
+
+from zoo.operations.opening import open_zoo
+from zoo.operations.predict import open_shelf
+from zoo.settings import Settings, read_settings
+from zoo.web import access, answers, reference
+from zoo.web.api import datasets, health, jobs, models, predict, revisions
+from zoo.web.context import SHELF, ZOO
+
+POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'"
+
+
+class ModelConverter(BaseConverter):
+    """A model's name in an address: ``name`` or ``owner/name``."""
+
+    regex = r"[^/]+(?:/[^/]+)?"
+    part_isolating = False
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Make the app over the zoo that the settings name; it is closed with the process."""
+    app = Flask(__name__)
+    stack = ExitStack()
+    atexit.register(stack.close)
+    zoo = stack.enter_context(open_zoo(settings or read_settings()))
+    app.extensions[ZOO] = zoo
+    app.extensions[SHELF] = open_shelf(zoo)
+    app.config["MAX_CONTENT_LENGTH"] = zoo.settings.max_upload_bytes
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
+    app.url_map.converters["model"] = ModelConverter
+    answers.install(app)
+    for room in (models, revisions, predict, datasets, jobs, health, reference):
+        app.register_blueprint(room.bp)
+    app.before_request(access.check_access)
+    app.after_request(_secure)
+    return app
+
+
+def _secure(response: Response) -> Response:
+    """Have browsers treat every answer as what it says it is, and load nothing from elsewhere."""
+    response.headers.setdefault("Content-Security-Policy", POLICY)
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Referrer-Policy", "same-origin")
+    return response

@@ -1,0 +1,77 @@
+"""What a view may ask for: the open zoo, its predictors, a checked body, form or query."""
+
+import json
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from flask import current_app, request
+from pydantic import BaseModel, ValidationError
+
+from zoo.errors import BadRequest
+from zoo.operations.opening import Zoo
+from zoo.serving.shelf import Shelf
+
+Model = TypeVar("Model", bound=BaseModel)
+ZOO, SHELF = "zoo", "zoo_shelf"
+MOST_JSON_BYTES = 2**20
+
+
+def current_zoo() -> Zoo:
+    """Give the zoo this app serves."""
+    zoo: Zoo = current_app.extensions[ZOO]
+    return zoo
+
+
+def current_shelf() -> Shelf:
+    """Give the predictors this app holds open."""
+    shelf: Shelf = current_app.extensions[SHELF]
+    return shelf
+
+
+def read_query(model: type[Model]) -> Model:
+    """Check the query string.
+
+    Raises:
+        BadRequest: a parameter is unknown or out of range.
+    """
+    return check_fields(model, request.args.to_dict())
+
+
+def read_body(model: type[Model]) -> Model:
+    """Check a JSON body.
+
+    Raises:
+        BadRequest: it is no JSON object, or not of this form.
+        RequestEntityTooLarge: it is longer than any such body.
+    """
+    # A page of another site can send any other type without asking this server first.
+    if request.mimetype != "application/json":
+        raise BadRequest(
+            f"The body is {request.mimetype or 'of no type'}, not application/json.",
+            hint="Send JSON as such: curl --json '{...}' URL",
+        )
+    request.max_content_length = MOST_JSON_BYTES
+    try:
+        data = json.loads(request.get_data(cache=False))
+    except (ValueError, RecursionError) as error:
+        raise BadRequest("The body is not JSON that can be read.") from error
+    if not isinstance(data, dict):
+        raise BadRequest("The body is not a JSON object.")
+    return check_fields(model, data)
+
+
+def check_fields(model: type[Model], data: Mapping[str, object]) -> Model:
+    """Check values by their names.
+
+    Raises:
+        BadRequest: one is missing, unknown or out of range; each is named.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        faults = {
+            ".".join(str(part) for part in fault["loc"]): fault["msg"] for fault in error.errors()
+        }
+        told = "; ".join(f"{name}: {reason}" for name, reason in faults.items())
+        raise BadRequest(f"The request cannot be used: {told}.", fields=faults) from error
