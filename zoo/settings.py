@@ -104,7 +104,7 @@ def read_settings(**given: Any) -> Settings:  # noqa: ANN401  # whatever a field
     except SettingsError as error:
         raise BadSetting(
             f"A setting cannot be read: {error}.",
-            hint='Give a list as JSON: ZOO_TRUSTED_HOSTS=\'["zoo.example.org"]\'',
+            hint="Give a list as JSON: ZOO_TRUSTED_HOSTS='[\"zoo.example.org\"]'",
         ) from error
     except ValueError as error:
         raise BadSetting(f"zoo.toml cannot be read: {error}") from error

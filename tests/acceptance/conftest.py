@@ -114,7 +114,18 @@ class Command:
                         os.kill(number, name)
                     except ProcessLookupError:
                         continue
-            time.sleep(0.01)
+            # A process forgets its environment first and lets go of its files and locks last.
+            while any(map(is_alive, found)):
+                time.sleep(0.01)
+
+
+def is_alive(number):
+    """Tell whether a process has not ended yet; one that only waits to be reaped has."""
+    try:
+        state = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in {"Z", "X"}
 
 
 class Server:

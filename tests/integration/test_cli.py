@@ -125,3 +125,12 @@ def test_a_home_that_cannot_be_is_named(zoo_cli, tmp_path, monkeypatch):
     assert ran.code == 1
     assert "ZOO_HOME" in ran.err
     assert len(ran.err.splitlines()) == 2
+
+
+@pytest.mark.usefixtures("stocked")
+def test_a_path_that_the_system_refuses_is_named(zoo_cli, tmp_path):
+    (tmp_path / "file").write_text("")
+    ran = zoo_cli("export", "lenet", "-o", tmp_path / "file" / "folder")
+    assert (ran.code, ran.out) == (1, "")
+    assert f"error: {tmp_path / 'file'}: " in ran.err
+    assert "  next: Check the path" in ran.err

@@ -75,6 +75,18 @@ def test_a_bad_value_is_refused_by_its_name(monkeypatch, name, value):
     assert caught.value.detail == {"name": name}
 
 
+def test_a_list_is_given_as_json(monkeypatch):
+    monkeypatch.setenv("ZOO_TRUSTED_HOSTS", '["zoo.example.org"]')
+    assert read_settings().trusted_hosts == ("zoo.example.org",)
+
+
+def test_a_list_that_is_no_json_is_refused_by_its_name(monkeypatch):
+    monkeypatch.setenv("ZOO_TRUSTED_HOSTS", "zoo.example.org")
+    with pytest.raises(BadSetting, match="trusted_hosts") as caught:
+        read_settings()
+    assert "as JSON" in caught.value.hint
+
+
 def test_an_unknown_key_of_a_file_is_refused_by_its_name():
     write_local("prot = 8081")
     with pytest.raises(BadSetting, match="prot"):
@@ -110,7 +122,14 @@ def test_a_home_is_made_absolute(tmp_path, given, place):
 
 
 def test_a_process_that_is_handed_the_settings_reads_the_same(monkeypatch):
-    settings = read_settings(home="elsewhere", port=0, lease_s=0.5, device="cpu", worker_slots=0)
+    settings = read_settings(
+        home="elsewhere",
+        port=0,
+        lease_s=0.5,
+        device="cpu",
+        worker_slots=0,
+        trusted_hosts=("a", "b"),
+    )
     for name, value in settings.as_environment().items():
         monkeypatch.setenv(name, value)
     assert read_settings() == settings

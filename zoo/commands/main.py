@@ -87,10 +87,25 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         sys.stderr.close()  # The reader of our output went away, which is its right.
         sys.exit(0)
     except OSError as error:
-        if not errors.is_full(error):
-            raise
-        _exit(errors.storage_full(error), is_json="--json" in given)
+        _exit(_named(error), is_json="--json" in given)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _named(error: OSError) -> errors.ZooError:
+    """Name what the operating system refused; an error without a file is a fault of ours.
+
+    Raises:
+        OSError: it names no file.
+    """
+    if errors.is_full(error):
+        return errors.storage_full(error)
+    if error.filename is None:
+        raise error
+    return errors.Invalid(
+        f"{error.filename}: {error.strerror}.",
+        hint="Check the path and who may read and write there.",
+        path=str(error.filename),
+    )
 
 
 def _interrupt(_number: int, _frame: object) -> NoReturn:

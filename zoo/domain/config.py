@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from zoo.domain.preprocessing import Channels, Preprocessing
+from zoo.domain.reading import read_labels, read_object, read_text
 from zoo.domain.recipe import Recipe
 
 CONFIG = "config.json"
@@ -56,12 +57,20 @@ class ModelConfig:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        """Read what ``as_json`` wrote."""
-        ours = data["zoo"]
+        """Read what ``as_json`` wrote.
+
+        Raises:
+            ValueError: a value is of another kind, or out of range.
+            KeyError, TypeError: a key is missing, or unknown.
+        """
+        ours = read_object(read_object(data, "the configuration")["zoo"], "zoo")
+        lineage = read_object(ours["lineage"], "lineage")
         return cls(
-            architecture=data["architecture"],
-            label_names=tuple(data["label_names"]),
-            preprocessing=Preprocessing.from_json(ours["preprocessing"]),
+            architecture=read_text(data["architecture"], "architecture"),
+            label_names=read_labels(data["label_names"], "label_names"),
+            preprocessing=Preprocessing.from_json(
+                read_object(ours["preprocessing"], "preprocessing")
+            ),
             recipe=Recipe.from_json(ours),
-            lineage=ours["lineage"],
+            lineage={key: read_text(value, f"lineage.{key}") for key, value in lineage.items()},
         )

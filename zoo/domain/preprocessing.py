@@ -4,6 +4,10 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Self
 
+from zoo.domain.reading import read_list, read_number, read_numbers, read_text, read_whole
+
+MOST_PX = 8192  # of a side
+
 
 class Resize(StrEnum):
     """What happens to a picture's shape before the crop."""
@@ -18,6 +22,9 @@ class Channels(StrEnum):
     RGB = "RGB"
     BGR = "BGR"
     GRAY = "GRAY"  # ITU-R 601 luma, one channel
+
+
+CHANNEL_COUNTS = {Channels.RGB: 3, Channels.BGR: 3, Channels.GRAY: 1}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +50,7 @@ class Preprocessing:
     @property
     def channel_count(self) -> int:
         """Channels the network reads: 3, or 1 for gray."""
-        return 1 if self.channels is Channels.GRAY else 3
+        return CHANNEL_COUNTS[self.channels]
 
     def as_json(self) -> dict[str, Any]:
         """Write the value down with plain JSON types."""
@@ -57,14 +64,47 @@ class Preprocessing:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        """Read what ``as_json`` wrote; keys of later versions are an error, not a guess."""
+        """Read what ``as_json`` wrote; keys of later versions are an error, not a guess.
+
+        Raises:
+            ValueError: a value is of another kind, or out of range.
+        """
+        channels = Channels(data["channels"])
+        count = CHANNEL_COUNTS[channels]
+        tensor = data["mean_tensor"]
         return cls(
             **data
             | {
                 "resize": Resize(data["resize"]),
-                "crop_px": tuple(data["crop_px"]),
-                "channels": Channels(data["channels"]),
-                "mean": tuple(data["mean"]),
-                "std": tuple(data["std"]),
+                "resize_px": read_whole(data["resize_px"], "resize_px", most=MOST_PX),
+                "crop_px": _read_crop(data["crop_px"]),
+                "channels": channels,
+                "scale": _read_scale(data["scale"]),
+                "mean": read_numbers(data["mean"], "mean", count=count),
+                "std": _read_std(data["std"], count),
+                "mean_tensor": None if tensor is None else read_text(tensor, "mean_tensor"),
+                "source": read_text(data["source"], "source"),
             }
         )
+
+
+def _read_crop(value: object) -> tuple[int, int]:
+    height, width = read_list(value, "crop_px", count=2)
+    return (
+        read_whole(height, "crop_px[0]", most=MOST_PX),
+        read_whole(width, "crop_px[1]", most=MOST_PX),
+    )
+
+
+def _read_scale(value: object) -> float:
+    scale = read_number(value, "scale")
+    if scale == 0:
+        raise ValueError("scale is 0, which leaves nothing of a picture")
+    return scale
+
+
+def _read_std(value: object, count: int) -> tuple[float, ...]:
+    std = read_numbers(value, "std", count=count)
+    if min(std) <= 0:
+        raise ValueError(f"std is {list(std)}; pictures are divided by it, so it is above 0")
+    return std

@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+from zoo.domain.reading import MOST_CLASSES, read_list, read_object, read_text, read_whole
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
@@ -37,12 +39,35 @@ class Recipe:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        """Read what ``as_json`` wrote."""
+        """Read what ``as_json`` wrote.
+
+        Raises:
+            ValueError: a value is of another kind, or out of range.
+        """
+        source = read_object(data["source"], "source")
+        surgeries = read_list(data["surgeries"], "surgeries")
         return cls(
-            source=Source(**data["source"]),
-            surgeries=tuple(ReplaceHead(**surgery) for surgery in data["surgeries"]),
+            source=Source(
+                **{key: read_text(value, f"source.{key}") for key, value in source.items()}
+            ),
+            surgeries=tuple(
+                _read_surgery(surgery, f"surgeries[{index}]")
+                for index, surgery in enumerate(surgeries)
+            ),
         )
 
     def then(self, surgery: ReplaceHead) -> "Recipe":
         """Give the recipe with one more surgery at its end."""
         return Recipe(source=self.source, surgeries=(*self.surgeries, surgery))
+
+
+def _read_surgery(value: object, name: str) -> ReplaceHead:
+    data = read_object(value, name)
+    return ReplaceHead(
+        **data
+        | {
+            "at": read_text(data["at"], f"{name}.at"),
+            "classes": read_whole(data["classes"], f"{name}.classes", most=MOST_CLASSES),
+            "kind": read_text(data["kind"], f"{name}.kind"),
+        }
+    )

@@ -75,9 +75,11 @@ def _translated(home: Path) -> Iterator[None]:
 
 
 def _migrate_once(catalog: Database, home: Path) -> None:
-    """Bring the schema up to date; one process of this machine at a time does it."""
-    if catalog.find_schema() == SCHEMA:
-        return
+    """Bring the schema up to date; one process of this machine at a time does it.
+
+    The first look is taken under the lock too: it makes a new SQLite file, and of two who switch
+    that to WAL at once SQLite refuses one without waiting.
+    """
     with (home / "migrate.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if catalog.find_schema() != SCHEMA:

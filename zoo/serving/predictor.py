@@ -11,7 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.domain.preprocessing import Preprocessing
+from zoo.domain.reading import read_labels
 from zoo.errors import NotRunnable, Unsupported
+from zoo.serving.external import refuse_external_data
+from zoo.serving.signature import IMAGES, PROBABILITIES, check_signature
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
@@ -27,35 +30,43 @@ class Predictor:
     provider: str  # the one that really runs
 
     def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Give N x K probabilities for N x H x W x 3 uint8 RGB pictures of the crop's size."""
-        (probabilities,) = self.session.run(["probabilities"], {"images": images})
-        return np.asarray(probabilities, dtype=np.float32)
+        """Give N x K probabilities for N x H x W x 3 uint8 RGB pictures of the crop's size.
+
+        Raises:
+            NotRunnable: the graph fails on them, or gives something else.
+        """
+        try:
+            (answer,) = self.session.run([PROBABILITIES], {IMAGES: images})
+        except _refusals() as error:
+            raise NotRunnable(f"ONNX Runtime cannot run the graph: {error}") from error
+        probabilities = np.asarray(answer, dtype=np.float32)
+        expected = (len(images), len(self.labels))
+        if probabilities.shape != expected:
+            raise NotRunnable(
+                f"The graph gives probabilities of the shape {probabilities.shape}, not {expected}."
+            )
+        if not np.isfinite(probabilities).all():
+            raise NotRunnable("The graph gives probabilities that are infinite or no numbers.")
+        return probabilities
 
 
 def open_predictor(graph: Path | bytes, *, device: str = "auto") -> Predictor:
     """Open a graph that the zoo exported.
 
     Raises:
-        NotRunnable: the file is no graph that ONNX Runtime takes, or not one of the zoo's.
+        NotRunnable: the file is no graph that ONNX Runtime takes, or not of the form of the zoo's.
         Unsupported: CUDA was asked for and the session came up without it.
     """
     # onnxruntime takes some tenths of a second and 60 MB, which a server without requests saves.
     import onnxruntime  # noqa: PLC0415
-    from onnxruntime.capi import onnxruntime_pybind11_state as faults  # noqa: PLC0415
 
+    refuse_external_data(graph)
     source = graph if isinstance(graph, bytes) else str(graph)
     try:
         session = onnxruntime.InferenceSession(
             source, sess_options=_options(onnxruntime), providers=_providers(device, onnxruntime)
         )
-    except (
-        faults.Fail,
-        faults.InvalidArgument,
-        faults.InvalidGraph,
-        faults.InvalidProtobuf,
-        faults.NotImplemented,
-        faults.RuntimeException,
-    ) as error:
+    except _refusals() as error:
         raise NotRunnable(f"ONNX Runtime does not take the graph: {error}") from error
     provider = session.get_providers()[0]
     if device == "cuda" and provider != CUDA:
@@ -65,18 +76,34 @@ def open_predictor(graph: Path | bytes, *, device: str = "auto") -> Predictor:
             provider=provider,
         )
     labels, preprocessing = _read_metadata(session.get_modelmeta().custom_metadata_map)
+    check_signature(session, labels, preprocessing)
     return Predictor(session=session, labels=labels, preprocessing=preprocessing, provider=provider)
 
 
 def _read_metadata(metadata: dict[str, str]) -> tuple[tuple[str, ...], Preprocessing]:
     try:
-        labels = tuple(json.loads(metadata["zoo.labels"]))
+        labels = read_labels(json.loads(metadata["zoo.labels"]), "labels")
         return labels, Preprocessing.from_json(json.loads(metadata["zoo.preprocessing"]))
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, RecursionError) as error:
         raise NotRunnable(
-            "The graph does not say how pictures are prepared for it and what its outputs mean.",
+            "The graph does not say how pictures are prepared for it and what its outputs mean:"
+            f" {error}.",
             hint="Export it with the zoo: `zoo import` or `zoo finetune`.",
         ) from error
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """Name what ONNX Runtime raises over a graph; these errors share no kind of their own."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as faults  # noqa: PLC0415  # slow
+
+    return (
+        faults.Fail,
+        faults.InvalidArgument,
+        faults.InvalidGraph,
+        faults.InvalidProtobuf,
+        faults.NotImplemented,
+        faults.RuntimeException,
+    )
 
 
 def _options(onnxruntime: Any) -> Any:  # noqa: ANN401  # the library has no types
@@ -86,6 +113,8 @@ def _options(onnxruntime: Any) -> Any:  # noqa: ANN401  # the library has no typ
     # Waiting threads that spin cost four times the work itself between two requests.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
+    # Else a file may also be of the runtime's own format, which the checks before cannot read.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     return options
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from flask import Flask, Response, jsonify, request
-from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from zoo import errors
 
@@ -24,6 +24,7 @@ STATUS: dict[type[errors.ZooError], int] = {
     errors.ZooError: 500,
 }
 
+FAULTS = 500  # and above
 DRAIN_BYTES = 2**16
 ADDRESSES = "The addresses are told at /docs and in /openapi.json."
 FAULT = "This is a fault of the zoo; the trace is in the server's output."
@@ -50,12 +51,12 @@ def _answer(error: errors.ZooError) -> tuple[Response, int]:
 def _answer_http(error: HTTPException) -> tuple[Response, int]:
     """Put what the framework refuses (unknown address, wrong method, bad range) into our shape."""
     drain()
-    status = error.code or InternalServerError.code
+    status = error.code or FAULTS
     code = (error.name or "error").lower().replace(" ", "_")
     body: dict[str, Any] = {
         "code": code,
         "message": error.description or error.name,
-        "hint": ADDRESSES if status < InternalServerError.code else FAULT,
+        "hint": ADDRESSES if status < FAULTS else FAULT,
         "detail": {"path": request.path, "method": request.method},
     }
     response = jsonify({"error": body})
@@ -66,9 +67,10 @@ def _answer_http(error: HTTPException) -> tuple[Response, int]:
 
 
 def _answer_too_large(_error: RequestEntityTooLarge) -> tuple[Response, int]:
-    """Say how much this address takes."""
+    """Say how much this address takes; text fields and the number of parts are bounded too."""
     most = request.max_content_length
-    return _answer(errors.TooLarge(f"The body is larger than {most} bytes.", most_bytes=most))
+    message = f"The body has more than {most} bytes, or more parts than this address takes."
+    return _answer(errors.TooLarge(message, most_bytes=most))
 
 
 def _answer_os(error: OSError) -> tuple[Response, int]:
@@ -80,7 +82,9 @@ def _answer_os(error: OSError) -> tuple[Response, int]:
 
 def drain() -> None:
     """Read the rest of the body: a client that still sends would not hear the answer."""
-    request.max_content_length = None  # What one address takes no more of is read away all the same.
+    request.max_content_length = (
+        None  # What one address takes no more of is read away all the same.
+    )
     try:
         while request.stream.read(DRAIN_BYTES):
             pass

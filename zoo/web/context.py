@@ -1,7 +1,6 @@
 """What a view may ask for: the open zoo, its predictors, a checked body, form or query."""
 
 import json
-
 from collections.abc import Mapping
 from typing import TypeVar
 
@@ -29,6 +28,11 @@ def current_shelf() -> Shelf:
     return shelf
 
 
+def limit_body(most_bytes: int) -> None:
+    """Take no longer body for this request, nor one that is longer than the settings allow."""
+    request.max_content_length = min(most_bytes, current_zoo().settings.max_upload_bytes)
+
+
 def read_query(model: type[Model]) -> Model:
     """Check the query string.
 
@@ -45,15 +49,16 @@ def read_body(model: type[Model]) -> Model:
         BadRequest: it is no JSON object, or not of this form.
         RequestEntityTooLarge: it is longer than any such body.
     """
+    limit_body(MOST_JSON_BYTES)
+    body = request.get_data(cache=False)
     # A page of another site can send any other type without asking this server first.
     if request.mimetype != "application/json":
         raise BadRequest(
             f"The body is {request.mimetype or 'of no type'}, not application/json.",
             hint="Send JSON as such: curl --json '{...}' URL",
         )
-    request.max_content_length = MOST_JSON_BYTES
     try:
-        data = json.loads(request.get_data(cache=False))
+        data = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise BadRequest("The body is not JSON that can be read.") from error
     if not isinstance(data, dict):

@@ -7,22 +7,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zoo.domain.config import ModelConfig
-from zoo.domain.preprocessing import Channels, Preprocessing, Resize
+from zoo.domain.preprocessing import CHANNEL_COUNTS, Channels, Preprocessing, Resize
 from zoo.domain.recipe import Recipe, ReplaceHead, Source
 
 RECIPE = Recipe(source=Source(kind="caffe", path="deploy.prototxt"))
 NUMBERS = st.floats(0.001, 300)
-PREPROCESSING = st.builds(
-    Preprocessing,
-    resize=st.sampled_from(Resize),
-    resize_px=st.integers(1, 512),
-    crop_px=st.tuples(st.integers(1, 512), st.integers(1, 512)),
-    channels=st.sampled_from(Channels),
-    scale=NUMBERS,
-    mean=st.tuples(NUMBERS, NUMBERS, NUMBERS),
-    std=st.tuples(NUMBERS, NUMBERS, NUMBERS),
-    mean_tensor=st.none() | st.just("mean"),
-    source=st.text(max_size=5),
+PREPROCESSING = st.sampled_from(Channels).flatmap(
+    lambda channels: st.builds(
+        Preprocessing,
+        resize=st.sampled_from(Resize),
+        resize_px=st.integers(1, 512),
+        crop_px=st.tuples(st.integers(1, 512), st.integers(1, 512)),
+        channels=st.just(channels),
+        scale=NUMBERS,
+        mean=st.tuples(*[NUMBERS] * CHANNEL_COUNTS[channels]),
+        std=st.tuples(*[NUMBERS] * CHANNEL_COUNTS[channels]),
+        mean_tensor=st.none() | st.just("mean"),
+        source=st.text(max_size=5),
+    )
 )
 
 
@@ -38,8 +40,10 @@ def make_config(**preprocessing):
 
 @given(
     preprocessing=PREPROCESSING,
-    labels=st.lists(st.text(max_size=4), max_size=3).map(tuple),
-    surgeries=st.lists(st.builds(ReplaceHead), max_size=2).map(tuple),
+    labels=st.lists(st.text(max_size=4), min_size=1, max_size=3).map(tuple),
+    surgeries=st.lists(st.builds(ReplaceHead, classes=st.integers(1, 10**6)), max_size=2).map(
+        tuple
+    ),
     lineage=st.dictionaries(st.sampled_from(["parent", "dataset"]), st.text(max_size=4)),
 )
 def test_what_is_written_is_read_back(preprocessing, labels, surgeries, lineage):
@@ -108,3 +112,59 @@ def test_a_key_of_a_later_version_is_no_guess():
     data["zoo"]["preprocessing"]["gamma"] = 2.2
     with pytest.raises(TypeError, match="gamma"):
         ModelConfig.from_json(data)
+
+
+HOSTILE = [
+    ("architecture", 1, "architecture should be a text, not 1"),
+    ("label_names", "ant", "label_names should be a list"),
+    ("label_names", [], "the number of label_names should be a whole number from 1"),
+    ("label_names", ["ant", None], r"label_names\[1\] should be a text"),
+    ("zoo", [], "zoo should be an object, not a list of 0"),
+    ("zoo.lineage", {"parent": 1}, r"lineage\.parent should be a text"),
+    ("zoo.source", "caffe", "source should be an object"),
+    ("zoo.source.kind", 1, r"source\.kind should be a text"),
+    ("zoo.source.path", None, r"source\.path should be a text"),
+    ("zoo.surgeries", {}, "surgeries should be a list"),
+    ("zoo.surgeries", [1], r"surgeries\[0\] should be an object"),
+    ("zoo.surgeries.0.at", 1, r"surgeries\[0\]\.at should be a text"),
+    ("zoo.surgeries.0.classes", 10**6 + 1, "from 1 to 1000000"),
+    ("zoo.surgeries.0.classes", 0, "from 1 to 1000000"),
+    ("zoo.surgeries.0.kind", [], r"surgeries\[0\]\.kind should be a text"),
+    ("zoo.preprocessing", [], "preprocessing should be an object"),
+    ("zoo.preprocessing.resize", "melt", "melt"),
+    ("zoo.preprocessing.channels", "CMYK", "CMYK"),
+    ("zoo.preprocessing.resize_px", 0, "resize_px should be a whole number"),
+    ("zoo.preprocessing.resize_px", 8193, "resize_px should be a whole number"),
+    ("zoo.preprocessing.resize_px", 2.0, "resize_px should be a whole number"),
+    ("zoo.preprocessing.crop_px", [2], "crop_px should be a list of 2"),
+    ("zoo.preprocessing.crop_px", [2, 10**5000], r"crop_px\[1\] .* far larger"),
+    ("zoo.preprocessing.crop_px", [True, 2], r"crop_px\[0\] should be a whole number"),
+    ("zoo.preprocessing.scale", 0, "scale is 0"),
+    ("zoo.preprocessing.scale", float("nan"), "scale should be a finite number"),
+    ("zoo.preprocessing.scale", 10**400, "scale should be a finite number"),
+    ("zoo.preprocessing.scale", True, "scale should be a finite number"),
+    ("zoo.preprocessing.mean", [1.0], "mean should be a list of 3"),
+    ("zoo.preprocessing.mean", [1.0, 2.0, "3"], "mean should be a finite number"),
+    ("zoo.preprocessing.std", [1.0, 1.0, float("inf")], "std should be a finite number"),
+    ("zoo.preprocessing.std", [1.0, 1.0, 0.0], "std is .* above 0"),
+    ("zoo.preprocessing.mean_tensor", 3, "mean_tensor should be a text"),
+    ("zoo.preprocessing.source", 3, "source should be a text"),
+]
+
+
+@pytest.mark.parametrize(("field", "value", "reason"), HOSTILE)
+def test_a_value_that_cannot_be_is_refused_by_its_name(field, value, reason):
+    data = make_config().as_json()
+    data["zoo"]["surgeries"] = [{"at": "fc8", "classes": 2, "kind": "replace_head"}]
+    *way, last = field.split(".")
+    place = data
+    for step in way:
+        place = place[int(step) if isinstance(place, list) else step]
+    place[last] = value
+    with pytest.raises(ValueError, match=reason):
+        ModelConfig.from_json(data)
+
+
+def test_two_classes_may_be_called_alike():
+    data = make_config().as_json() | {"label_names": ["crane", "crane"]}
+    assert ModelConfig.from_json(data).label_names == ("crane", "crane")

@@ -111,6 +111,15 @@ def test_a_model_may_not_be_called_so(name):
         check_model_name(name)
 
 
+@pytest.mark.parametrize("word", ["revisions", "predict", "files"])
+def test_a_word_of_an_address_is_no_second_part_of_a_name(word):
+    assert check_model_name(word) == word
+    assert check_model_name(f"{word}/net") == f"{word}/net"
+    with pytest.raises(BadName, match="something else over REST") as caught:
+        check_model_name(f"net/{word}")
+    assert word in caught.value.hint
+
+
 @pytest.mark.parametrize("name", ["main", "v1.0", "release/2026+1", "0" * 39, "a" * 128])
 def test_a_ref_may_be_called_so(name):
     assert check_ref_name(name) == name

@@ -15,7 +15,7 @@ OURS = {
 }
 
 
-def make_graph(*, metadata=OURS, nodes=None):
+def make_graph(*, metadata=OURS, nodes=None, shape=("n", 3)):
     """Make the bytes of a graph that says which colour a picture has most of.
 
     The scores are the mean of each channel; their softmax is the answer.
@@ -30,7 +30,7 @@ def make_graph(*, metadata=OURS, nodes=None):
         chain,
         "colours",
         [helper.make_tensor_value_info("images", TensorProto.UINT8, ["n", 2, 2, 3])],
-        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", 3])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, list(shape))],
         [axes],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
@@ -41,6 +41,34 @@ def make_graph(*, metadata=OURS, nodes=None):
 @pytest.fixture
 def graph():
     return make_graph
+
+
+def make_ends(**ends):
+    """Make the bytes of a graph with inputs and an output of other names, types or shapes."""
+    given = {
+        "images": ("images", TensorProto.UINT8, ["n", 2, 2, 3]),
+        "probabilities": ("probabilities", TensorProto.FLOAT, ["n", 3]),
+    } | ends
+    name, kind, shape = given.pop("probabilities")
+    fill = numpy_helper.from_array(np.zeros(1, helper.tensor_dtype_to_np_dtype(kind)))
+    sides = numpy_helper.from_array(
+        np.array([side if isinstance(side, int) else 1 for side in shape]), "sides"
+    )
+    graph = helper.make_graph(
+        [helper.make_node("ConstantOfShape", ["sides"], [name], value=fill)],
+        "ends",
+        [helper.make_tensor_value_info(*value) for value in given.values()],
+        [helper.make_tensor_value_info(name, kind, shape)],
+        [sides],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    helper.set_model_props(model, OURS)
+    return model.SerializeToString()
+
+
+@pytest.fixture
+def ends():
+    return make_ends
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """/v1/models/NAME/revisions: uploading revisions, and downloading their files."""
 
 import mimetypes
+import re
+from collections.abc import Collection
 
 from flask import Blueprint, jsonify, request, send_file
 from flask.typing import ResponseReturnValue
@@ -18,18 +20,27 @@ from zoo.errors import (
 )
 from zoo.operations import fetch
 from zoo.operations.upload import Upload, upload_revision
-from zoo.web.context import current_zoo
+from zoo.web.context import check_fields, current_zoo
 from zoo.web.reference import Body, tells
-from zoo.web.shapes import RevisionAnswer, RevisionsAnswer, UploadAnswer
+from zoo.web.shapes import (
+    MOST_LETTERS,
+    RevisionAnswer,
+    RevisionsAnswer,
+    UploadAnswer,
+    UploadForm,
+)
 
 bp = Blueprint("revisions", __name__, url_prefix="/v1/models")
 
 CHUNK_BYTES = 2**20
+SUFFIX = ".sha256"
+DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 UPLOAD = Body(
     media=("multipart/form-data",),
     description=(
         "One part per file, named by its path in the revision (or `file`, then its file name is "
-        "the path). A text part `<path>.sha256` announces a file's digest. `message` is kept."
+        "the path). A text part `<path>.sha256` announces a file's digest, 64 hex digits. A text "
+        f"part `message` of at most {MOST_LETTERS} letters is kept. There are no other text parts."
     ),
 )
 
@@ -57,26 +68,56 @@ def post_revision(name: str) -> ResponseReturnValue:
     in a further revision.
     """
     zoo = current_zoo()
-    digests = {
-        field.removesuffix(".sha256"): value.strip().lower()
-        for field, value in request.form.items()
-        if field.endswith(".sha256")
-    }
-    uploads = [
-        Upload(
-            path=(part.filename or "") if field in {"file", "files"} else field,
-            chunks=iter(lambda part=part: part.stream.read(CHUNK_BYTES), b""),  # type: ignore[misc]  # the default binds the loop's part
-            announced=digests.get(field) or digests.get(part.filename or ""),
-        )
+    parts = [
+        ((part.filename or "") if field in {"file", "files"} else field, part.stream)
         for field, part in request.files.items(multi=True)
     ]
-    if not uploads:
+    if not parts:
         raise BadRequest("No file was sent.", hint="Send multipart/form-data: curl -F file=@PATH")
-    published = upload_revision(zoo, name, uploads, message=request.form.get("message", "upload"))
+    form, digests = _read_texts({path for path, _ in parts})
+    uploads = [
+        Upload(
+            path=path,
+            chunks=iter(lambda stream=stream: stream.read(CHUNK_BYTES), b""),  # type: ignore[misc]  # the default binds the loop's stream
+            announced=digests.get(path),
+        )
+        for path, stream in parts
+    ]
+    published = upload_revision(zoo, name, uploads, message=form.message)
     answer = UploadAnswer(
         revision=RevisionAnswer.of(published.revision), job=published.job, note=published.note
     )
     return jsonify(answer.model_dump(mode="json")), 201
+
+
+def _read_texts(paths: Collection[str]) -> tuple[UploadForm, dict[str, str]]:
+    """Read the text parts: what is said of the upload, and the digests announced for paths."""
+    said: dict[str, str] = {}
+    digests: dict[str, str] = {}
+    for field, value in request.form.items(multi=True):
+        path = field.removesuffix(SUFFIX)
+        if field in UploadForm.model_fields:
+            said[field] = value
+        elif path != field and path in paths and path not in digests:
+            digests[path] = _read_digest(field, value)
+        else:
+            raise BadRequest(
+                f"The text part {field!r} belongs to no file of the upload, or is given twice.",
+                hint="Text parts are `message` and, for a file sent, its path with '.sha256'.",
+                field=field,
+            )
+    return check_fields(UploadForm, said), digests
+
+
+def _read_digest(field: str, value: str) -> str:
+    digest = value.strip()
+    if not DIGEST.fullmatch(digest):
+        raise BadRequest(
+            f"{field} is not a sha256, which has 64 hex digits.",
+            hint="Announce what sha256sum says of the file.",
+            field=field,
+        )
+    return digest.lower()
 
 
 @bp.get("/<model:name>/revisions/<ref>")
