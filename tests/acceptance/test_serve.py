@@ -106,7 +106,8 @@ def test_an_upload_that_breaks_off_publishes_nothing(serve):
         host, port = server.url.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port))) as connection:
             connection.sendall(
-                b"POST /v1/models/net/revisions HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n"
+                b"POST /v1/models/net/revisions HTTP/1.1\r\nHost: localhost\r\n"
+                b"Content-Length: 100000\r\n"
                 b"Content-Type: multipart/form-data; boundary=edge\r\n\r\n"
                 b'--edge\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nabc'
             )
@@ -122,7 +123,7 @@ def test_an_upload_in_chunks_that_breaks_off_publishes_nothing(serve, chunks):
         host, port = server.url.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port))) as connection:
             connection.sendall(
-                b"POST /v1/models/net/revisions HTTP/1.1\r\nHost: x\r\n"
+                b"POST /v1/models/net/revisions HTTP/1.1\r\nHost: localhost\r\n"
                 b"Transfer-Encoding: chunked\r\n"
                 b"Content-Type: multipart/form-data; boundary=edge\r\n\r\n"
                 + b"%x\r\n%s\r\n" % (len(head), head)

@@ -1,6 +1,5 @@
 """Bodies are bounded, forms say nothing that is not heard, and no answer holds NaN."""
 
-import gc
 import io
 import json
 
@@ -72,12 +71,8 @@ def test_as_many_pictures_as_are_told_are_predicted(client, picture):
 
 
 @pytest.mark.usefixtures("stocked")
-@pytest.mark.filterwarnings(
-    "ignore::ResourceWarning"
-)  # The parser leaves its files to the collector.
 def test_pictures_are_bounded_in_number(client, picture):
     answer = send_pictures(client, *[picture.read_bytes()] * (MOST_PICTURES + 1))
-    gc.collect()
     assert f"{MOST_PICTURES} pictures" in refuse(answer, 413, "too_large")["message"]
 
 

@@ -82,9 +82,8 @@ def _answer_os(error: OSError) -> tuple[Response, int]:
 
 def drain() -> None:
     """Read the rest of the body: a client that still sends would not hear the answer."""
-    request.max_content_length = (
-        None  # What one address takes no more of is read away all the same.
-    )
+    # What is too long for one address is read away all the same.
+    request.max_content_length = None
     try:
         while request.stream.read(DRAIN_BYTES):
             pass
