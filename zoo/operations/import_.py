@@ -190,7 +190,7 @@ def _given(fields: dict[str, Any], channels: int) -> dict[str, Any]:
 def _labels(package: Package, net: Net, options: ImportOptions) -> tuple[str, ...]:
     """Give one label per output: as given, as packed, or the numbers of the classes."""
     count = count_classes(net)
-    labels = options.labels or package.labels
+    labels = package.labels if options.labels is None else options.labels
     if labels is None:
         return tuple(str(index) for index in range(count))
     if len(labels) != count:
