@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from zoo.domain.preprocessing import Channels, Preprocessing
-from zoo.domain.reading import read_labels, read_object, read_text
+from zoo.domain.reading import read_labels, read_list, read_object, read_text
 from zoo.domain.recipe import Recipe
+from zoo.errors import NotRunnable
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -20,39 +21,37 @@ class ModelConfig:
     """The content of a revision's config.json."""
 
     architecture: str
-    label_names: tuple[str, ...]
-    preprocessing: Preprocessing
+    label_names: tuple[str, ...]  # none for a network that is no classifier
+    pictures: Preprocessing | None  # None for a network that reads no picture
     recipe: Recipe
     lineage: dict[str, str]  # parent and dataset by address; empty for an import
 
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """Tell how pictures are prepared for the network.
+
+        Raises:
+            NotRunnable: it reads no picture.
+        """
+        if self.pictures is None:
+            raise NotRunnable(
+                f"The network {self.architecture!r} reads no picture.",
+                hint="Only networks that read one picture can be fine-tuned, and predict.",
+            )
+        return self.pictures
+
     def as_json(self) -> dict[str, Any]:
         """Write it down: timm's keys first, ours under ``zoo``."""
-        height, width = self.preprocessing.crop_px
         return {
             "architecture": self.architecture,
             "num_classes": len(self.label_names),
             "label_names": list(self.label_names),
-            "pretrained_cfg": {
-                "input_size": [self.preprocessing.channel_count, height, width],
-                "crop_pct": min(height, width) / self.preprocessing.resize_px,
-                "interpolation": "bilinear",
-                **self._timm_moments(),
-            },
+            **({"pretrained_cfg": _timm_cfg(self.pictures)} if self.pictures else {}),
             "zoo": {
                 **self.recipe.as_json(),
-                "preprocessing": self.preprocessing.as_json(),
+                "preprocessing": self.pictures.as_json() if self.pictures else None,
                 "lineage": self.lineage,
             },
-        }
-
-    def _timm_moments(self) -> dict[str, list[float]]:
-        """Give mean and std as timm means them: of RGB pixels in 0..1."""
-        chosen = self.preprocessing
-        scale = 255 * chosen.scale
-        step = -1 if chosen.channels is Channels.BGR else 1
-        return {
-            "mean": [value / scale for value in chosen.mean[::step]],
-            "std": [value / scale for value in chosen.std[::step]],
         }
 
     @classmethod
@@ -65,12 +64,28 @@ class ModelConfig:
         """
         ours = read_object(read_object(data, "the configuration")["zoo"], "zoo")
         lineage = read_object(ours["lineage"], "lineage")
+        labels = read_list(data["label_names"], "label_names")
+        pictures = ours["preprocessing"]
         return cls(
             architecture=read_text(data["architecture"], "architecture"),
-            label_names=read_labels(data["label_names"], "label_names"),
-            preprocessing=Preprocessing.from_json(
-                read_object(ours["preprocessing"], "preprocessing")
-            ),
+            label_names=read_labels(labels, "label_names") if labels else (),
+            pictures=None
+            if pictures is None
+            else Preprocessing.from_json(read_object(pictures, "preprocessing")),
             recipe=Recipe.from_json(ours),
             lineage={key: read_text(value, f"lineage.{key}") for key, value in lineage.items()},
         )
+
+
+def _timm_cfg(chosen: Preprocessing) -> dict[str, Any]:
+    """Write the preprocessing as timm means it: mean and std of RGB pixels in 0..1."""
+    height, width = chosen.crop_px
+    scale = 255 * chosen.scale
+    step = -1 if chosen.channels is Channels.BGR else 1
+    return {
+        "input_size": [chosen.channel_count, height, width],
+        "crop_pct": min(height, width) / chosen.resize_px,
+        "interpolation": chosen.interpolation.value,
+        "mean": [value / scale for value in chosen.mean[::step]],
+        "std": [value / scale for value in chosen.std[::step]],
+    }

@@ -16,6 +16,13 @@ class Resize(StrEnum):
     SQUASH = "squash"  # both sides become resize_px, the shape is lost
 
 
+class Interpolation(StrEnum):
+    """How pixels between pixels are found when a picture is resized."""
+
+    BILINEAR = "bilinear"
+    BICUBIC = "bicubic"
+
+
 class Channels(StrEnum):
     """The order in which the network reads colour."""
 
@@ -40,6 +47,7 @@ class Preprocessing:
     resize: Resize = Resize.SHORT_SIDE
     resize_px: int = 256
     crop_px: tuple[int, int] = (224, 224)  # height, width
+    interpolation: Interpolation = Interpolation.BILINEAR
     channels: Channels = Channels.RGB
     scale: float = 1 / 255
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
@@ -56,6 +64,7 @@ class Preprocessing:
         """Write the value down with plain JSON types."""
         return asdict(self) | {
             "resize": self.resize.value,
+            "interpolation": self.interpolation.value,
             "channels": self.channels.value,
             "crop_px": list(self.crop_px),
             "mean": list(self.mean),
@@ -78,6 +87,7 @@ class Preprocessing:
                 "resize": Resize(data["resize"]),
                 "resize_px": read_whole(data["resize_px"], "resize_px", most=MOST_PX),
                 "crop_px": _read_crop(data["crop_px"]),
+                "interpolation": Interpolation(data.get("interpolation", "bilinear")),
                 "channels": channels,
                 "scale": _read_scale(data["scale"]),
                 "mean": read_numbers(data["mean"], "mean", count=count),

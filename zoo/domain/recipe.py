@@ -1,6 +1,6 @@
 """How a network is built: a source, then surgeries. Never code, never a pickle."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from zoo.domain.reading import MOST_CLASSES, read_list, read_object, read_text, read_whole
@@ -8,10 +8,12 @@ from zoo.domain.reading import MOST_CLASSES, read_list, read_object, read_text, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """What the network is first built from."""
+    """What the network is first built from: a file of the revision, or a library's own name."""
 
     kind: str  # a key of zoo.networks.table.SOURCES: "caffe"
-    path: str  # the file of the revision that describes it: "deploy.prototxt"
+    path: str = ""  # the file of the revision that describes it: "deploy.prototxt"
+    architecture: str = ""  # the library's name of it: "resnet18"
+    arguments: dict[str, Any] = field(default_factory=dict)  # what its builder is told, plain JSON
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +49,7 @@ class Recipe:
         source = read_object(data["source"], "source")
         surgeries = read_list(data["surgeries"], "surgeries")
         return cls(
-            source=Source(
-                **{key: read_text(value, f"source.{key}") for key, value in source.items()}
-            ),
+            source=_read_source(source),
             surgeries=tuple(
                 _read_surgery(surgery, f"surgeries[{index}]")
                 for index, surgery in enumerate(surgeries)
@@ -59,6 +59,14 @@ class Recipe:
     def then(self, surgery: ReplaceHead) -> "Recipe":
         """Give the recipe with one more surgery at its end."""
         return Recipe(source=self.source, surgeries=(*self.surgeries, surgery))
+
+
+def _read_source(data: dict[str, Any]) -> Source:
+    texts = {key: value for key, value in data.items() if key != "arguments"}
+    return Source(
+        **{key: read_text(value, f"source.{key}") for key, value in texts.items()},
+        arguments=read_object(data.get("arguments", {}), "source.arguments"),
+    )
 
 
 def _read_surgery(value: object, name: str) -> ReplaceHead:

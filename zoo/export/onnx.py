@@ -1,7 +1,7 @@
 """A network as one ONNX file: preprocessing inside, labels beside, written node by node.
 
-Every module of the graph has its ONNX equal in ``zoo.export.table``. Writing them down, instead of
-tracing, takes milliseconds, keeps LRN one node and rounding-up pooling exact, and gives the same
+Every module of the graph has its ONNX equal in ``zoo.export.modules``. Writing them down, instead
+of tracing, takes milliseconds, keeps LRN one node and rounding-up pooling exact, and gives the same
 bytes for the same network.
 """
 
@@ -16,8 +16,9 @@ from torch.fx.node import map_arg
 from zoo.domain.preprocessing import Channels, Preprocessing
 from zoo.domain.weights import Array
 from zoo.errors import Unsupported, WeightsMismatch
+from zoo.export.functions import FUNCTIONS
+from zoo.export.modules import MODULES
 from zoo.export.sheet import Place, Sheet
-from zoo.export.table import FUNCTIONS, MODULES
 from zoo.networks.classifier import (
     ends_in_softmax,
     output_shape,

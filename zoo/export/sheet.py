@@ -84,6 +84,6 @@ class Place:
         """Word the error of a layer that cannot be written, and why."""
         return Unsupported(
             f"Layer {self.layer!r} cannot be written as ONNX: {what}.",
-            hint="Choose a network without that layer; zoo/export/table.py lists what can be.",
+            hint="Choose a network without that layer; zoo/export/modules.py lists what can be.",
             layer=self.layer,
         )

@@ -9,9 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image, Resampling
 
-from zoo.domain.preprocessing import Preprocessing, Resize
+from zoo.domain.preprocessing import Interpolation, Preprocessing, Resize
 from zoo.images.decode import decode_reduced
 from zoo.images.orientation import Box
+
+RESAMPLING = {
+    Interpolation.BILINEAR: Resampling.BILINEAR,
+    Interpolation.BICUBIC: Resampling.BICUBIC,
+}
 
 Pixels = NDArray[np.uint8]
 """H x W x 3, RGB."""
@@ -37,7 +42,7 @@ def read_picture(
 def prepare(image: Image, preprocessing: Preprocessing, *, extent: Box | None = None) -> Pixels:
     """Resize and centre crop an RGB picture into H x W x 3 uint8 of exactly ``crop_px``.
 
-    Only the window that the crop keeps is resized, in one antialiased bilinear step. This equals
+    Only the window that the crop keeps is resized, in one antialiased step. This equals
     resizing the whole picture and then cropping it (torchvision's Resize and CenterCrop on a PIL
     image) but for rounding: over 60 photographs, cropped to 64, 112 and 224, the mean difference
     was 0.02 levels of 255 (0.27 in the worst of them), and no pixel differed by more than 2.
@@ -58,7 +63,8 @@ def prepare(image: Image, preprocessing: Preprocessing, *, extent: Box | None = 
     x0, x1 = _kept(width, resized_width, crop_width)
     y0, y1 = _kept(height, resized_height, crop_height)
     window = (left + x0, top + y0, left + x1, top + y1)
-    return np.array(image.resize((crop_width, crop_height), Resampling.BILINEAR, box=window))
+    filter_ = RESAMPLING[preprocessing.interpolation]
+    return np.array(image.resize((crop_width, crop_height), filter_, box=window))
 
 
 def _kept(side: float, resized: int, crop: int) -> tuple[float, float]:

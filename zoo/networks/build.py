@@ -31,13 +31,13 @@ def build_network(recipe: Recipe, files: Mapping[str, Path]) -> GraphModule:
     source = recipe.source
     if source.kind not in SOURCES:
         raise _unknown("source", source.kind, list(SOURCES))
-    if source.path not in files:
+    if source.path and source.path not in files:
         raise IncompletePackage(
             f"The network is described by {source.path!r}, which is not among the files.",
             hint="Restore that file, or import the model again.",
             path=source.path,
         )
-    network = SOURCES[source.kind](files[source.path], source.path)
+    network = SOURCES[source.kind](source, files)
     for surgery in recipe.surgeries:
         if surgery.kind not in SURGERIES:
             raise _unknown("surgery", surgery.kind, list(SURGERIES))

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.fx import Graph, GraphModule, Node
 
+from zoo.domain.recipe import Source
 from zoo.errors import UnsupportedLayers
 from zoo.formats.caffe.matching import parameter_prefix
 from zoo.formats.caffe.net import (
@@ -39,9 +40,9 @@ TAKEN = frozenset(dir(GraphModule({}, Graph())))
 FLAT = 2
 
 
-def read_caffe(path: Path, name: str) -> GraphModule:
-    """Build the network that a deploy.prototxt describes; ``name`` is the file's, for errors."""
-    return build_caffe(read_net(read_text(path), name=name))
+def read_caffe(source: Source, files: Mapping[str, Path]) -> GraphModule:
+    """Build the network that the source's prototxt describes."""
+    return build_caffe(read_net(read_text(files[source.path]), name=source.path))
 
 
 def build_caffe(net: Net) -> GraphModule:

@@ -1,11 +1,11 @@
 """What networks are built from, and what is done to them: the kinds a recipe may name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from torch.fx import GraphModule
 
-from zoo.domain.recipe import ReplaceHead
+from zoo.domain.recipe import ReplaceHead, Source
 from zoo.networks.caffe import read_caffe
 from zoo.networks.surgery import replace_head
 
@@ -14,7 +14,8 @@ def _replace_head(network: GraphModule, surgery: ReplaceHead) -> GraphModule:
     return replace_head(network, at=surgery.at, classes=surgery.classes)
 
 
-SOURCES: dict[str, Callable[[Path, str], GraphModule]] = {
+# Each takes the source and the revision's files by their path in it.
+SOURCES: dict[str, Callable[[Source, Mapping[str, Path]], GraphModule]] = {
     "caffe": read_caffe,
 }
 SURGERIES: dict[str, Callable[[GraphModule, ReplaceHead], GraphModule]] = {

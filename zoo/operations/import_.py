@@ -120,7 +120,7 @@ def prepare_import(zoo: Zoo, originals: Mapping[str, Blob], options: ImportOptio
     config = ModelConfig(
         architecture=net.name or options.name,
         label_names=_labels(package, net, options),
-        preprocessing=preprocessing,
+        pictures=preprocessing,
         recipe=Recipe(source=Source(kind="caffe", path=package.prototxt.name)),
         lineage={},
     )

@@ -8,7 +8,7 @@ import mmap
 from pathlib import Path
 
 from zoo.errors import MalformedCheckpoint, NotRunnable
-from zoo.formats.caffe.wire import Message
+from zoo.formats.wire import Message
 
 TENSOR = "TensorProto"
 EXTERNAL_DATA, DATA_LOCATION = 13, 14

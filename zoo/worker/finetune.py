@@ -183,7 +183,7 @@ def _fold(subject: Subject, fit: Fit) -> Candidate:
     config = ModelConfig(
         architecture=subject.config.architecture,
         label_names=classes,
-        preprocessing=subject.config.preprocessing,
+        pictures=subject.config.preprocessing,
         recipe=subject.config.recipe.then(ReplaceHead(at=subject.at, classes=len(classes))),
         lineage={"parent": subject.parent.address, "dataset": subject.dataset.address},
     )

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zoo.errors import MalformedCheckpoint
-from zoo.formats.caffe import wire
-from zoo.formats.caffe.wire import Message
+from zoo.formats import wire
+from zoo.formats.wire import Message
 
 
 def message(octets):

@@ -21,7 +21,7 @@ from zoo.operations import fetch
 CONFIGURED = ModelConfig(
     architecture="net",
     label_names=("ant", "bee"),
-    preprocessing=Preprocessing(),
+    pictures=Preprocessing(),
     recipe=Recipe(source=Source(kind="caffe", path="deploy.prototxt")),
     lineage={},
 )

@@ -16,7 +16,7 @@ from zoo.operations.finetune import enqueue_finetune
 CONFIGURED = ModelConfig(
     architecture="net",
     label_names=("cat", "dog"),
-    preprocessing=Preprocessing(),
+    pictures=Preprocessing(),
     recipe=Recipe(source=Source(kind="caffe", path="deploy.prototxt")),
     lineage={},
 )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from zoo.domain.weights import Array
-from zoo.formats.caffe.wire import VARINT, Field, Message
+from zoo.formats.wire import VARINT, Field, Message
 
 LEGACY_AXES = (1, 2, 3, 4)  # num, channels, height, width
 DATA, SHAPE, DOUBLE_DATA, RAW_TYPE, RAW_DATA = 5, 7, 8, 10, 12

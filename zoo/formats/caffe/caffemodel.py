@@ -15,7 +15,7 @@ from zoo.domain.weights import Array
 from zoo.errors import MalformedCheckpoint, UnknownFormat
 from zoo.formats.caffe.blob import read_blob
 from zoo.formats.caffe.net import Blobs
-from zoo.formats.caffe.wire import BYTES, VARINT, Message
+from zoo.formats.wire import BYTES, VARINT, Message
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 LFS_POINTER = b"version https://git-lfs"

@@ -23,7 +23,7 @@ from zoo.formats.caffe.net import (
     Scale,
     Softmax,
 )
-from zoo.formats.caffe.wire import BYTES
+from zoo.formats.wire import BYTES
 
 # Field numbers of NetParameter, LayerParameter, BlobProto and BlobShape.
 NET_NAME, NET_LAYER = 1, 100

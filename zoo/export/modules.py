@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.fx import Node
 
 from zoo.export.sheet import Place
 from zoo.networks.layers import Scale, WidelyPaddedPool2d, WithinChannelLRN
@@ -137,10 +136,6 @@ def _nothing(place: Place, _module: nn.Module) -> str:
     return place.reads[0]
 
 
-def _concat(place: Place, node: Node) -> str:
-    return place.add("Concat", axis=node.kwargs["dim"])
-
-
 # The values take a module of their key; a mapping cannot say so, hence Any. A subclass is another
 # module: it may compute something else.
 MODULES: dict[type[nn.Module], Callable[[Place, Any], str]] = {
@@ -162,7 +157,4 @@ MODULES: dict[type[nn.Module], Callable[[Place, Any], str]] = {
     Scale: _scale,
     WidelyPaddedPool2d: _widely_padded_pool,
     WithinChannelLRN: _within_channel_lrn,
-}
-FUNCTIONS: dict[Callable[..., Any], Callable[[Place, Node], str]] = {
-    torch.cat: _concat,
 }

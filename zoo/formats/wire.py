@@ -40,10 +40,17 @@ class Message:
     """A range of a file that should hold a protobuf message."""
 
     def __init__(
-        self, octets: memoryview, *, name: str, start: int = 0, end: int | None = None
+        self,
+        octets: memoryview,
+        *,
+        name: str,
+        start: int = 0,
+        end: int | None = None,
+        format_name: str = "Caffe",
     ) -> None:
         self.octets = octets
         self.name = name
+        self.format_name = format_name
         self.start = start
         self.end = len(octets) if end is None else end
 
@@ -64,7 +71,13 @@ class Message:
     def child(self, field: Field) -> "Message":
         """See the content of a field as a message of its own."""
         self.expect(field, BYTES)
-        return Message(self.octets, name=self.name, start=field.start, end=field.end)
+        return Message(
+            self.octets,
+            name=self.name,
+            start=field.start,
+            end=field.end,
+            format_name=self.format_name,
+        )
 
     def text(self, field: Field) -> str:
         """Read a string; bytes that are not UTF-8 are replaced, as names need only compare."""
@@ -106,7 +119,8 @@ class Message:
     def refuse(self, offset: int, reason: str) -> MalformedCheckpoint:
         """Make the error that names the file, the byte and the reason."""
         return MalformedCheckpoint(
-            f"{self.name} is damaged or not a Caffe file: byte {offset}: {reason}.",
+            f"{self.name} is damaged or not a file of {self.format_name}'s:"
+            f" byte {offset}: {reason}.",
             file=self.name,
             offset=offset,
         )
@@ -125,7 +139,7 @@ class Message:
         elif wire in WIDTHS:
             end = start + WIDTHS[wire]
         else:
-            raise self.refuse(offset, f"wire type {wire} is not used by Caffe's formats")
+            raise self.refuse(offset, f"wire type {wire} is not used by {self.format_name}")
         if end > self.end:
             raise self.refuse(
                 offset,
