@@ -6,6 +6,7 @@ ZooError
 │   ├── BadRequest
 │   ├── BadSetting
 │   ├── MalformedCheckpoint
+│   ├── UnsafePickle
 │   ├── MalformedPrototxt
 │   ├── MalformedCard
 │   ├── WeightsMismatch
@@ -21,7 +22,8 @@ ZooError
 │   ├── BlobNotFound
 │   ├── CatalogDamaged
 │   ├── DigestMismatch
-│   └── ParityBroken
+│   ├── ParityBroken
+│   └── VerificationFailed
 ├── NotFound
 │   ├── ModelNotFound
 │   ├── RevisionNotFound
@@ -116,6 +118,15 @@ class MalformedCheckpoint(Invalid):
     hint = "Fetch the file again and compare its checksum with the publisher's."
 
 
+class UnsafePickle(Invalid):
+    """The checkpoint asks for code to be run, which the zoo never does."""
+
+    hint = (
+        "Where you trust the file, load it, save model.state_dict() with "
+        "safetensors.torch.save_file, and import that."
+    )
+
+
 class MalformedPrototxt(Invalid):
     """The network description does not follow the prototxt format."""
 
@@ -208,6 +219,12 @@ class ParityBroken(Damaged):
     """The exported graph does not compute what the network computes."""
 
     hint = "Nothing was published. Keep the job's log and report it: this is a fault of the zoo."
+
+
+class VerificationFailed(Damaged):
+    """The revision is not what it says."""
+
+    hint = "Restore it from a backup or import the original again; do not serve it."
 
 
 class NotFound(ZooError):

@@ -13,7 +13,7 @@ from zoo.commands.main import main
 from zoo.operations import jobs
 from zoo.operations.datasets import add_dataset
 from zoo.operations.finetune import enqueue_finetune
-from zoo.operations.import_ import ImportOptions, enqueue_import, prepare_import, stage_folder
+from zoo.operations.import_ import ImportOptions, enqueue_import, prepare_import, stage
 from zoo.operations.opening import open_zoo
 from zoo.settings import read_settings
 from zoo.web.app import create_app
@@ -42,7 +42,7 @@ def _stocked(tmp_path_factory, starter, digits):
     """A home with the model lenet, the dataset digits, and lenet-digits fine-tuned on it."""
     home = tmp_path_factory.mktemp("stocked")
     with open_zoo(read_settings(home=home)) as zoo:
-        prepared = prepare_import(zoo, stage_folder(zoo, starter), ImportOptions(name="lenet"))
+        prepared = prepare_import(zoo, stage(zoo, starter), ImportOptions(name="lenet"))
         enqueue_import(zoo, prepared)
         work_off(zoo)
         dataset = add_dataset(zoo, digits)

@@ -7,6 +7,7 @@ import click
 from zoo.commands.console import ProgressLine, json_option, opened, show_json, show_table
 from zoo.domain.dataset import Dataset
 from zoo.operations import datasets
+from zoo.operations.opening import Zoo
 
 SHOWN_SKIPPED = 10
 
@@ -109,3 +110,16 @@ def _show(dataset: Dataset) -> None:
         (label, *(of_class[label] for of_class in counts.values())) for label in dataset.classes
     ]
     show_table(("CLASS", *(split.upper() for split in counts)), rows)
+
+
+def address_of(zoo: Zoo, dataset: str, line: ProgressLine) -> str:
+    """Give the address of a dataset; a path is added on the way."""
+    path = Path(dataset)
+    # No dataset can be called ./x or /x, so whoever writes that means a path, even a wrong one.
+    if not path.exists() and not dataset.startswith((".", "/")):
+        return datasets.get_dataset(zoo, dataset).address
+    added = datasets.add_dataset(
+        zoo, path, report=lambda *far: line.count("read", "pictures", *far)
+    )
+    warn_of_skipped(added)
+    return added.address

@@ -13,14 +13,14 @@ from zoo.errors import Conflict
 from zoo.operations import fetch
 from zoo.operations.opening import Zoo
 
-CAFFE = "caffe"
+CAFFE, TORCH = "caffe", "torch"
 FILES = {"onnx": (GRAPH,), "safetensors": (WEIGHTS, CONFIG)}
 
 
 @click.command()
 @click.argument("model")
 @click.option(
-    "--format", "kind", type=click.Choice([*FILES, CAFFE]), default="onnx", show_default=True
+    "--format", "kind", type=click.Choice([*FILES, TORCH, CAFFE]), default="onnx", show_default=True
 )
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Folder to write.  [default: MODEL]"
@@ -29,7 +29,8 @@ def command(*, model: str, kind: str, output: Path | None) -> None:
     """Write MODEL (name, name:ref or name@revision) out into a new folder.
 
     onnx is the graph with preprocessing and labels inside; safetensors the weights with
-    config.json; caffe a Model Zoo package, for networks made of Caffe's layers.
+    config.json; torch a state dict that torch.load reads with weights_only; caffe a Model Zoo
+    package, for networks made of Caffe's layers.
     """
     with opened() as zoo:
         revision = fetch.get_revision(zoo, model)
@@ -48,10 +49,11 @@ def command(*, model: str, kind: str, output: Path | None) -> None:
 
 
 def _write(zoo: Zoo, revision: Revision, kind: str, folder: Path) -> None:
-    if kind == CAFFE:
-        from zoo.worker.convert import write_package  # needs torch
+    if kind in {CAFFE, TORCH}:
+        from zoo.worker.convert import write_package, write_state_dict  # they need torch
 
-        write_package(zoo, revision, folder)
+        write = write_package if kind == CAFFE else write_state_dict
+        write(zoo, revision, folder)
         return
     for name in FILES[kind]:
         _, path = fetch.get_file(zoo, revision, name)

@@ -1,6 +1,5 @@
 """`zoo finetune`."""
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -13,10 +12,8 @@ from zoo.commands.console import (
     show_accuracy,
     show_json,
 )
-from zoo.commands.datasets import warn_of_skipped
-from zoo.operations import datasets
+from zoo.commands.datasets import address_of
 from zoo.operations.finetune import enqueue_finetune
-from zoo.operations.opening import Zoo
 
 
 @click.command()
@@ -44,7 +41,7 @@ def command(
 
     with opened() as zoo:
         line = ProgressLine()
-        address = _dataset_address(zoo, dataset, line)
+        address = address_of(zoo, dataset, line)
         job = enqueue_finetune(zoo, model, address, name=name, seed=seed)
         if detach:
             show_json({"job": job.id}) if is_json else click.echo(job.id)
@@ -55,19 +52,6 @@ def command(
         show_json({"model": job.params["name"], "job": job.id, **result})
     else:
         _show(job.params["name"], result)
-
-
-def _dataset_address(zoo: Zoo, dataset: str, line: ProgressLine) -> str:
-    """Give the address of a dataset; a path is added on the way."""
-    path = Path(dataset)
-    # No dataset can be called ./x or /x, so whoever writes that means a path, even a wrong one.
-    if not path.exists() and not dataset.startswith((".", "/")):
-        return datasets.get_dataset(zoo, dataset).address
-    added = datasets.add_dataset(
-        zoo, path, report=lambda *far: line.count("read", "pictures", *far)
-    )
-    warn_of_skipped(added)
-    return added.address
 
 
 def _show(name: str, result: dict[str, Any]) -> None:

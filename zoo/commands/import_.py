@@ -1,20 +1,38 @@
 """`zoo import`."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import click
 
-from zoo.commands.console import ProgressLine, json_option, opened, result_of, show_json
-from zoo.domain.preprocessing import Channels, Resize
+from zoo.commands.console import (
+    ProgressLine,
+    json_option,
+    opened,
+    result_of,
+    show_accuracy,
+    show_json,
+)
+from zoo.commands.datasets import address_of
+from zoo.domain.checkpoint import Wishes
+from zoo.domain.preprocessing import Channels, Interpolation, Resize
+from zoo.domain.revision import Blob, derive_name
+from zoo.errors import Invalid
+from zoo.operations import hub
 from zoo.operations.import_ import (
     ImportOptions,
+    Prepared,
     enqueue_import,
     name_of_package,
     prepare_import,
+    publish_stored,
     read_label_file,
-    stage_folder,
+    stage,
 )
+from zoo.operations.opening import Zoo
+
+BY_NAME = re.compile(r"(torchvision|timm):(.*)")
 
 
 def _numbers(_context: click.Context, _option: click.Parameter, text: str | None) -> Any:  # noqa: ANN401  # numbers, one, or nothing
@@ -29,10 +47,15 @@ def _numbers(_context: click.Context, _option: click.Parameter, text: str | None
 
 
 @click.command("import")
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--name", help="What the model is called; the folder's name otherwise.")
+@click.argument("source")
+@click.option("--name", help="What the model is called; the source's name otherwise.")
 @click.option("--tag", help="A further ref for the revision, beside main.")
+@click.option(
+    "--weights", type=click.Path(path_type=Path), help="File of the weights, with an architecture."
+)
+@click.option("--arch", help="What network the weights are of: torchvision:NAME or timm:NAME.")
 @click.option("--labels", type=click.Path(path_type=Path), help="File with one label a line.")
+@click.option("--check", metavar="DATASET", help="Measure the accuracy on it right away.")
 @click.option(
     "--channels", type=click.Choice([one.value for one in Channels]), help="Order of the channels."
 )
@@ -43,54 +66,131 @@ def _numbers(_context: click.Context, _option: click.Parameter, text: str | None
     "--resize", type=click.Choice([one.value for one in Resize]), help="How the shape is treated."
 )
 @click.option("--resize-px", type=click.IntRange(1), help="Side to resize to, before the crop.")
+@click.option(
+    "--interpolation",
+    type=click.Choice([one.value for one in Interpolation]),
+    help="How pixels between pixels are found.",
+)
 @json_option
 def command(
     *,
-    folder: Path,
+    source: str,
     name: str | None,
     tag: str | None,
+    weights: Path | None,
+    arch: str | None,
     labels: Path | None,
+    check: str | None,
     is_json: bool,
     **given: Any,  # noqa: ANN401  # the preprocessing options
 ) -> None:
-    r"""Import the Caffe Model Zoo package in FOLDER.
+    r"""Import the checkpoint in SOURCE; nothing of it is executed.
 
-    FOLDER holds deploy.prototxt, a .caffemodel (or .caffemodel.h5) and, if you have it, readme.md
-    with front matter. What nothing states of the preprocessing is assumed by the kind of network
-    and said so; the options above win over everything.
+    SOURCE is a folder or a file: a Caffe package (deploy.prototxt, .caffemodel, readme.md) or a
+    lone .caffemodel, an ONNX graph, weights of PyTorch or safetensors, a model of timm or
+    transformers with its config.json, or one of another zoo. Or it is torchvision:NAME or
+    timm:NAME with --weights, or hub:owner/name[@revision]. What nothing states of the
+    preprocessing is assumed by the kind of network and said so; the options win over everything.
 
     \b
-    Example:
+    Examples:
       zoo import ./squeezenet_v1.0 --labels synset_words.txt
+      zoo import torchvision:resnet18 --weights resnet18.pth
+      zoo import hub:timm/resnet18.a1_in1k --check ./pictures
     """
-    default_name, default_tag = name_of_package(folder)
-    options = ImportOptions(
-        name=name or default_name,
-        tag=tag or (default_tag if name is None else None),
+    wishes = Wishes(
+        architecture=_architecture(source, arch),
+        preprocessing={key: value for key, value in given.items() if value is not None} or None,
         labels=read_label_file(labels) if labels else None,
-        preprocessing=_preprocessing(given),
     )
     # The job's process is started from here; torch stays out of this one.
     from zoo.worker.supervisor import run_job
 
+    line = ProgressLine()
     with opened() as zoo:
-        prepared = prepare_import(zoo, stage_folder(zoo, folder), options)
-        for note in prepared.notes:
+        default_name, default_tag = _names(source, weights)
+        options = ImportOptions(
+            name=name or default_name,
+            tag=tag or (default_tag if name is None else None),
+            wishes=wishes,
+            check=address_of(zoo, check, line) if check else None,
+        )
+        prepared = prepare_import(zoo, _stage(zoo, source, weights), options)
+        for note in prepared.draft.notes:
             click.echo(f"note: {note}", err=True)
+        if not prepared.is_runnable:
+            _store(zoo, prepared, is_json=is_json)
+            return
         job = enqueue_import(zoo, prepared)
-        line = ProgressLine()
         result = result_of(run_job(zoo, job.id, line.event))
     if is_json:
-        show_json({"model": prepared.name, "tag": prepared.tag, "job": job.id, **result})
+        show_json({"model": options.name, "tag": options.tag, "job": job.id, **result})
         return
-    shown = f"{prepared.name}:{prepared.tag}" if prepared.tag else prepared.name
+    show_imported(options, result)
+
+
+def show_imported(options: ImportOptions, result: dict[str, Any]) -> None:
+    """Say what was imported, and what can be done with it."""
+    for note in result.get("notes", ()):
+        click.echo(f"note: {note}", err=True)
+    if "assumed" in (result.get("preprocessing") or ""):
+        click.echo(f"note: Preprocessing {result['preprocessing']}.", err=True)
+    shown = f"{options.name}:{options.tag}" if options.tag else options.name
+    accuracy = f"  accuracy {show_accuracy(acc)}" if (acc := result.get("accuracy")) else ""
     click.echo(
-        f"imported {shown}  {result['classes']} classes  {result['parameters']:,} parameters\n"
-        f"  {result['revision']}"
+        f"imported {shown}  {result['classes']} classes  {result['parameters']:,} parameters"
+        f"{accuracy}\n  {result['revision']}"
     )
-    click.echo(f"  next: zoo finetune {prepared.name} FOLDER_OF_CLASS_FOLDERS", err=True)
+    step = (
+        f"zoo finetune {options.name} FOLDER_OF_CLASS_FOLDERS"
+        if result["classes"]
+        else f"zoo show {options.name}"
+    )
+    click.echo(f"  next: {step}", err=True)
 
 
-def _preprocessing(given: dict[str, Any]) -> dict[str, Any] | None:
-    """Collect the options that were given, as a readme would state them."""
-    return {name: value for name, value in given.items() if value is not None} or None
+def _store(zoo: Zoo, prepared: Prepared, *, is_json: bool) -> None:
+    """Publish what cannot be run, and say why it cannot."""
+    revision = publish_stored(zoo, prepared)
+    name, reason = prepared.options.name, prepared.draft.reason
+    if is_json:
+        show_json({"model": name, "revision": revision.address, **revision.summary})
+        return
+    click.echo(f"stored {name}, not runnable  {prepared.draft.parameters:,} parameters")
+    click.echo(f"  {revision.address}")
+    click.echo(f"note: {reason}", err=True)
+    click.echo(f"  next: zoo show {name} --files", err=True)
+
+
+def _architecture(source: str, arch: str | None) -> str | None:
+    if not BY_NAME.fullmatch(source):
+        return arch
+    if arch is not None:
+        raise click.UsageError("The source names the architecture already; leave --arch out.")
+    return source
+
+
+def _names(source: str, weights: Path | None) -> tuple[str, str | None]:
+    """Derive model name and tag from the source."""
+    if source.startswith(hub.PREFIX):
+        return hub.read_repository(source.removeprefix(hub.PREFIX)).model, None
+    if found := BY_NAME.fullmatch(source):
+        if weights is None:
+            raise Invalid(
+                f"{source} names an architecture without weights.",
+                hint="Give them with --weights FILE, or draw them at random: zoo create NAME"
+                f" --arch {source}",
+            )
+        return derive_name(found[2], otherwise="model"), None
+    return name_of_package(Path(source))
+
+
+def _stage(zoo: Zoo, source: str, weights: Path | None) -> dict[str, Blob]:
+    """Keep the files that make up the checkpoint."""
+    beside = stage(zoo, weights) if weights else {}
+    if source.startswith(hub.PREFIX):
+        repository = hub.read_repository(source.removeprefix(hub.PREFIX))
+        return stage(zoo, hub.fetch_repository(repository)) | beside
+    if BY_NAME.fullmatch(source):
+        return beside
+    return stage(zoo, Path(source)) | beside

@@ -20,7 +20,7 @@ from zoo.domain.job import Job
 from zoo.domain.prediction import Prediction
 from zoo.operations.datasets import add_dataset, get_dataset
 from zoo.operations.finetune import enqueue_finetune
-from zoo.operations.import_ import ImportOptions, enqueue_import, prepare_import, stage_folder
+from zoo.operations.import_ import ImportOptions, enqueue_import, prepare_import, stage
 from zoo.operations.opening import Zoo
 from zoo.operations.predict import open_shelf, predict
 
@@ -69,7 +69,7 @@ def command(*, is_json: bool) -> None:
 def _import_starter(zoo: Zoo, line: ProgressLine) -> None:
     """Import the starter package that is part of this installation."""
     with as_file(files("zoo") / "starter" / MODEL) as folder:
-        prepared = prepare_import(zoo, stage_folder(zoo, folder), ImportOptions(name=MODEL))
+        prepared = prepare_import(zoo, stage(zoo, folder), ImportOptions(name=MODEL))
     _run(zoo, line, enqueue_import(zoo, prepared))
 
 

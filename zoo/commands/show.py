@@ -17,6 +17,13 @@ from zoo.domain.revision import Revision
 from zoo.operations import fetch
 from zoo.operations.opening import Zoo
 
+# What can be done with a revision, by the ``runs`` of its summary.
+RUNS = {
+    "classifier": "as a classifier: predict, finetune",
+    "network": "as a network, but it is no classifier: export, verify",
+    "stored": "not here: it is kept, shown and downloaded",
+}
+
 
 @click.command()
 @click.argument("model")
@@ -57,11 +64,16 @@ def _show(zoo: Zoo, revision: Revision) -> None:
         "classes": revision.summary.get("classes"),
         "parameters": f"{revision.summary.get('parameters', 0):,}",
         "licence": revision.summary.get("license"),
+        "runs": RUNS.get(revision.summary.get("runs", "")),
+        "reason": revision.summary.get("reason"),
+        "pictures": revision.summary.get("preprocessing"),
         "files": f"{len(revision.files)}, {show_size(revision.size_bytes)}",
     }
     for name, value in lines.items():
         if value:
             click.echo(f"{name:<10}  {value}")
+    for note in revision.summary.get("notes", ()):
+        click.echo(f"{'note':<10}  {note}")
 
 
 def _show_history(zoo: Zoo, name: str) -> None:

@@ -2,13 +2,15 @@
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "quickstart": ("quickstart", "Fine-tune a small model on real digits, from nothing."),
-    "import": ("import_", "Import a Caffe Model Zoo package."),
+    "import": ("import_", "Import a checkpoint: Caffe, PyTorch, safetensors, ONNX, a Hub."),
+    "create": ("create", "Create an untrained model of an architecture by name."),
     "datasets": ("datasets", "Add, list and show datasets of labelled pictures."),
     "finetune": ("finetune", "Fine-tune a model on a dataset and publish the result as ONNX."),
     "predict": ("predict", "Say what is on pictures."),
     "list": ("list_", "List the models of the zoo."),
     "show": ("show", "Show a model: its revisions, files, card and lineage."),
-    "export": ("export", "Write a model's files out: ONNX, safetensors or Caffe."),
+    "verify": ("verify", "Prove once more that a model is what it says."),
+    "export": ("export", "Write a model out: ONNX, safetensors, PyTorch or Caffe."),
     "jobs": ("jobs", "List, show and cancel jobs."),
     "serve": ("serve", "Serve the zoo over REST, with a worker beside it."),
     "worker": ("worker", "Run the jobs of the zoo, without a web server."),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from zoo.domain.preprocessing import Preprocessing
-from zoo.domain.recipe import Source
+from zoo.domain.recipe import ReplaceHead, Source
 from zoo.domain.weights import Array, Weights
 
 
@@ -30,6 +30,7 @@ class Checkpoint:
     architecture: str  # what the network is called
     weights: Weights
     source: Source | None = None  # None: stored, not runnable, and ``reason`` says why
+    surgeries: tuple[ReplaceHead, ...] = ()
     reason: str = ""
     labels: tuple[str, ...] | None = None
     preprocessing: Preprocessing | None = None
@@ -38,6 +39,5 @@ class Checkpoint:
     prose: str = ""  # of the card that came along
     tags: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()  # what is not as a reader would expect, a sentence each
-    claims: tuple[str, ...] = ()  # what the card says it scores, as it says it
     files: Mapping[str, bytes] = field(default_factory=dict)  # written by the reader, to be kept
     renamed: Mapping[str, str] = field(default_factory=dict)  # originals to be kept elsewhere

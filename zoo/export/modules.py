@@ -3,17 +3,18 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
-from zoo.export.sheet import Place
-from zoo.networks.layers import Scale, WidelyPaddedPool2d, WithinChannelLRN
+from zoo.export.layers import LAYERS, pair, write_pool
+from zoo.export.onnx_rows import ONNX_MODULES
+from zoo.export.sheet import Place, Values
+from zoo.export.vision_modules import VISION_MODULES
 
 POINT = (1, (1, 1))
-
-
-def _pair(value: Any) -> list[int]:  # noqa: ANN401  # torch's int, or tuple of them
-    return [value, value] if isinstance(value, int) else list(value)
+FLAT = 2  # axes of N x C
+SOFTPLUS = (1, 20)  # beta and threshold: beyond 20 the function is the identity in float32
 
 
 def _convolution(place: Place, module: nn.Conv2d) -> str:
@@ -24,45 +25,48 @@ def _convolution(place: Place, module: nn.Conv2d) -> str:
         *place.keep(weight=module.weight, bias=module.bias),
         kernel_shape=list(module.kernel_size),
         strides=list(module.stride),
-        pads=_pair(module.padding) * 2,
+        pads=pair(module.padding) * 2,
+        dilations=list(module.dilation),
+        group=module.groups,
+    )
+
+
+def _transposed_convolution(place: Place, module: nn.ConvTranspose2d) -> str:
+    place.refuse_if(isinstance(module.padding, str), "its padding is not a number")
+    return place.add(
+        "ConvTranspose",
+        *place.keep(weight=module.weight, bias=module.bias),
+        kernel_shape=list(module.kernel_size),
+        strides=list(module.stride),
+        pads=pair(module.padding) * 2,
+        output_padding=list(module.output_padding),
         dilations=list(module.dilation),
         group=module.groups,
     )
 
 
 def _linear(place: Place, module: nn.Linear) -> str:
-    return place.add("Gemm", *place.keep(weight=module.weight, bias=module.bias), transB=1)
-
-
-def _window(module: nn.MaxPool2d | nn.AvgPool2d | WidelyPaddedPool2d) -> dict[str, Any]:
-    return {
-        "kernel_shape": _pair(module.kernel_size),
-        "strides": _pair(module.stride),
-        "pads": _pair(module.padding) * 2,
-        "ceil_mode": int(module.ceil_mode),
-    }
+    """Gemm takes rows; of more axes, or of one, only the last is multiplied and so fixed."""
+    weight, *bias = place.keep(weight=module.weight, bias=module.bias)
+    if place.axes() == FLAT:
+        return place.add("Gemm", weight, *bias, transB=1)
+    place.pin(place.axes() - 1)
+    turned = place.step("turned", "Transpose", weight, perm=[1, 0])
+    if not bias:
+        return place.add("MatMul", turned)
+    return place.end("Add", place.step("product", "MatMul", *place.reads, turned), *bias)
 
 
 def _max_pool(place: Place, module: nn.MaxPool2d) -> str:
     place.refuse_if(module.return_indices, "it gives indices")
-    return place.add("MaxPool", **_window(module), dilations=_pair(module.dilation))
+    place.refuse_if(pair(module.dilation) != [1, 1], "its windows are dilated")
+    return write_pool(place, "MaxPool", module)
 
 
 def _average_pool(place: Place, module: nn.AvgPool2d) -> str:
     place.refuse_if(module.divisor_override is not None, "it has a divisor of its own")
     is_counted = int(module.count_include_pad)
-    return place.add("AveragePool", **_window(module), count_include_pad=is_counted)
-
-
-def _widely_padded_pool(place: Place, module: WidelyPaddedPool2d) -> str:
-    if module.is_average:
-        return place.add("AveragePool", **_window(module), count_include_pad=1)
-    return place.add("MaxPool", **_window(module))
-
-
-def _global_average(place: Place, module: nn.AdaptiveAvgPool2d) -> str:
-    place.refuse_if(module.output_size not in POINT, "it pools to more than 1 x 1")
-    return place.add("GlobalAveragePool")
+    return write_pool(place, "AveragePool", module, count_include_pad=is_counted)
 
 
 def _global_max(place: Place, module: nn.AdaptiveMaxPool2d) -> str:
@@ -85,24 +89,7 @@ def _lrn(place: Place, module: nn.LocalResponseNorm) -> str:
     return place.add("LRN", size=module.size, alpha=alpha, beta=beta, bias=bias)
 
 
-def _within_channel_lrn(place: Place, module: WithinChannelLRN) -> str:
-    (x,) = place.reads
-    square = place.step("square", "Mul", x, x)
-    average = place.step(
-        "average",
-        "AveragePool",
-        square,
-        kernel_shape=_pair(module.size),
-        pads=[(module.size - 1) // 2] * 4,
-        count_include_pad=1,
-    )
-    weighted = place.step("weighted", "Mul", average, place.number("alpha", module.alpha))
-    total = place.step("total", "Add", weighted, place.number("one", 1))
-    factor = place.step("factor", "Pow", total, place.number("power", -module.beta))
-    return place.add("Mul", factor)
-
-
-def _batch_norm(place: Place, module: nn.BatchNorm1d | nn.BatchNorm2d) -> str:
+def _batch_norm(place: Place, module: nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d) -> str:
     place.refuse_if(not module.track_running_stats, "it keeps no statistics")
     ones, zeros = torch.ones(module.num_features), torch.zeros(module.num_features)
     weight, bias = (module.weight, module.bias) if module.affine else (ones, zeros)
@@ -111,24 +98,49 @@ def _batch_norm(place: Place, module: nn.BatchNorm1d | nn.BatchNorm2d) -> str:
     return place.add("BatchNormalization", *tensors, epsilon=module.eps)
 
 
-def _scale(place: Place, module: Scale) -> str:
-    names = place.keep(end_axes=module.axes - 2, weight=module.weight, bias=module.bias)
-    if module.bias is None:
-        return place.add("Mul", *names)
-    weight, bias = names
-    product = place.step("product", "Mul", *place.reads, weight)
-    return place.sheet.add("Add", [product, bias], place.writes)
-
-
 def _softmax(place: Place, module: nn.Softmax) -> str:
     place.refuse_if(module.dim is None, "its axis is not stated")
     return place.add("Softmax", axis=module.dim)
 
 
 def _flatten(place: Place, module: nn.Flatten) -> str:
-    is_whole = (module.start_dim, module.end_dim) == (1, -1)
-    place.refuse_if(not is_whole, "it flattens some axes only")
-    return place.add("Flatten", axis=1)
+    axes = place.axes()
+    start, end = module.start_dim % axes, module.end_dim % axes
+    if (start, end) == (1, axes - 1):
+        return place.add("Flatten", axis=1)
+    behind = [place.size(axis) for axis in range(end + 1, axes)]
+    return place.add("Reshape", place.integers("dims", *(0,) * start, -1, *behind))
+
+
+def _prelu(place: Place, module: nn.PReLU) -> str:
+    return place.add("PRelu", *place.keep(end_axes=place.axes() - FLAT, weight=module.weight))
+
+
+def _elu(place: Place, module: nn.ELU) -> str:
+    return place.add("Elu", alpha=float(module.alpha))
+
+
+def _sigmoid(place: Place, _module: nn.Sigmoid) -> str:
+    return place.add("Sigmoid")
+
+
+def _tanh(place: Place, _module: nn.Tanh) -> str:
+    return place.add("Tanh")
+
+
+def _softplus(place: Place, module: nn.Softplus) -> str:
+    is_plain = (module.beta, module.threshold) == SOFTPLUS
+    place.refuse_if(not is_plain, "its beta or its threshold is its own")
+    return place.add("Softplus")
+
+
+def _upsample(place: Place, module: nn.Upsample) -> str:
+    place.refuse_if(module.mode != "nearest", f"it looks between pixels: {module.mode}")
+    place.refuse_if(module.scale_factor is None, "it makes maps of one size")
+    factors = np.array([1, 1, *pair(module.scale_factor)], np.float32)
+    scales = place.sheet.keep(f"{place.writes}/scales", factors)
+    chosen = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    return place.add("Resize", "", scales, mode="nearest", **chosen)
 
 
 def _nothing(place: Place, _module: nn.Module) -> str:
@@ -137,24 +149,31 @@ def _nothing(place: Place, _module: nn.Module) -> str:
 
 
 # The values take a module of their key; a mapping cannot say so, hence Any. A subclass is another
-# module: it may compute something else.
-MODULES: dict[type[nn.Module], Callable[[Place, Any], str]] = {
-    nn.AdaptiveAvgPool2d: _global_average,
+# module: it may compute something else. Modules of several values give their names in order.
+MODULES: dict[type[nn.Module], Callable[[Place, Any], Values]] = {
+    **ONNX_MODULES,
     nn.AdaptiveMaxPool2d: _global_max,
     nn.AvgPool2d: _average_pool,
     nn.BatchNorm1d: _batch_norm,
     nn.BatchNorm2d: _batch_norm,
+    nn.BatchNorm3d: _batch_norm,
     nn.Conv2d: _convolution,
+    nn.ConvTranspose2d: _transposed_convolution,
     nn.Dropout: _nothing,
+    nn.ELU: _elu,
     nn.Flatten: _flatten,
     nn.Identity: _nothing,
     nn.LeakyReLU: _leaky_relu,
     nn.Linear: _linear,
     nn.LocalResponseNorm: _lrn,
     nn.MaxPool2d: _max_pool,
+    nn.PReLU: _prelu,
     nn.ReLU: _relu,
+    nn.Sigmoid: _sigmoid,
     nn.Softmax: _softmax,
-    Scale: _scale,
-    WidelyPaddedPool2d: _widely_padded_pool,
-    WithinChannelLRN: _within_channel_lrn,
+    nn.Softplus: _softplus,
+    nn.Tanh: _tanh,
+    nn.Upsample: _upsample,
+    **LAYERS,
+    **VISION_MODULES,
 }

@@ -1,6 +1,6 @@
 """The proof that an exported graph computes what the network computes, picture by picture."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as states
 from zoo.domain.weights import Array
 from zoo.errors import ParityBroken
 
-TOLERANCE = 1e-4  # of a probability
+TOLERANCE = 1e-4  # of a probability, or of a blob's largest number
 TIE = 1e-5  # two classes nearer than this may change places
 
 # ONNX Runtime's errors have no kind in common but Exception.
@@ -85,6 +85,93 @@ def check_parity(
     )
     _judge(parity)
     return parity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlobParity:
+    """How far torch and ONNX Runtime differ over a network's outputs."""
+
+    passes: int
+    blobs: tuple[str, ...]
+    max_rel_difference: float  # to the blob's largest number
+    provider: str
+    onnxruntime: str  # version
+
+    def as_json(self) -> dict[str, Any]:
+        """Write it down as parity.json holds it."""
+        return asdict(self) | {"blobs": list(self.blobs)}
+
+
+def check_blobs(
+    network_outputs: Callable[[Mapping[str, Array]], Mapping[str, Array]],
+    graph: bytes | Path,
+    given: Iterable[Mapping[str, Array]],
+    *,
+    providers: tuple[str, ...] = ("CPUExecutionProvider",),
+) -> BlobParity:
+    """Compare all outputs of network and graph, of the file of ``write_graph``.
+
+    Each pass is inputs by name; ``network_outputs`` gives the outputs by name for it.
+
+    Raises:
+        ParityBroken: an output differs by more than 1e-4 of its largest number, has another shape,
+            or holds no finite number; there is no pass, or ONNX Runtime cannot run the graph.
+    """
+    differences: dict[str, float] = {}
+    passes = 0
+    try:
+        session = onnxruntime.InferenceSession(
+            graph if isinstance(graph, bytes) else str(graph), providers=list(providers)
+        )
+        for inputs in given:
+            expected = network_outputs(inputs)
+            found = session.run(list(expected), dict(inputs))
+            for (name, ours), theirs in zip(expected.items(), found, strict=True):
+                difference = _compare_blob(name, np.asarray(ours, np.float32), theirs)
+                differences[name] = max(difference, differences.get(name, 0.0))
+            passes += 1
+    except RUNTIME_ERRORS as error:
+        raise ParityBroken(f"ONNX Runtime cannot run the graph: {error}") from error
+    parity = BlobParity(
+        passes=passes,
+        blobs=tuple(differences),
+        max_rel_difference=max(differences.values(), default=0.0),
+        provider=session.get_providers()[0],
+        onnxruntime=onnxruntime.__version__,
+    )
+    _judge_blobs(parity, differences)
+    return parity
+
+
+def _compare_blob(name: str, expected: NDArray[np.float32], found: NDArray[np.float32]) -> float:
+    """Give the largest difference relative to the largest number; nan and infinity are equal."""
+    if expected.shape != found.shape:
+        raise ParityBroken(
+            f"The graph's {name!r} has the shape {found.shape}, the network's {expected.shape}."
+        )
+    is_finite = np.isfinite(expected)
+    if not is_finite.any():
+        raise ParityBroken(f"{name!r} holds no number that is finite, which proves nothing.")
+    if not np.array_equal(expected[~is_finite], found[~is_finite], equal_nan=True):
+        raise ParityBroken(f"{name!r} is not finite at other places in the graph.")
+    largest = float(np.abs(expected[is_finite]).max())
+    difference = float(np.abs(expected[is_finite] - found[is_finite]).max())
+    return difference / largest if largest else difference
+
+
+def _judge_blobs(parity: BlobParity, differences: Mapping[str, float]) -> None:
+    broken = [
+        f"{name!r} differs by {difference:.2g} of its largest number, more than {TOLERANCE:.0e}"
+        for name, difference in differences.items()
+        if not difference <= TOLERANCE  # nan is not
+    ]
+    if not differences:
+        broken = ["there is nothing to compare them on"]
+    if broken:
+        raise ParityBroken(
+            "Graph and network are not proven equal: " + "; ".join(broken) + ".",
+            parity=parity.as_json(),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

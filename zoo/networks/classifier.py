@@ -1,5 +1,7 @@
 """A network as a classifier: pictures in, one row of probabilities per picture out."""
 
+from operator import add, getitem, mul, sub
+
 import torch
 from torch import Tensor, nn
 from torch.fx import GraphModule, Node
@@ -10,26 +12,42 @@ from zoo.networks.graph import (
     append_layer,
     copy_below,
     find_module,
+    find_tensor,
     finish_network,
     get_input,
     get_output,
-    modules_of,
+    parts_of,
 )
 from zoo.networks.layers import Scale
 from zoo.networks.preprocess import Preprocess
-from zoo.networks.surgery import PROBABILITIES
+from zoo.networks.surgery import PROBABILITIES, is_any
 
 # Each number after these depends on numbers at the same place of the map alone.
 POINTWISE = (
     nn.BatchNorm1d,
     nn.BatchNorm2d,
     nn.Dropout,
+    nn.GELU,
+    nn.Hardsigmoid,
+    nn.Hardswish,
+    nn.Identity,
+    nn.LayerNorm,
     nn.LeakyReLU,
     nn.LocalResponseNorm,
     nn.ReLU,
+    nn.ReLU6,
+    nn.SiLU,
+    nn.Sigmoid,
     nn.Softmax,
     Scale,
+    add,
+    mul,
+    sub,
+    torch.cat,
+    torch.permute,
 )
+# Functions that compute the same whatever the size of the maps they are given.
+OF_ANY_SIZE = (add, getitem, mul, sub, torch.cat, torch.chunk, torch.permute, torch.split)
 POINTS = (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
 
 
@@ -64,7 +82,7 @@ def ends_in_softmax(network: GraphModule) -> bool:
         Unsupported: it has several outputs.
     """
     node = get_output(network)
-    while isinstance(find_module(network, node), nn.Dropout | nn.Flatten):
+    while isinstance(find_module(network, node), nn.Dropout | nn.Flatten | nn.Identity):
         node = node.all_input_nodes[0]
     return isinstance(find_module(network, node), nn.Softmax)
 
@@ -79,9 +97,9 @@ def with_probabilities(network: GraphModule) -> GraphModule:
     if ends_in_softmax(network):
         return network
     graph, scores = copy_below(network, get_output(network))
-    modules = modules_of(network, graph)
-    scores = append_layer(graph, scores, modules, PROBABILITIES, nn.Softmax(dim=1))
-    return finish_network(graph, scores, modules)
+    parts = parts_of(network, graph)
+    scores = append_layer(graph, scores, parts, PROBABILITIES, nn.Softmax(dim=1))
+    return finish_network(graph, scores, parts)
 
 
 def output_shape(network: GraphModule, *shape: int) -> tuple[int, ...]:
@@ -100,8 +118,12 @@ def output_shape(network: GraphModule, *shape: int) -> tuple[int, ...]:
 def takes_any_size(network: GraphModule) -> bool:
     """Tell whether pictures of any size give one row of scores.
 
-    They do where each flatten, and the end, comes after a pooling over the whole map.
+    They do where each flatten, and the end, comes after a pooling to a settled size, and where no
+    function or tensor is bound to the size of a map. A network that reshapes its maps is taken for
+    one that cannot, even where it could.
     """
+    if not all(_is_of_any_size(network, node) for node in network.graph.nodes):
+        return False
     flattened = [
         node.all_input_nodes[0]
         for node in network.graph.find_nodes(op="call_module")
@@ -110,16 +132,30 @@ def takes_any_size(network: GraphModule) -> bool:
     return all(_is_point(network, node) for node in (*flattened, get_output(network)))
 
 
+def _is_of_any_size(network: GraphModule, node: Node) -> bool:
+    """Tell whether a node is not bound to one size of picture by itself."""
+    if node.op == "call_function":
+        return node.target in OF_ANY_SIZE
+    tensor = find_tensor(network, node)  # numbers a channel are fine, positions in a map are not
+    return tensor is None or sum(side > 1 for side in tensor.shape) <= 1
+
+
 def _is_point(network: GraphModule, node: Node) -> bool:
-    """Tell whether a node's map is 1 x 1, or gone, whatever the picture's size."""
+    """Tell whether a node's map is of a settled size, or gone, whatever the picture's size."""
     module = find_module(network, node)
     if isinstance(module, POINTS):
-        return module.output_size in (1, (1, 1))
+        return _is_settled(module.output_size)
     if isinstance(module, nn.Linear | nn.Flatten):
         return True
-    if isinstance(module, POINTWISE) or _is_point_convolution(module) or node.target is torch.cat:
-        return all(_is_point(network, read) for read in node.all_input_nodes)
+    if _is_point_convolution(module) or is_any(network, node, POINTWISE):
+        reads = [read for read in node.all_input_nodes if read.op != "get_attr"]
+        return all(_is_point(network, read) for read in reads)
     return False
+
+
+def _is_settled(size: object) -> bool:
+    """Tell whether an adaptive pooling states both sides of what it gives."""
+    return all(side is not None for side in size) if isinstance(size, tuple) else size is not None
 
 
 def _is_point_convolution(module: nn.Module | None) -> bool:

@@ -1,15 +1,21 @@
 """Reading a network's graph: its ends, the module and the layer behind a node.
 
-A network is a ``torch.fx.GraphModule`` of standard modules. ``node.meta["layer"]`` is the name of
-the layer a node was built for, ``node.meta["blob"]`` the name of what it computes.
+A network is a ``torch.fx.GraphModule`` of standard modules, and of functions where no module says
+the same. ``node.meta["layer"]`` is the name of the layer a node was built for,
+``node.meta["blob"]`` the name of what it computes. A graph may read tensors too: parameters by the
+name the state dict has for them, and constants, which are in no state dict (``mark_constant``).
 """
 
 from collections.abc import Mapping
+from operator import attrgetter
 
-from torch import nn
+from torch import Tensor, nn
 from torch.fx import Graph, GraphModule, Node
 
 from zoo.errors import Unsupported
+
+Part = nn.Module | Tensor  # what a node of a graph may name: a module it calls, a tensor it reads
+CONSTANT = "constant"  # in ``node.meta``: the tensor read is part of the graph, not of the weights
 
 ONE_EACH = "Classifying needs a network that reads one picture and gives one set of scores."
 
@@ -17,6 +23,20 @@ ONE_EACH = "Classifying needs a network that reads one picture and gives one set
 def find_module(network: GraphModule, node: Node) -> nn.Module | None:
     """Give the module a node calls, or None where it calls a function or nothing."""
     return network.get_submodule(str(node.target)) if node.op == "call_module" else None
+
+
+def find_tensor(network: GraphModule, node: Node) -> Tensor | None:
+    """Give the parameter or constant a node reads, or None where it is no such node."""
+    if node.op != "get_attr":
+        return None
+    found: Tensor = attrgetter(str(node.target))(network)
+    return found
+
+
+def mark_constant(node: Node) -> Node:
+    """Mark a node that reads a tensor which is part of the graph, not of the weights."""
+    node.meta[CONSTANT] = True
+    return node
 
 
 def layer_of(node: Node) -> str:
@@ -89,38 +109,45 @@ def copy_below(network: GraphModule, end: Node) -> tuple[Graph, Node]:
 
 
 def finish_network(
-    graph: Graph, output: Node | tuple[Node, ...], modules: Mapping[str, nn.Module]
+    graph: Graph, output: Node | tuple[Node, ...], parts: Mapping[str, Part]
 ) -> GraphModule:
-    """Let the graph return ``output`` and bind the modules it calls; evaluation mode."""
+    """Let the graph return ``output`` and bind the parts it names; evaluation mode."""
     graph.output(output)
     graph.lint()
-    network = GraphModule(dict(modules), graph, class_name="Network")
+    network = GraphModule(dict(parts), graph, class_name="Network")
+    for node in graph.find_nodes(op="get_attr"):
+        tensor = parts[str(node.target)]
+        if CONSTANT in node.meta and isinstance(tensor, Tensor):
+            owner, _, field = str(node.target).rpartition(".")
+            network.get_submodule(owner).register_buffer(field, tensor, persistent=False)
     return network.eval()
 
 
 def append_layer(
-    graph: Graph, reads: Node, modules: dict[str, nn.Module], name: str, module: nn.Module
+    graph: Graph, reads: Node, parts: dict[str, Part], name: str, module: nn.Module
 ) -> Node:
     """Add a module that reads one node, under a name that is its layer's and its blob's too.
 
+    Parts below that name, ``head.norm`` of a library's own ``head``, become its children.
+
     Raises:
-        Unsupported: the network has another module of that name.
+        Unsupported: the network has another part of that name.
     """
-    if name in modules:
+    if name in parts:
         raise Unsupported(
             f"The new layer {name!r} cannot be added: the network has another of that name.",
             hint="Give that layer another name in the prototxt and in the weights; import again.",
             layer=name,
         )
-    modules[name] = module
+    parts[name] = module
     node = graph.call_module(name, (reads,))
     node.meta |= {"layer": name, "blob": name}
     return node
 
 
-def modules_of(network: GraphModule, graph: Graph) -> dict[str, nn.Module]:
-    """Give the network's modules that ``graph``, a part of its own, calls; by the name in calls."""
-    return {
-        str(node.target): network.get_submodule(str(node.target))
-        for node in graph.find_nodes(op="call_module")
+def parts_of(network: GraphModule, graph: Graph) -> dict[str, Part]:
+    """Give what ``graph``, a part of the network's own, names of it: modules and tensors."""
+    named = {
+        str(node.target): node for node in graph.nodes if node.op in {"call_module", "get_attr"}
     }
+    return {name: attrgetter(name)(network) for name in named}

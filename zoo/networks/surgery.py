@@ -4,6 +4,7 @@ Every cut gives a new network over the same modules; the one that was cut stays 
 """
 
 from dataclasses import dataclass
+from operator import add, getitem, mul
 from typing import Literal
 
 import torch
@@ -13,6 +14,7 @@ from torch.fx import Graph, GraphModule, Node
 from zoo.errors import NoHead
 from zoo.networks import layers
 from zoo.networks.graph import (
+    Part,
     append_layer,
     copy_below,
     describe_node,
@@ -20,7 +22,7 @@ from zoo.networks.graph import (
     finish_network,
     get_output,
     layer_of,
-    modules_of,
+    parts_of,
 )
 
 HEAD = "head"
@@ -33,10 +35,13 @@ AFTER_HEAD = (
     nn.AvgPool2d,
     nn.Dropout,
     nn.Flatten,
+    nn.Identity,
     nn.MaxPool2d,
     nn.ReLU,
     nn.Softmax,
     layers.WidelyPaddedPool2d,
+    torch.reshape,
+    torch.squeeze,
 )
 # What is at least 0 before these is at least 0 after them.
 KEEPING_SIGN = (
@@ -45,12 +50,34 @@ KEEPING_SIGN = (
     nn.AvgPool2d,
     nn.Dropout,
     nn.Flatten,
+    nn.Identity,
     nn.LocalResponseNorm,
     nn.MaxPool2d,
     layers.WidelyPaddedPool2d,
     layers.WithinChannelLRN,
+    add,
+    getitem,
+    mul,
+    torch.cat,
+    torch.chunk,
+    torch.mean,
+    torch.permute,
+    torch.reshape,
+    torch.transpose,
 )
-MAKING_POSITIVE = (nn.ReLU, nn.Softmax)
+MAKING_POSITIVE = (nn.Hardsigmoid, nn.ReLU, nn.ReLU6, nn.Sigmoid, nn.Softmax)
+# What gives bare sums; where a classifier reads them, the ReLU that belongs there is missing.
+SUMMING = (
+    nn.BatchNorm1d,
+    nn.BatchNorm2d,
+    nn.Conv2d,
+    nn.LeakyReLU,  # hardly more than a sum: what is below 0 goes on
+    nn.Linear,
+    layers.Scale,
+)
+# What the sums come through on the way to a classifier; their own sum with others is no such thing.
+PASSING = tuple(kind for kind in KEEPING_SIGN if kind not in (add, mul))
+BELOW_HEAD = (nn.Dropout, nn.Flatten, nn.Identity)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +103,7 @@ def find_head(network: GraphModule) -> Head:
         Unsupported: the network has several outputs.
     """
     node = get_output(network)
-    while isinstance(find_module(network, node), AFTER_HEAD):
+    while is_any(network, node, AFTER_HEAD):
         node = node.all_input_nodes[0]
     return _as_head(network, node)
 
@@ -102,14 +129,18 @@ def get_head(network: GraphModule, at: str) -> Head:
 def cut_at_codes(network: GraphModule, at: str | None = None) -> GraphModule:
     """Give the network that computes the codes, N x D: all below the classifier, and no dropout.
 
-    Codes are at least 0 and flat: where the classifier reads something else, a ReLU is added, and a
-    1 x 1 convolution's map is averaged. ``at`` names the classifier where it is not the last one.
+    Codes are flat; a 1 x 1 convolution's map is averaged. Where the classifier reads the bare sums
+    of a weighted layer (Conv2d, Linear, batch normalisation), a ReLU is added, because codes are
+    taken after it. Codes that have been through something else are left as they are: features that
+    a LayerNorm spreads around 0 (ViT, ConvNeXt) would lose half of what they say to a ReLU, and
+    SiLU, GELU or Hardswish have cut them already. ``at`` names the classifier where it is not the
+    last one.
 
     Raises:
         NoHead: there is no classifier, or ``at`` is none.
     """
-    graph, codes, modules = _codes_below(network, _head_at(network, at))
-    return finish_network(graph, codes, modules)
+    graph, codes, parts = _codes_below(network, _head_at(network, at))
+    return finish_network(graph, codes, parts)
 
 
 def replace_head(network: GraphModule, *, at: str | None = None, classes: int) -> GraphModule:
@@ -123,13 +154,13 @@ def replace_head(network: GraphModule, *, at: str | None = None, classes: int) -
         Unsupported: a layer below the classifier has the name of a new one.
     """
     old = _head_at(network, at)
-    graph, codes, modules = _codes_below(network, old)
+    graph, codes, parts = _codes_below(network, old)
     linear = torch.nn.utils.skip_init(nn.Linear, old.in_features, classes, device="cpu")
     nn.init.zeros_(linear.weight)
     nn.init.zeros_(linear.bias)
     for name, module in ((HEAD, linear), (PROBABILITIES, nn.Softmax(dim=1))):
-        codes = append_layer(graph, codes, modules, name, module)
-    return finish_network(graph, codes, modules)
+        codes = append_layer(graph, codes, parts, name, module)
+    return finish_network(graph, codes, parts)
 
 
 def _head_at(network: GraphModule, at: str | None) -> Head:
@@ -162,30 +193,47 @@ def _classifier(network: GraphModule, node: Node) -> tuple[Literal["linear", "co
     )
 
 
+def is_any(network: GraphModule, node: Node, kinds: tuple[object, ...]) -> bool:
+    """Tell whether a node calls a module of one of these types, or one of these functions."""
+    module = find_module(network, node)
+    if module is None:
+        return node.op == "call_function" and node.target in kinds
+    return isinstance(module, tuple(kind for kind in kinds if isinstance(kind, type)))
+
+
 def _is_rectified(network: GraphModule, node: Node) -> bool:
     """Tell whether a node's values cannot be negative."""
-    module = find_module(network, node)
-    if isinstance(module, MAKING_POSITIVE):
+    if is_any(network, node, MAKING_POSITIVE):
         return True
-    if isinstance(module, KEEPING_SIGN) or node.target is torch.cat:
+    if is_any(network, node, KEEPING_SIGN):
         return all(_is_rectified(network, read) for read in node.all_input_nodes)
     return False
 
 
-def _codes_below(network: GraphModule, head: Head) -> tuple[Graph, Node, dict[str, nn.Module]]:
-    """Copy what is below a head, and make flat codes of it that are at least 0."""
+def _lacks_relu(network: GraphModule, node: Node) -> bool:
+    """Tell whether a node's values are bare sums of a weighted layer."""
+    if is_any(network, node, SUMMING) or node.op == "placeholder":
+        return True
+    if is_any(network, node, PASSING):
+        return any(_lacks_relu(network, read) for read in node.all_input_nodes)
+    return False
+
+
+def _codes_below(network: GraphModule, head: Head) -> tuple[Graph, Node, dict[str, Part]]:
+    """Copy what is below a head, and make flat codes of it."""
     source, is_flat = head.node.all_input_nodes[0], head.kind == "linear"
-    while isinstance(module := find_module(network, source), nn.Dropout | nn.Flatten):
-        is_flat = is_flat and not isinstance(module, nn.Flatten)
+    lacks_relu = _lacks_relu(network, source)
+    while is_any(network, source, BELOW_HEAD):
+        is_flat = is_flat and not isinstance(find_module(network, source), nn.Flatten)
         source = source.all_input_nodes[0]
     graph, codes = copy_below(network, source)
-    modules = modules_of(network, graph)
+    parts = parts_of(network, graph)
     steps: dict[str, nn.Module | None] = {
-        "codes_relu": None if head.is_rectified else nn.ReLU(),
+        "codes_relu": nn.ReLU() if lacks_relu else None,
         "codes_pool": nn.AdaptiveAvgPool2d(1) if head.kind == "conv1x1" else None,
         "codes_flatten": None if is_flat else nn.Flatten(),
     }
     for name, step in steps.items():
         if step is not None:
-            codes = append_layer(graph, codes, modules, name, step)
-    return graph, codes, modules
+            codes = append_layer(graph, codes, parts, name, step)
+    return graph, codes, parts

@@ -7,7 +7,9 @@ from torch.fx import GraphModule
 
 from zoo.domain.recipe import ReplaceHead, Source
 from zoo.networks.caffe import read_caffe
+from zoo.networks.onnx.build import build_onnx
 from zoo.networks.surgery import replace_head
+from zoo.networks.vision import build_vision
 
 
 def _replace_head(network: GraphModule, surgery: ReplaceHead) -> GraphModule:
@@ -17,6 +19,10 @@ def _replace_head(network: GraphModule, surgery: ReplaceHead) -> GraphModule:
 # Each takes the source and the revision's files by their path in it.
 SOURCES: dict[str, Callable[[Source, Mapping[str, Path]], GraphModule]] = {
     "caffe": read_caffe,
+    "onnx": build_onnx,
+    "timm": build_vision,
+    "torchvision": build_vision,
+    "transformers": build_vision,
 }
 SURGERIES: dict[str, Callable[[GraphModule, ReplaceHead], GraphModule]] = {
     "replace_head": _replace_head,

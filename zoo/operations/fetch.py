@@ -124,7 +124,7 @@ def parse_config(files: Mapping[str, Path]) -> ModelConfig:
     """
     try:
         return ModelConfig.from_json(json.loads(files[CONFIG].read_bytes()))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise MalformedCheckpoint(
             f"{CONFIG} cannot be understood: {error!r}",
             hint="Import the original package again.",

@@ -7,6 +7,7 @@ from zoo.domain.revision import Revision, check_model_name, derive_name
 from zoo.errors import NotRunnable
 from zoo.operations import jobs
 from zoo.operations.datasets import get_dataset
+from zoo.operations.draft import SERVED_AS_IT_IS
 from zoo.operations.fetch import get_revision, read_config
 from zoo.operations.opening import Zoo
 from zoo.planning import check_dataset
@@ -24,7 +25,13 @@ def enqueue_finetune(
         BadName: the new model cannot be called so.
     """
     revision = get_revision(zoo, model)
-    read_config(zoo, revision)
+    source = read_config(zoo, revision).recipe.source
+    if source.kind in SERVED_AS_IT_IS:
+        raise NotRunnable(
+            f"{revision.address} is served as it came and cannot be trained.",
+            hint="Its card names the operations that are in the way: zoo show MODEL --card",
+            revision=revision.address,
+        )
     if revision.find_file(WEIGHTS) is None:
         raise NotRunnable(f"{revision.address} has no {WEIGHTS}.", revision=revision.address)
     pictures = get_dataset(zoo, dataset)

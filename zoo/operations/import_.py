@@ -1,156 +1,215 @@
-"""Importing a Caffe package: read, check and convert it here; a job then makes its graph.
+"""Importing checkpoints: read, check and convert them here; a job then builds and proves them.
 
-Everything that can be wrong with a package is found here, without torch and before anything is
-queued or published. What is converted goes to the store at once; nothing refers to it until the job
-publishes the revision.
+What can be wrong with files is found here, without torch and before anything is queued or
+published. What is converted goes to the store at once; nothing refers to it until a revision is
+published. A checkpoint that nothing here can run is published at once, to be kept and downloaded.
 """
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-from zoo.domain.config import CARD, CONFIG, WEIGHTS, ModelConfig
+from zoo.domain.checkpoint import Checkpoint, Wishes
+from zoo.domain.config import CARD, CONFIG, GRAPH, PARITY, WEIGHTS
 from zoo.domain.job import Job, JobKind
-from zoo.domain.preprocessing import Preprocessing
-from zoo.domain.recipe import Recipe, Source
-from zoo.domain.revision import Blob, check_model_name, check_ref_name, derive_name
+from zoo.domain.recipe import Recipe
+from zoo.domain.revision import (
+    MAIN,
+    Blob,
+    Revision,
+    check_file_path,
+    check_model_name,
+    check_ref_name,
+    derive_name,
+)
 from zoo.domain.weights import Weights
-from zoo.errors import Invalid, MalformedCard, PathNotFound, UnknownFormat
-from zoo.formats.caffe.caffemodel import read_blobs
-from zoo.formats.caffe.labels import read_labels
-from zoo.formats.caffe.matching import Matching, to_weights
-from zoo.formats.caffe.net import Net
-from zoo.formats.caffe.package import Package, read_package
-from zoo.formats.caffe.preprocessing import find_preprocessing
-from zoo.formats.caffe.reading import read_net, read_text
-from zoo.formats.caffe.shapes import infer_shapes
-from zoo.formats.caffe.statement import MEAN_TENSOR, read_statement
+from zoo.errors import PathNotFound, UnknownFormat
+from zoo.formats.caffe.reading import read_text
+from zoo.formats.labels import read_labels
+from zoo.formats.named import read_architecture
 from zoo.formats.safetensors import write_safetensors
+from zoo.formats.statement import MEAN_TENSOR
+from zoo.formats.table import READERS, find_reader, read_checkpoint
 from zoo.operations import jobs
-from zoo.operations.card import tell_preprocessing, write_card
+from zoo.operations.draft import STORED, Draft, put_draft
 from zoo.operations.opening import Zoo
 from zoo.operations.paths import is_there
-from zoo.operations.publish import put_json, put_text
+from zoo.operations.publish import Publication, publish, put_text
 from zoo.storage.blobs import chunks_of
 
 KEPT = re.compile(
-    r"\.prototxt$|\.caffemodel(\.h5)?$|\.binaryproto$|^readme|^licen[cs]e|labels.*\.txt$|synset.*\.txt$",
+    r"\.(prototxt|caffemodel(\.h5)?|binaryproto|onnx|data|safetensors|index\.json)$"
+    r"|_data$|\.(pth|pt|bin|ckpt|pth\.tar)$"
+    r"|^(config|preprocessor_config)\.json$"
+    r"|^readme|^licen[cs]e|labels.*\.txt$|synset.*\.txt$",
     re.IGNORECASE,
 )
+ENDING = re.compile(
+    r"\.(caffemodel(\.h5)?|onnx|safetensors|pth|pt|bin|ckpt|pth\.tar)$", re.IGNORECASE
+)
 VERSIONED = re.compile(r"(?P<name>.+?)[_-](?P<tag>v\d+(?:\.\d+)*)")
+GENERATED = {name.lower(): f"original-{name}" for name in (CONFIG, WEIGHTS, GRAPH, PARITY)} | {
+    CARD.lower(): "original-readme.md"
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportOptions:
-    """What the importer is told beyond the package."""
+    """What the importer is told beyond the files."""
 
     name: str
     tag: str | None = None
-    labels: tuple[str, ...] | None = None
-    preprocessing: dict[str, Any] | None = None  # fields of Preprocessing that win
+    wishes: Wishes = field(default_factory=Wishes)
+    check: str | None = None  # the dataset that measures the accuracy right away
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """A package that was checked and converted."""
+    """A checkpoint that was read and converted."""
 
-    name: str
-    tag: str | None
+    options: ImportOptions
     files: dict[str, Blob]
-    summary: dict[str, Any]
-    notes: tuple[str, ...]
+    draft: Draft
+
+    @property
+    def is_runnable(self) -> bool:
+        """Tell whether a job can build its network."""
+        return self.draft.recipe is not None
 
 
-def name_of_package(folder: Path) -> tuple[str, str | None]:
-    """Derive model name and tag from a folder: ``squeezenet_v1.0`` is squeezenet, tag v1.0."""
-    plain = derive_name(folder.absolute().name, otherwise="model")
+def name_of_package(path: Path) -> tuple[str, str | None]:
+    """Derive model name and tag from a folder or file: ``squeezenet_v1.0`` is squeezenet, v1.0."""
+    plain = derive_name(ENDING.sub("", path.absolute().name), otherwise="model")
     found = VERSIONED.fullmatch(plain)
     return (found["name"], found["tag"]) if found else (plain, None)
 
 
-def is_caffe_package(files: Mapping[str, Blob]) -> bool:
-    """Tell whether these files are a Caffe package."""
-    return any(path.endswith(".prototxt") for path in files) and any(
-        path.endswith((".caffemodel", ".caffemodel.h5")) for path in files
-    )
+def is_importable(zoo: Zoo, files: Mapping[str, Blob]) -> bool:
+    """Tell whether some reader knows these files."""
+    return find_reader(_local(zoo, files)) is not None
 
 
-def stage_folder(zoo: Zoo, folder: Path) -> dict[str, Blob]:
-    """Keep the files of a package's folder and return them by name.
+def stage(zoo: Zoo, path: Path) -> dict[str, Blob]:
+    """Keep the files of a package's folder, or the one file, and return them by name.
 
     Raises:
-        PathNotFound: there is no such folder.
-        UnknownFormat: it is a file, or a folder without anything the importer knows.
+        PathNotFound: there is nothing there.
+        UnknownFormat: it is a folder without anything the importer knows.
         StorageFull: there is no room.
     """
-    if not is_there(folder):
-        raise PathNotFound(f"There is no folder {folder}.", path=str(folder))
-    if not folder.is_dir():
-        raise UnknownFormat(f"{folder} is a file, not the folder of a package.", path=str(folder))
-    staged: dict[str, Blob] = {}
-    for path in sorted(folder.iterdir()):
-        if KEPT.search(path.name) and path.is_file():
-            with path.open("rb") as file:
-                staged[path.name] = zoo.blobs.put(chunks_of(file))
+    if not is_there(path):
+        raise PathNotFound(f"There is no file or folder {path}.", path=str(path))
+    if not path.is_dir():
+        return {check_file_path(path.name): _put(zoo, path)}
+    staged = {
+        member.name: _put(zoo, member)
+        for member in sorted(path.iterdir())
+        if KEPT.search(member.name) and member.is_file()
+    }
     if not staged:
-        raise UnknownFormat(f"{folder} holds no file of a Caffe package.", path=str(folder))
+        kinds = "; ".join(reader.told for reader in READERS.values())
+        raise UnknownFormat(
+            f"{path} holds no file of a checkpoint.", hint=f"Give {kinds}.", path=str(path)
+        )
     return staged
 
 
 def prepare_import(zoo: Zoo, originals: Mapping[str, Blob], options: ImportOptions) -> Prepared:
-    """Check a Caffe package and convert it: weights, config and card go to the store.
+    """Read a checkpoint and convert it: its weights go to the store as safetensors.
 
     Raises:
-        IncompletePackage, MalformedCard, MalformedPrototxt, MalformedCheckpoint, WeightsMismatch:
-            the package cannot be right.
-        DigestMismatch: the weights do not have the SHA-1 that the readme announces.
-        UnsupportedLayers: the network has layers the zoo cannot run; all are named.
+        Invalid: the files cannot be right; see the readers in ``zoo.formats.table``.
+        DigestMismatch: a file is not the one that its package announces.
+        UnknownFormat: no reader knows the files.
     """
     check_model_name(options.name)
     if options.tag is not None:
         check_ref_name(options.tag)
-    paths = {path: zoo.blobs.local_path(blob.digest) for path, blob in originals.items()}
-    package = read_package(paths)
-    net = read_net(read_text(package.prototxt.path), name=package.prototxt.name)
-    blobs = read_blobs(package.weights.path, name=package.weights.name)
-    weights, matching = to_weights(net, blobs)
-    preprocessing, weights = _preprocessing(package, net, weights, options)
-    config = ModelConfig(
-        architecture=net.name or options.name,
-        label_names=_labels(package, net, options),
-        pictures=preprocessing,
-        recipe=Recipe(source=Source(kind="caffe", path=package.prototxt.name)),
-        lineage={},
-    )
-    notes = _notes(package, net, matching, preprocessing)
-    kept = {_kept_name(path): blob for path, blob in originals.items()}
-    files = kept | {
-        WEIGHTS: zoo.blobs.put(write_safetensors(weights)),
-        CONFIG: put_json(zoo, config.as_json()),
-        CARD: put_text(zoo, _card(package, config, notes)),
+    checkpoint = read_checkpoint(_local(zoo, originals), options.wishes)
+    kept = {
+        checkpoint.renamed.get(path, _kept_name(path)): blob for path, blob in originals.items()
     }
-    return Prepared(
-        name=options.name,
-        tag=options.tag,
-        files=files,
-        summary=_summary(package, config, weights),
-        notes=notes,
+    written = {path: zoo.blobs.put([content]) for path, content in checkpoint.files.items()}
+    weights = zoo.blobs.put(write_safetensors(_with_mean(checkpoint)))
+    # A safetensors file of the same tensors in the same order is the original itself.
+    same = [path for path, blob in kept.items() if blob.digest == weights.digest]
+    files = {path: blob for path, blob in kept.items() if path not in same} | written
+    draft = Draft.of(
+        checkpoint,
+        recipe=_recipe(checkpoint),
+        given=options.wishes.preprocessing,
+        originals=tuple(sorted(kept.keys() - set(same))),
     )
+    return Prepared(options=options, files=files | {WEIGHTS: weights}, draft=draft)
 
 
 def enqueue_import(zoo: Zoo, prepared: Prepared) -> Job:
     """Queue the job that builds the network, exports its graph, checks and publishes it."""
     params = {
-        "model": prepared.name,
-        "tag": prepared.tag,
+        "model": prepared.options.name,
+        "tag": prepared.options.tag,
+        "check": prepared.options.check,
+        "draft": put_draft(zoo, prepared.draft).digest,
         "files": {
             path: [blob.digest, blob.size_bytes] for path, blob in sorted(prepared.files.items())
         },
-        "summary": prepared.summary,
     }
     return jobs.enqueue(zoo, JobKind.IMPORT, params)
+
+
+def enqueue_create(zoo: Zoo, options: ImportOptions, *, classes: int | None, seed: int) -> Job:
+    """Queue the job that publishes an architecture with weights drawn at random, by a seed.
+
+    Raises:
+        Invalid: no architecture was named, or not in the form ``library:name``.
+    """
+    check_model_name(options.name)
+    source = read_architecture(options.wishes.architecture or "")
+    arguments = {} if classes is None else {"num_classes": classes}
+    draft = Draft.of(
+        Checkpoint(
+            kind=source.kind,
+            title=options.name,
+            architecture=source.architecture,
+            weights={},
+            labels=options.wishes.labels,
+            tags=(source.kind, "untrained"),
+            notes=(
+                f"Nobody has trained it: its weights were drawn at random, by the seed {seed}.",
+            ),
+        ),
+        recipe=Recipe(source=replace(source, arguments=arguments)),
+        given=options.wishes.preprocessing,
+        originals=(),
+    )
+    params: dict[str, object] = {
+        "model": options.name,
+        "tag": options.tag,
+        "check": None,
+        "draft": put_draft(zoo, draft).digest,
+        "files": {},
+        "seed": seed,
+    }
+    return jobs.enqueue(zoo, JobKind.IMPORT, params)
+
+
+def publish_stored(zoo: Zoo, prepared: Prepared) -> Revision:
+    """Publish a checkpoint that nothing here can run, to be kept, shown and downloaded."""
+    draft, options = prepared.draft, prepared.options
+    labels = draft.labels or ()
+    card = draft.card(labels=(), pictures=draft.pictures)
+    return publish(
+        zoo,
+        Publication(
+            model=options.name,
+            files=prepared.files | {CARD: put_text(zoo, card)},
+            message="import, not runnable",
+            summary=draft.summary(runs=STORED, labels=labels, pictures=draft.pictures)
+            | {"reason": draft.reason},
+            refs=(MAIN, options.tag) if options.tag else (MAIN,),
+        ),
+    )
 
 
 def read_label_file(path: Path) -> tuple[str, ...]:
@@ -165,98 +224,31 @@ def read_label_file(path: Path) -> tuple[str, ...]:
     return read_labels(read_text(path))
 
 
-def _preprocessing(
-    package: Package, net: Net, weights: Weights, options: ImportOptions
-) -> tuple[Preprocessing, Weights]:
-    """Find how pictures are prepared; a mean image travels beside the weights."""
-    found, mean_image = find_preprocessing(package, net)
-    if options.preprocessing:
-        found = replace(found, **_given(options.preprocessing, found.channel_count))
-    if mean_image is None or found.mean_tensor is None:
-        return replace(found, mean_tensor=None), weights
-    return found, {**weights, MEAN_TENSOR: mean_image}
+def _local(zoo: Zoo, files: Mapping[str, Blob]) -> dict[str, Path]:
+    return {path: zoo.blobs.local_path(blob.digest) for path, blob in files.items()}
 
 
-def _given(fields: dict[str, Any], channels: int) -> dict[str, Any]:
-    """Check the fields of the preprocessing that were given beside the package."""
-    try:
-        stated = read_statement(fields, name="options", channels=channels)
-    except MalformedCard as error:
-        raise Invalid(str(error), hint="See: zoo import --help", fields=fields) from error
-    mean = {"mean_tensor": None} if "mean" in stated else {}
-    return {**stated, **mean, "source": "given at the import"}
-
-
-def _labels(package: Package, net: Net, options: ImportOptions) -> tuple[str, ...]:
-    """Give one label per output: as given, as packed, or the numbers of the classes."""
-    count = count_classes(net)
-    labels = package.labels if options.labels is None else options.labels
-    if labels is None:
-        return tuple(str(index) for index in range(count))
-    if len(labels) != count:
-        raise Invalid(
-            f"The network has {count} outputs, but {len(labels)} labels were given.",
-            hint="Give one label a line, in the order of the outputs: --labels FILE",
-            outputs=count,
-            labels=len(labels),
-        )
-    return labels
-
-
-def count_classes(net: Net) -> int:
-    """Count the channels of the network's last output."""
-    return infer_shapes(net)[net.layers[-1].name].tops[0][1]
-
-
-def _notes(
-    package: Package, net: Net, matching: Matching, preprocessing: Preprocessing
-) -> tuple[str, ...]:
-    """Say what is not as a reader would expect."""
-    notes = [f"The package has {phrase}." for phrase in package.missing]
-    if net.dropped:
-        notes.append(f"Layers left out for prediction: {', '.join(net.dropped)}.")
-    if net.unknown:
-        notes.append(f"Fields not understood and not used: {', '.join(net.unknown)}.")
-    if matching.ignored:
-        notes.append(
-            f"Weights of layers that the prototxt lacks, not used: {', '.join(matching.ignored)}."
-        )
-    if "assumed" in preprocessing.source:
-        notes.append(f"Preprocessing: {preprocessing.source}")
-    return tuple(notes)
+def _put(zoo: Zoo, path: Path) -> Blob:
+    with path.open("rb") as file:
+        return zoo.blobs.put(chunks_of(file))
 
 
 def _kept_name(path: str) -> str:
-    """Give an original's name in the revision; README.md is the card's, in any spelling."""
-    return "original-readme.md" if path.lower() == CARD.lower() else path
+    """Give an original's name in the revision, beside the files that are made of it."""
+    return GENERATED.get(path.lower(), path)
 
 
-def _card(package: Package, config: ModelConfig, notes: tuple[str, ...]) -> str:
-    front = {
-        "license": package.licence,
-        "tags": ["caffe", "image-classification"],
-        "pipeline_tag": "image-classification",
-        "labels": list(config.label_names),
-    }
-    told = "\n".join(f"- {note}" for note in notes)
-    origin = (
-        "Imported from a Caffe Model Zoo package, kept beside this card as it came: "
-        f"`{package.prototxt.name}` and `{package.weights.name}`."
-    )
-    paragraphs = [
-        origin,
-        tell_preprocessing(config.preprocessing),
-        f"What to know:\n\n{told}" if notes else "",
-        package.prose,
-    ]
-    return write_card(front, package.title or config.architecture, paragraphs)
+def _recipe(checkpoint: Checkpoint) -> Recipe | None:
+    """Give the recipe; its file is named as it is kept."""
+    if checkpoint.source is None:
+        return None
+    path = checkpoint.source.path
+    kept = path if path in {*checkpoint.files, *checkpoint.renamed.values()} else _kept_name(path)
+    return Recipe(source=replace(checkpoint.source, path=kept), surgeries=checkpoint.surgeries)
 
 
-def _summary(package: Package, config: ModelConfig, weights: Weights) -> dict[str, Any]:
-    return {
-        "architecture": config.architecture,
-        "classes": len(config.label_names),
-        "parameters": sum(array.size for name, array in weights.items() if name != MEAN_TENSOR),
-        "license": package.licence,
-        "source": "caffe",
-    }
+def _with_mean(checkpoint: Checkpoint) -> Weights:
+    """Let the mean image travel beside the weights."""
+    if checkpoint.mean_image is None:
+        return checkpoint.weights
+    return {**checkpoint.weights, MEAN_TENSOR: checkpoint.mean_image}

@@ -10,6 +10,7 @@ from zoo.domain.prediction import ClassScore, Prediction
 from zoo.domain.revision import Revision
 from zoo.errors import NotRunnable
 from zoo.images.prepare import read_picture
+from zoo.operations.draft import NETWORK
 from zoo.operations.fetch import get_file, get_revision
 from zoo.operations.opening import Zoo
 from zoo.serving.predictor import Predictor, open_predictor
@@ -60,8 +61,17 @@ def find_predictor(zoo: Zoo, shelf: Shelf, revision: Revision) -> Predictor:
     Raises:
         NotRunnable: the revision has no graph.
     """
+    if revision.summary.get("runs") == NETWORK:
+        raise NotRunnable(
+            f"{revision.address} is a network, but no classifier of pictures.",
+            hint="Run its model.onnx yourself: zoo export MODEL --format onnx",
+            revision=revision.address,
+        )
     if revision.find_file(GRAPH) is None:
-        raise NotRunnable(f"{revision.address} has no {GRAPH}.", revision=revision.address)
+        reason = revision.summary.get("reason", "")
+        raise NotRunnable(
+            f"{revision.address} has no {GRAPH}. {reason}".strip(), revision=revision.address
+        )
     file, path = get_file(zoo, revision, GRAPH)
     return shelf.take(file.digest, lambda: open_predictor(path, device=zoo.settings.device))
 

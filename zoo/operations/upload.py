@@ -11,7 +11,7 @@ from zoo.operations.import_ import (
     ImportOptions,
     Prepared,
     enqueue_import,
-    is_caffe_package,
+    is_importable,
     prepare_import,
 )
 from zoo.operations.opening import Zoo
@@ -39,12 +39,12 @@ class Uploaded:
 
 
 def upload_revision(zoo: Zoo, model: str, uploads: Iterable[Upload], *, message: str) -> Uploaded:
-    """Publish files as a revision; for a Caffe package, queue the job that makes it run.
+    """Publish files as a revision; for a checkpoint that can run, queue the job for it.
 
     Raises:
         BadName: the model or a file cannot be called so, or two files are called alike.
         DigestMismatch: a file is not the one announced; nothing is published.
-        Invalid: it is a Caffe package that cannot be right; nothing is published.
+        Invalid: it is a checkpoint that cannot be right; nothing is published.
         StorageFull: there is no room.
     """
     check_model_name(model)
@@ -85,11 +85,13 @@ def _put(zoo: Zoo, path: str, upload: Upload) -> Blob:
 
 
 def _prepare(zoo: Zoo, model: str, files: dict[str, Blob]) -> tuple[Prepared | None, str]:
-    """Check a Caffe package; anything else is kept as it is."""
-    if not is_caffe_package(files):
+    """Read a checkpoint whose form is known; anything else is kept as it is."""
+    if GRAPH in files or not is_importable(zoo, files):
         return None, "Stored as it came."
     try:
         prepared = prepare_import(zoo, files, ImportOptions(name=model))
     except Unsupported as error:
         return None, f"Stored, not runnable: {error}"
+    if not prepared.is_runnable:
+        return None, f"Stored, not runnable: {prepared.draft.reason}"
     return prepared, "Stored; a job makes it able to predict."

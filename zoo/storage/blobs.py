@@ -7,11 +7,14 @@ from typing import BinaryIO, Protocol
 
 from zoo.domain.revision import Blob
 
+Chunk = bytes | memoryview
+"""Some of the bytes; a view is done with before the next chunk is asked for."""
+
 
 class BlobStore(Protocol):
     """A place for immutable bytes, each named by its sha256."""
 
-    def put(self, chunks: Iterable[bytes], *, expected: str | None = None) -> Blob:
+    def put(self, chunks: Iterable[Chunk], *, expected: str | None = None) -> Blob:
         """Keep the bytes and return their name; keeping them twice is keeping them once.
 
         When this returns, the bytes survive a power cut. When it raises, nothing was kept.
@@ -22,7 +25,7 @@ class BlobStore(Protocol):
         """
         ...
 
-    def hold(self, chunks: Iterable[bytes]) -> AbstractContextManager[Path]:
+    def hold(self, chunks: Iterable[Chunk]) -> AbstractContextManager[Path]:
         """Hold bytes in a file for as long as the context lasts; they are not kept.
 
         Raises:

@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from zoo.domain.revision import Blob
 from zoo.errors import BlobNotFound, DigestMismatch
+from zoo.storage.blobs import Chunk
 
 
 class MemoryBlobs:
@@ -19,9 +20,9 @@ class MemoryBlobs:
         self._kept: dict[str, bytes] = {}
         self._spill = spill  # a folder for those who need a file
 
-    def put(self, chunks: Iterable[bytes], *, expected: str | None = None) -> Blob:
+    def put(self, chunks: Iterable[Chunk], *, expected: str | None = None) -> Blob:
         """Keep the bytes; see ``BlobStore.put``."""
-        data = b"".join(chunks)
+        data = b"".join(map(bytes, chunks))
         digest = hashlib.sha256(data).hexdigest()
         if expected not in {None, digest}:
             raise DigestMismatch(
@@ -33,7 +34,7 @@ class MemoryBlobs:
         return Blob(digest=digest, size_bytes=len(data))
 
     @contextmanager
-    def hold(self, chunks: Iterable[bytes]) -> Iterator[Path]:
+    def hold(self, chunks: Iterable[Chunk]) -> Iterator[Path]:
         """Hold bytes in a file for a while; see ``BlobStore.hold``."""
         with tempfile.NamedTemporaryFile(dir=self._spill) as file:
             file.writelines(chunks)

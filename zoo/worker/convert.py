@@ -1,15 +1,20 @@
 """Writing a model as a Caffe Model Zoo package."""
 
 import hashlib
+import shutil
 from pathlib import Path
 
+import numpy as np
+import torch
 import yaml
 
-from zoo.domain.config import ModelConfig
+from zoo.domain.config import CONFIG, ModelConfig
+from zoo.domain.config import WEIGHTS as SAFETENSORS
 from zoo.domain.revision import Revision
 from zoo.export.caffe import describe_net
 from zoo.formats.caffe.matching import to_blobs
 from zoo.formats.caffe.writing import write_caffemodel, write_mean, write_prototxt
+from zoo.formats.safetensors import read_safetensors
 from zoo.networks.build import weights_of
 from zoo.operations import fetch
 from zoo.operations.opening import Zoo
@@ -17,6 +22,7 @@ from zoo.worker.network import build_classifier, mean_image
 
 PROTOTXT = "deploy.prototxt"
 WEIGHTS = "weights.caffemodel"
+STATE_DICT = "model.pth"
 
 
 def write_package(zoo: Zoo, revision: Revision, folder: Path) -> None:
@@ -41,6 +47,21 @@ def write_package(zoo: Zoo, revision: Revision, folder: Path) -> None:
         (folder / "mean.binaryproto").write_bytes(write_mean(image))
     readme = _readme(revision, config, sha1.hexdigest())
     (folder / "readme.md").write_text(readme, encoding="utf-8")
+
+
+def write_state_dict(zoo: Zoo, revision: Revision, folder: Path) -> None:
+    """Write the weights as a PyTorch state dict, and config.json beside them.
+
+    Raises:
+        FileNotFound: the revision has no weights.
+    """
+    paths = fetch.verified_files(zoo, revision)
+    fetch.get_file(zoo, revision, SAFETENSORS)
+    weights = read_safetensors(paths[SAFETENSORS])
+    state = {name: torch.tensor(np.asarray(weights[name])) for name in weights}
+    torch.save(state, folder / STATE_DICT)
+    if CONFIG in paths:
+        shutil.copyfile(paths[CONFIG], folder / CONFIG)
 
 
 def _readme(revision: Revision, config: ModelConfig, sha1: str) -> str:

@@ -1,20 +1,46 @@
 """The body of an import: build the network, export its graph, prove it, publish the revision."""
 
-from zoo.domain.config import GRAPH, PARITY, WEIGHTS
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from torch.fx import GraphModule
+
+from zoo.domain.config import CARD, CONFIG, GRAPH, PARITY, WEIGHTS
 from zoo.domain.job import Job
+from zoo.domain.preprocessing import Preprocessing
+from zoo.domain.recipe import Recipe, Source
 from zoo.domain.revision import MAIN, Blob
-from zoo.operations.fetch import parse_config
+from zoo.domain.weights import Weights
+from zoo.errors import Invalid, NotRunnable, Unsupported
+from zoo.export.wrap import wrap_onnx
+from zoo.formats.safetensors import read_safetensors, write_safetensors
+from zoo.formats.statement import as_given
+from zoo.networks.build import build_network, load_weights
+from zoo.networks.classifier import Classifier, output_shape
+from zoo.networks.preprocess import find_mean_image
+from zoo.networks.vision import describe_architecture, fit_arguments, fit_weights, initial_weights
+from zoo.operations.draft import CLASSIFIER, NETWORK, SERVED_AS_IT_IS, Draft, get_draft
 from zoo.operations.opening import Zoo
-from zoo.operations.publish import Publication, publish, put_json
-from zoo.worker.network import build_classifier, check_on_noise, export
+from zoo.operations.publish import Publication, publish, put_json, put_text
+from zoo.serving.external import refuse_external_data
+from zoo.worker.built import Result
+from zoo.worker.check import check_accuracy
+from zoo.worker.network import check_on_noise, export, export_plain
 from zoo.worker.progress import Progress
+
+Paths = Mapping[str, Path]
+
+TRANSFORMERS = "transformers"  # whose versions call the parts of a network otherwise
+NAMED = {"torchvision", "timm"}  # sources that a library describes by the architecture's name
 
 
 def run(zoo: Zoo, job: Job, progress: Progress) -> None:
-    """Make a prepared package able to predict, and publish it.
+    """Make a prepared checkpoint run, and publish it.
 
     Raises:
-        Unsupported: a layer cannot be exported, or the network is no classifier.
+        WeightsMismatch: the weights are not those of the architecture.
         ParityBroken: the graph does not compute what the network computes.
     """
     files = {
@@ -22,22 +48,189 @@ def run(zoo: Zoo, job: Job, progress: Progress) -> None:
         for path, (digest, size_bytes) in job.params["files"].items()
     }
     paths = {path: zoo.blobs.local_path(blob.digest) for path, blob in files.items()}
+    draft = get_draft(zoo, job.params["draft"])
     progress.say("build", f"building the network of {job.params['model']}")
-    config = parse_config(paths)
-    classifier = build_classifier(config, paths)
-    progress.say("export", "writing the graph and comparing it with the network")
-    graph = export(classifier, config, weights_digest=files[WEIGHTS].digest)
-    parity = check_on_noise(classifier, graph, config)
+    if WEIGHTS not in files:
+        draft, files[WEIGHTS] = _draw(zoo, draft, job.params["seed"])
+        paths[WEIGHTS] = zoo.blobs.local_path(files[WEIGHTS].digest)
+    if draft.recipe and draft.recipe.source.kind == TRANSFORMERS:
+        files[WEIGHTS] = _renamed(zoo, draft.recipe.source, paths)
+        paths[WEIGHTS] = zoo.blobs.local_path(files[WEIGHTS].digest)
+    result = complete(draft, paths, files[WEIGHTS].digest, progress)
+    checked, extra = check_accuracy(zoo, job.params.get("check"), draft, result, progress)
     progress.check()
-    files |= {GRAPH: zoo.blobs.put([graph]), PARITY: put_json(zoo, parity.as_json())}
+    notes = (*result.notes, *checked)
+    config = draft.config(result.recipe, labels=result.labels, pictures=result.pictures)
+    card = draft.card(labels=result.labels, pictures=result.pictures, notes=notes)
+    files |= {CONFIG: put_json(zoo, config.as_json()), CARD: put_text(zoo, card)}
+    if result.graph is not None:
+        files[GRAPH] = zoo.blobs.put([result.graph])
+    if result.parity is not None:
+        files[PARITY] = put_json(zoo, result.parity.as_json())
+    summary = draft.summary(runs=result.runs, labels=result.labels, pictures=result.pictures)
     publish(
         zoo,
         Publication(
             model=job.params["model"],
             files=files,
             message="import",
-            summary=job.params["summary"],
+            summary=summary | extra | {"notes": list(notes)},
             refs=(MAIN, tag) if (tag := job.params["tag"]) else (MAIN,),
             attempt=progress.attempt,
         ),
     )
+
+
+def _draw(zoo: Zoo, draft: Draft, seed: int) -> tuple[Draft, Blob]:
+    """Draw the weights of an architecture that came without any."""
+    if draft.recipe is None:
+        raise Invalid("There is no architecture to draw weights for.", hint="Name it: --arch")
+    weights = initial_weights(draft.recipe.source, seed=seed)
+    counted = replace(draft, parameters=sum(array.size for array in weights.values()))
+    return counted, zoo.blobs.put(write_safetensors(weights))
+
+
+def _renamed(zoo: Zoo, source: Source, paths: Paths) -> Blob:
+    """Give weights the names that the installed transformers has for their parts."""
+    weights = fit_weights(source, read_safetensors(paths[WEIGHTS]), paths)
+    return zoo.blobs.put(write_safetensors(weights))
+
+
+def complete(draft: Draft, paths: Paths, weights_digest: str, progress: Progress) -> Result:
+    """Build the network of a draft and find out what is still unknown of it.
+
+    Raises:
+        Invalid: there is no recipe, or the labels are more or fewer than the scores.
+    """
+    if draft.recipe is None:
+        raise Invalid(f"There is nothing to build: {draft.reason}", hint="It is stored as it came.")
+    if draft.recipe.source.kind in SERVED_AS_IT_IS:
+        return _wrapped(draft, draft.recipe, paths, progress)
+    return _built(draft, draft.recipe, paths, weights_digest, progress)
+
+
+def _wrapped(draft: Draft, recipe: Recipe, paths: Paths, progress: Progress) -> Result:
+    """Serve a foreign graph as it is, with the preprocessing put before it."""
+    path = paths[recipe.source.path]
+    external = {name: file for name, file in paths.items() if file != path}
+    result = Result(
+        runs=NETWORK, recipe=recipe, labels=(), pictures=draft.pictures, graph=None, parity=None
+    )
+    if draft.pictures is None:
+        return _as_it_is(result, path)
+    progress.say("export", "putting the preprocessing before the graph, and comparing the two")
+    try:
+        wrapped = wrap_onnx(
+            path, preprocessing=draft.pictures, labels=draft.labels, external=external
+        )
+    except Unsupported as error:
+        return _as_it_is(replace(result, notes=(f"It is no classifier: {error}",)), path)
+    return replace(
+        result,
+        runs=CLASSIFIER,
+        labels=wrapped.labels,
+        graph=wrapped.graph,
+        notes=wrapped.notes,
+    )
+
+
+def _as_it_is(result: Result, path: Path) -> Result:
+    """Let the graph itself be the one that is served, where it is one file."""
+    try:
+        refuse_external_data(path)
+    except NotRunnable as error:
+        return replace(result, notes=(*result.notes, f"There is no model.onnx: {error}"))
+    return replace(result, graph=path.read_bytes())
+
+
+def _built(
+    draft: Draft, recipe: Recipe, paths: Paths, weights_digest: str, progress: Progress
+) -> Result:
+    """Build the network, load its weights, and export it."""
+    weights = read_safetensors(paths[WEIGHTS])
+    if recipe.source.kind in NAMED:
+        draft, recipe = _as_described(draft, recipe, weights)
+    network = build_network(recipe, paths)
+    load_weights(network, weights)
+    scores = count_scores(network, draft.pictures)
+    progress.say("export", "writing the graph and comparing it with the network")
+    if scores is None or draft.pictures is None:
+        return _plain(draft, recipe, network, weights)
+    labels = _labels(draft, scores)
+    config = draft.config(recipe, labels=labels, pictures=draft.pictures)
+    mean = find_mean_image(draft.pictures, weights)
+    classifier = Classifier(network, draft.pictures, mean)
+    result = Result(
+        runs=CLASSIFIER,
+        recipe=recipe,
+        labels=labels,
+        pictures=draft.pictures,
+        graph=None,
+        parity=None,
+        classifier=classifier,
+    )
+    try:
+        graph = export(classifier, config, weights_digest=weights_digest)
+    except Unsupported as error:
+        return replace(result, notes=(f"There is no model.onnx: {error}",))
+    return replace(result, graph=graph, parity=check_on_noise(classifier, graph, config))
+
+
+def _plain(draft: Draft, recipe: Recipe, network: GraphModule, weights: Weights) -> Result:
+    """Write a network that is no classifier down with its own inputs and outputs."""
+    result = Result(
+        runs=NETWORK, recipe=recipe, labels=(), pictures=draft.pictures, graph=None, parity=None
+    )
+    try:
+        graph, parity = export_plain(network, draft.pictures, weights)
+    except Unsupported as error:
+        return replace(result, notes=(f"There is no model.onnx: {error}",))
+    return replace(result, graph=graph, parity=parity)
+
+
+def _as_described(draft: Draft, recipe: Recipe, weights: Weights) -> tuple[Draft, Recipe]:
+    """Ask the library what the files did not tell of its architecture."""
+    source = fit_arguments(recipe.source, weights)
+    described = describe_architecture(
+        source.kind,
+        source.architecture,
+        file=next(iter(draft.originals), ""),
+        arguments=source.arguments,
+    )
+    pictures = draft.pictures or described.preprocessing
+    if draft.given:
+        given = as_given(draft.given, channels=pictures.channel_count)
+        pictures = replace(pictures, **given)
+    classes = source.arguments.get("num_classes", described.classes)
+    is_theirs = described.labels is not None and len(described.labels) == classes
+    labels = draft.labels or (described.labels if is_theirs else None)
+    return replace(draft, pictures=pictures, labels=labels), replace(recipe, source=source)
+
+
+def count_scores(network: GraphModule, pictures: Preprocessing | None) -> int | None:
+    """Count the scores that a picture gets; None where the network is no classifier."""
+    inputs = network.graph.find_nodes(op="placeholder")
+    outputs = network.graph.output_node().all_input_nodes
+    if pictures is None or len(inputs) != 1 or len(outputs) != 1:
+        return None
+    shape = output_shape(network, 1, pictures.channel_count, *pictures.crop_px)
+    is_row = len(shape) > 1 and math.prod(shape[2:]) == 1
+    return shape[1] if is_row else None
+
+
+def _labels(draft: Draft, scores: int) -> tuple[str, ...]:
+    """Give one label per score: as given or packed, or the numbers of the classes.
+
+    Raises:
+        Invalid: labels were given, more or fewer than the scores.
+    """
+    if draft.labels is None:
+        return tuple(str(index) for index in range(scores))
+    if len(draft.labels) != scores:
+        raise Invalid(
+            f"The network has {scores} outputs, but {len(draft.labels)} labels were given.",
+            hint="Give one label a line, in the order of the outputs: --labels FILE",
+            outputs=scores,
+            labels=len(draft.labels),
+        )
+    return draft.labels

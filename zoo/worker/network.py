@@ -5,11 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch.fx import GraphModule
 
 from zoo.domain.config import WEIGHTS, ModelConfig
+from zoo.domain.preprocessing import Preprocessing
 from zoo.domain.weights import Weights
-from zoo.export.onnx import write_onnx
-from zoo.export.parity import Parity, check_parity
+from zoo.export.parity import BlobParity, Parity, check_blobs, check_parity
+from zoo.export.plain import draw_noise, name_of, run_outputs, write_graph
+from zoo.export.traced import write_any_onnx
 from zoo.formats.safetensors import read_safetensors
 from zoo.networks.build import build_network, load_weights
 from zoo.networks.classifier import Classifier
@@ -46,7 +49,7 @@ def mean_image(classifier: Classifier, config: ModelConfig) -> Weights:
 
 def export(classifier: Classifier, config: ModelConfig, *, weights_digest: str) -> bytes:
     """Write the graph of a classifier; it says which weights and which recipe it came from."""
-    return write_onnx(
+    return write_any_onnx(
         classifier.network,
         config.preprocessing,
         next(iter(mean_image(classifier, config).values()), None),
@@ -55,7 +58,47 @@ def export(classifier: Classifier, config: ModelConfig, *, weights_digest: str) 
     )
 
 
-def check_on_noise(classifier: Classifier, graph: bytes, config: ModelConfig) -> Parity:
+def export_plain(
+    network: GraphModule, pictures: Preprocessing | None, weights: Weights
+) -> tuple[bytes, BlobParity]:
+    """Write a network that is no classifier with its own inputs and outputs, and compare them.
+
+    Raises:
+        Unsupported: a layer has no equal in ONNX, or the shape of an input is not known.
+        ParityBroken: graph and network differ.
+    """
+    mean = find_mean_image(pictures, weights) if pictures else None
+    inputs = shapes_of_inputs(network, pictures)
+    graph = write_graph(network, inputs=inputs, pictures=pictures, mean_image=mean)
+    return graph, check_plain(network, graph, pictures, weights)
+
+
+def check_plain(
+    network: GraphModule, graph: bytes | Path, pictures: Preprocessing | None, weights: Weights
+) -> BlobParity:
+    """Compare graph and network over all outputs, on noise of a fixed seed.
+
+    Raises:
+        ParityBroken: they differ.
+    """
+    mean = find_mean_image(pictures, weights) if pictures else None
+    noise = draw_noise(shapes_of_inputs(network, pictures), pictures=pictures)
+    return check_blobs(
+        lambda given: run_outputs(network, given, pictures=pictures, mean_image=mean), graph, noise
+    )
+
+
+def shapes_of_inputs(
+    network: GraphModule, pictures: Preprocessing | None
+) -> dict[str, tuple[int, ...]]:
+    """Give the shape of every input whose network's source tells it, or that is the picture's."""
+    nodes = list(network.graph.find_nodes(op="placeholder"))
+    if pictures is not None and len(nodes) == 1:
+        return {name_of(nodes[0]): (1, pictures.channel_count, *pictures.crop_px)}
+    return {name_of(node): node.meta["shape"] for node in nodes if "shape" in node.meta}
+
+
+def check_on_noise(classifier: Classifier, graph: bytes | Path, config: ModelConfig) -> Parity:
     """Compare graph and network where no pictures are at hand: on noise of a fixed seed.
 
     Raises:

@@ -16,9 +16,11 @@ from torch.fx import symbolic_trace
 
 from zoo.domain.preprocessing import Channels, Preprocessing
 from zoo.errors import MalformedPrototxt, Unsupported, WeightsMismatch
-from zoo.export import onnx as exporting
+from zoo.export import file
+from zoo.export.file import assemble, describe_blob
 from zoo.export.onnx import write_onnx
 from zoo.export.parity import check_parity
+from zoo.export.pictures import write_preprocessing
 from zoo.export.sheet import Sheet
 from zoo.formats.caffe.caffemodel import read_mean
 from zoo.networks.build import load_weights
@@ -78,6 +80,10 @@ name: "small" input: "data" input_shape { dim: 1 dim: 3 dim: 9 dim: 9 }
 layer { name: "fc" type: "InnerProduct" bottom: "data" top: "fc"
   inner_product_param { num_output: 3 } }
 layer { name: "prob" type: "Softmax" bottom: "fc" top: "prob" }
+"""
+SIZED = """
+name: "sized" input: "data" input_shape { dim: 1 dim: 3 dim: 9 dim: 9 }
+layer { name: "spp" type: "SPP" bottom: "data" top: "spp" spp_param { pyramid_height: 1 } }
 """
 POOLING = """
 name: "one" input: "data" input_shape { dim: 1 dim: 3 dim: %d dim: %d }
@@ -153,12 +159,9 @@ def test_preprocessing_inside_the_graph_is_that_of_training_to_the_bit(channels)
         crop_px=(9, 9), channels=channels, mean=(0.4, 0.5, 0.6)[:count], std=(0.2, 0.3, 0.4)[:count]
     )
     sheet = Sheet()
-    value = exporting._write_preprocessing(sheet, chosen, None)
-    ends = (
-        onnx.helper.make_tensor_value_info("images", onnx.TensorProto.UINT8, [None] * 4),
-        onnx.helper.make_tensor_value_info(value, onnx.TensorProto.FLOAT, [None] * 4),
-    )
-    graph = exporting._assemble(sheet, ends, {})
+    value = write_preprocessing(sheet, chosen, None)
+    read = describe_blob("images", [None] * 4, is_picture=True)
+    graph = assemble(sheet, [read], [describe_blob(value, [None] * 4)], {})
     images = make_noise(4, 9, 9, 3)
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
     (found,) = session.run(None, {"images": images})
@@ -217,13 +220,34 @@ def test_tensors_keep_the_names_of_the_state_dict(build):
     assert "a/1.weight" in weights
 
 
+@pytest.mark.parametrize(
+    "fixed",
+    [
+        "reshape_param { shape { dim: 1 dim: 3 } } ",
+        "reshape_param { shape { dim: -1 dim: 1 } } ",
+    ],
+)
+def test_a_network_that_counts_on_one_picture_is_refused(build, fixed):
+    layer = 'layer { name: "shape" type: "Reshape" bottom: "prob" top: "shape" %s }'
+    network = build(SMALL + layer % fixed)
+    with pytest.raises(Unsupported, match="any number of pictures"):
+        export(network, labels=3)
+
+
+def test_a_size_that_is_written_into_the_graph_is_not_free(build):
+    network = build(SIZED)
+    graph = export(network, labels=3)
+    assert sides_of(graph) == ["batch", 9, 9, 3]
+    check_parity(Classifier(network, PLAIN).probabilities, graph, [make_noise(3, 9, 9, 3)])
+
+
 def test_labels_that_are_too_few_are_refused(build):
     with pytest.raises(WeightsMismatch, match=r"3 scores .* 2 labels"):
         export(build(SMALL), labels=2)
 
 
 def test_more_than_an_onnx_file_can_hold_is_refused(build, monkeypatch):
-    monkeypatch.setattr(exporting, "LARGEST", 100)
+    monkeypatch.setattr(file, "LARGEST", 100)
     with pytest.raises(Unsupported, match="more than one ONNX file can hold"):
         export(build(SMALL))
 
@@ -231,15 +255,17 @@ def test_more_than_an_onnx_file_can_hold_is_refused(build, monkeypatch):
 @pytest.mark.parametrize(
     ("module", "reason"),
     [
-        (nn.GELU(), r"layer '_0' \(GELU\) has no equal"),
-        (nn.AdaptiveAvgPool2d(2), "pools to more than 1 x 1"),
+        (nn.RReLU(), r"layer '_0' \(RReLU\) has no equal"),
         (nn.AdaptiveMaxPool2d(2), "pools to more than 1 x 1"),
         (nn.AvgPool2d(2, divisor_override=3), "a divisor of its own"),
         (nn.Conv2d(3, 3, 3, padding="same"), "its padding is not a number"),
         (nn.Conv2d(3, 3, 3, padding=1, padding_mode="reflect"), "other than zeros"),
         (nn.LocalResponseNorm(2), "its size is even"),
         (nn.BatchNorm2d(3, track_running_stats=False), "keeps no statistics"),
-        (nn.Flatten(2), "flattens some axes only"),
+        (nn.Upsample(scale_factor=2, mode="bilinear"), "looks between pixels: bilinear"),
+        (nn.Upsample(size=4), "makes maps of one size"),
+        (nn.Softplus(beta=2), "beta or its threshold is its own"),
+        (nn.MaxPool2d(2, dilation=2), "its windows are dilated"),
     ],
 )
 def test_what_has_no_exact_equal_is_refused_by_layer(module, reason):

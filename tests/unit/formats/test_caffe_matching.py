@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from zoo.errors import WeightsMismatch
+from zoo.formats.caffe import net as caffe
 from zoo.formats.caffe.matching import Matching, expected_slots, parameter_prefix, to_blobs
 from zoo.formats.caffe.matching import to_weights as match
 from zoo.formats.caffe.net import BatchNorm, InnerProduct, Input, Layer, Net
@@ -37,7 +38,7 @@ def test_weights_are_named_after_their_layers(net):
 
 
 @pytest.mark.parametrize("dtype", ["<f2", "<f8", ">f4"])
-def test_weights_are_float32_and_contiguous_copies(net, dtype):
+def test_weights_in_other_forms_are_copied_to_contiguous_float32(net, dtype):
     blobs = make_blobs(net, dtype)
     weights, _ = match(net, blobs)
     for array in weights.values():
@@ -45,6 +46,33 @@ def test_weights_are_float32_and_contiguous_copies(net, dtype):
         assert array.flags.c_contiguous
         assert array.flags.owndata or array.base.flags.owndata
         assert not any(np.shares_memory(array, blob) for blob in blobs["conv"])
+
+
+def as_view(array):
+    """The array as a file holds it: read-only, and not aligned."""
+    octets = b"." + array.tobytes()
+    return np.ndarray(array.shape, "<f4", octets, offset=1)
+
+
+def test_what_needs_no_change_is_a_view_of_the_file(net):
+    blobs = {name: tuple(map(as_view, each)) for name, each in make_blobs(net).items()}
+    weights, _ = match(net, blobs)
+    for name, blob in (
+        ("conv.weight", blobs["conv"][0]),
+        ("scale.bias", blobs["scale"][1]),
+        ("ip.bias", blobs["ip"][1]),
+    ):
+        assert np.shares_memory(weights[name], blob)
+        assert np.array_equal(weights[name], blob)
+    assert not any(np.shares_memory(weights["ip.weight"], blob) for blob in blobs["ip"])
+
+
+def test_numbers_that_do_not_lie_side_by_side_are_copied(net):
+    blobs = make_blobs(net)
+    spread = np.repeat(blobs["conv"][1], 2)[::2]
+    weights, _ = match(net, blobs | {"conv": (blobs["conv"][0], spread)})
+    assert weights["conv.bias"].flags.c_contiguous
+    assert np.array_equal(weights["conv.bias"], spread)
 
 
 def test_a_transposed_inner_product_is_turned(net):
@@ -151,3 +179,68 @@ def test_statistics_of_a_flat_blob_are_one_number():
     layer = Layer(name="bn", bottoms=("x",), tops=("x",), parameters=BatchNorm())
     net = Net(name="", inputs=(Input(blob="x", shape=(5,)),), layers=(layer,))
     assert [slot.shape for slot in expected_slots(net)["bn"]] == [(1,)] * 3
+
+
+def one_layer(parameters, *shapes):
+    inputs = tuple(Input(blob=f"in{i}", shape=(1, *shape)) for i, shape in enumerate(shapes))
+    bottoms = tuple(each.blob for each in inputs)
+    layer = Layer(name="l", bottoms=bottoms, tops=("out",), parameters=parameters)
+    return Net(name="", inputs=inputs, layers=(layer,))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "shapes", "slots", "weights"),
+    [
+        (
+            caffe.Deconvolution(num_output=4, kernel=(3, 2), group=2),
+            [(6, 5, 5)],
+            [(6, 2, 3, 2), (4,)],
+            {"weight": (6, 2, 3, 2), "bias": (4,)},
+        ),
+        (
+            caffe.Convolution(num_output=6, kernel=(3, 3), is_depthwise=True, has_bias=False),
+            [(3, 5, 5)],
+            [(6, 1, 3, 3)],
+            {"weight": (6, 1, 3, 3)},
+        ),
+        (
+            caffe.Embed(num_output=4, input_dim=9),
+            [(3,)],
+            [(9, 4), (4,)],
+            {"weight": (9, 4), "bias": (4,)},
+        ),
+        (caffe.PReLU(), [(3, 2, 2)], [(3,)], {"weight": (3,)}),
+        (caffe.PReLU(is_shared=True), [(3, 2, 2)], [()], {"weight": (1,)}),
+        (caffe.Normalize(), [(3, 2, 2)], [()], {"weight": (1,)}),
+        (caffe.Normalize(is_shared=False), [(3, 2, 2)], [(3,)], {"weight": (3,)}),
+        (caffe.Parameter(shape=(2, 3)), [], [(2, 3)], {"weight": (2, 3)}),
+        (caffe.Bias(), [(3, 2, 2)], [(3,)], {"bias": (3,)}),
+        (caffe.Bias(axis=1, num_axes=-1), [(3, 2, 2)], [(3, 2, 2)], {"bias": (3, 2, 2)}),
+        (
+            caffe.Scale(num_axes=2, has_bias=True),
+            [(3, 2)],
+            [(3, 2), (3, 2)],
+            {"weight": (3, 2), "bias": (3, 2)},
+        ),
+        (caffe.Scale(num_axes=0), [(3, 2)], [()], {"weight": ()}),
+        (caffe.Scale(axis=0, has_bias=True), [(3, 2), (3,)], [(1, 3)], {"bias": (1, 3)}),
+    ],
+)
+def test_every_kind_of_weights_goes_there_and_back(parameters, shapes, slots, weights):
+    net = one_layer(parameters, *shapes)
+    assert [slot.shape for slot in expected_slots(net)["l"]] == slots
+    blobs = make_blobs(net)
+    found, _ = match(net, blobs)
+    assert {key: value.shape for key, value in found.items()} == {
+        f"l.{key}": shape for key, shape in weights.items()
+    }
+    for old, new in zip(blobs["l"], to_blobs(net, found)["l"], strict=True):
+        assert old.shape == new.shape
+        assert np.array_equal(old, new)
+
+
+@pytest.mark.parametrize("parameters", [caffe.Scale(axis=0), caffe.Bias(axis=0)])
+def test_what_is_given_by_a_second_bottom_has_no_weights(parameters):
+    net = one_layer(parameters, (3, 2), (3,))
+    assert expected_slots(net) == {}
+    assert match(net, {}) == ({}, Matching(loaded=(), ignored=()))

@@ -92,7 +92,7 @@ def test_the_network_for_prediction_is_chosen(read, names, chosen):
 
 @pytest.mark.parametrize(
     "names",
-    [["a/deploy.prototxt", "b/deploy.prototxt"], ["a.prototxt", "b.prototxt"], ["solver.prototxt"]],
+    [["a/deploy.prototxt", "b/deploy.prototxt"], ["a.prototxt", "b.prototxt"]],
 )
 def test_a_prototxt_that_cannot_be_chosen_is_told(read, names):
     with pytest.raises(IncompletePackage, match=r"a deploy\.prototxt") as caught:
@@ -155,3 +155,8 @@ def test_a_readme_that_is_no_readme_is_refused(read, monkeypatch):
     monkeypatch.setattr(package_module, "LARGEST_TEXT", 10)
     with pytest.raises(TooLarge, match=r"readme\.md is longer than 10 bytes"):
         read(NET | readme("name: x"))
+
+
+@pytest.mark.parametrize("names", [[], ["solver.prototxt"]])
+def test_weights_may_come_without_a_description(read, names):
+    assert read(dict.fromkeys([*names, "net.caffemodel"], "x")).prototxt is None

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from zoo.errors import MalformedPrototxt, TooLarge, UnsupportedLayers
@@ -95,34 +96,114 @@ def test_a_blob_overwritten_after_it_was_copied_is_refused():
 
 def test_all_unsupported_layers_are_named_at_once():
     text = (
-        layer("p", "PReLU")
-        + layer("e", "Eltwise", "p data")
-        + layer("pool", "Pooling", "e", more="pooling_param { pool: STOCHASTIC kernel_size: 2 }")
-        + layer("s", "Scale", "pool data")
+        layer("p", "Proposal")
+        + layer("l", "LSTM", "p data")
+        + layer("pool", "Pooling", "l", more="pooling_param { pool: FORK kernel_size: 2 }")
+        + layer("s", "ReLU", "pool data")
         + "layer { name: 'two' type: 'ReLU' bottom: 's' top: 't' top: 'u' }"
         + layer("last", "ReLU", "t")
     )
     with pytest.raises(UnsupportedLayers) as caught:
-        read(text)
+        read("name: 'n'" + text)
     assert caught.value.detail["layers"] == [
-        "p (PReLU)",
-        "e (Eltwise)",
-        "pool (Pooling: Pooling STOCHASTIC)",
-        "s (Scale: 2 bottoms)",
+        "p (Proposal)",
+        "l (LSTM)",
+        "pool (Pooling: Pooling FORK)",
+        "s (ReLU: 2 bottoms)",
         "two (ReLU: 2 tops)",
     ]
-    assert "p (PReLU), e (Eltwise)" in str(caught.value)
+    assert caught.value.detail["network"] == "n"
+    assert "p (Proposal), l (LSTM)" in str(caught.value)
     assert "Convolution" in caught.value.hint
 
 
 @pytest.mark.parametrize(
-    ("first", "second"),
-    [("param { name: 'w' } param { lr_mult: 2 }", "param { name: 'w' }"), ("", "")],
+    "kind",
+    [
+        "BatchReindex",
+        "CROP",
+        "DetectionOutput",
+        "Filter",
+        "Im2col",
+        "LSTM",
+        "MultiStageMeanfield",
+        "PriorBox",
+        "Proposal",
+        "Python",
+        "RNN",
+        "ROIPooling",
+        "Recurrent",
+    ],
 )
-def test_layers_that_share_weights_or_a_name_with_weights_are_unsupported(first, second):
-    other = "b" if first else "a"
-    text = ip("a", more=first) + ip(other, "data", second).replace(f"top: '{other}'", "top: 'z'")
-    with pytest.raises(UnsupportedLayers, match=r"shares the parameter 'w'|a second layer"):
+def test_layers_beyond_the_zoo_are_refused_by_name(kind):
+    with pytest.raises(UnsupportedLayers, match=rf"x \({kind}\)"):
+        read(layer("x", kind))
+
+
+def test_an_error_names_a_hundred_layers_and_its_detail_all():
+    with pytest.raises(UnsupportedLayers, match=r"99 \(Python\) and 20 more") as caught:
+        read("".join(layer(str(index), "Python") for index in range(120)))
+    assert len(caught.value.detail["layers"]) == 120
+
+
+def test_a_second_layer_of_a_name_with_weights_is_unsupported():
+    text = ip("a") + ip("a").replace("top: 'a'", "top: 'z'")
+    with pytest.raises(UnsupportedLayers, match="a second layer of this name"):
+        read(text)
+
+
+def test_layers_of_several_blobs_keep_their_order():
+    slice_ = "layer { name: 's' type: 'Slice' bottom: 'data' top: 'x' top: 'y' top: 'z' }"
+    net = read(slice_ + layer("c", "Eltwise", "z x") + layer("w", "Scale", "y c"))
+    assert net.layers[0].tops == ("x", "y", "z")
+    assert net.layers[1].bottoms == ("z", "x")
+    assert net.layers[2].bottoms == ("y", "c")
+
+
+def test_the_places_of_a_maximum_are_a_second_blob():
+    pool = (
+        "layer { name: 'p' type: 'Pooling' bottom: 'data' top: 'p' top: 'mask'"
+        " pooling_param { pool: %s kernel_size: 2 stride: 2 } }"
+    )
+    net = read(pool % "MAX" + layer("u", "Upsample", "p mask"))
+    assert net.layers[0].tops == ("p", "mask")
+    assert net.layers[1].bottoms == ("p", "mask")
+    with pytest.raises(MalformedPrototxt, match="only MAX has a second top"):
+        read(pool % "AVE")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (layer("e", "Eltwise"), "'e' has only 1 of 2 bottoms"),
+        (layer("a", "Axpy", "data data"), "'a' has only 2 of 3 bottoms"),
+        (
+            layer(
+                "c",
+                "Convolution",
+                "data data",
+                more="convolution_param { num_output: 1 kernel_size: 1 }",
+            ),
+            "'c' has 2 bottoms, 1 tops",
+        ),
+    ],
+)
+def test_layers_that_read_too_little_are_refused(text, reason):
+    with pytest.raises(MalformedPrototxt, match=reason):
+        read(text)
+
+
+def test_a_parameter_reads_nothing():
+    text = "layer { name: 'p' type: 'Parameter' top: 'p' parameter_param { shape { dim: 3 } } }"
+    net = read(text + layer("b", "Bias", "data p"))
+    assert net.layers[0].bottoms == ()
+    with pytest.raises(UnsupportedLayers, match="1 bottoms"):
+        read(text.replace("top", "bottom: 'data' top"))
+
+
+def test_what_reads_a_source_that_nothing_feeds_is_unsupported():
+    text = "layer { name: 'd' type: 'DummyData' top: 'zeros' }" + layer("c", "Concat", "data zeros")
+    with pytest.raises(UnsupportedLayers, match=r"c \(Concat: it reads 'zeros', which only"):
         read(text)
 
 
@@ -207,13 +288,114 @@ def test_the_probabilities_of_a_training_description_take_a_free_name():
     assert net.layers[-1].tops == ("prob_",)
 
 
-def test_a_loss_beside_a_softmax_or_another_loss_is_dropped():
-    head = DATA % "image_data_param { new_height: 5 new_width: 4 is_color: false }"
-    net = read(ip("ip") + LOSS + layer("s", "Softmax", "ip"), head=head)
+IMAGES = DATA % "image_data_param { new_height: 5 new_width: 4 is_color: false }"
+
+
+def test_a_loss_beside_its_probabilities_or_another_loss_is_dropped():
+    net = read(ip("ip") + LOSS + layer("s", "Softmax", "ip"), head=IMAGES)
     assert net.inputs[0].shape == (1, 1, 5, 4)
     assert [each.name for each in net.layers] == ["ip", "s"]
-    twice = read(ip("ip") + LOSS + LOSS.replace("top: 'loss'", "top: 'l'"), head=head)
-    assert [each.name for each in twice.layers] == ["ip"]
+    twice = read(ip("ip") + LOSS + LOSS.replace("top: 'loss'", "top: 'l'"), head=IMAGES)
+    assert [each.type for each in twice.layers] == ["InnerProduct", "Softmax"]
+
+
+def test_a_loss_of_many_labels_becomes_a_sigmoid():
+    loss = LOSS.replace("SoftmaxWithLoss", "SigmoidCrossEntropyLoss")
+    assert read(ip("ip") + loss, head=IMAGES).layers[-1].type == "Sigmoid"
+
+
+def test_every_loss_of_equal_weight_is_an_output():
+    text = ip("a") + ip("b") + loss_of("a") + loss_of("b")
+    net = read(text, head=IMAGES)
+    assert [(each.bottoms, each.tops) for each in net.layers[2:]] == [
+        (("a",), ("prob",)),
+        (("b",), ("prob_",)),
+    ]
+
+
+def loss_of(bottom, more=""):
+    return layer(f"loss_{bottom}", "SoftmaxWithLoss", f"{bottom} label", more=more)
+
+
+def test_branches_that_only_help_to_train_are_dropped_with_all_that_leads_to_them():
+    helping = relu("h1", "body", "h1") + ip("h2", "h1") + relu("h3", "h2", "h2")
+    text = relu("body") + helping + loss_of("h2", "loss_weight: 0.3") + ip("ip", "body") + LOSS
+    net = read(text, head=IMAGES)
+    assert [each.name for each in net.layers] == ["body", "ip", "loss"]
+    assert set(net.dropped) >= {"loss_h2 (SoftmaxWithLoss)", "h1 (ReLU)", "h3 (ReLU)"}
+
+
+def test_what_only_labels_lead_to_is_dropped_and_told():
+    text = (
+        ip("ip")
+        + "layer { name: 's' type: 'Slice' bottom: 'label' top: 'l1' top: 'l2' }"
+        + "layer { name: 'c' type: 'Split' bottom: 'l1' top: 'l3' }"
+        + layer("e", "Eltwise", "l3 ip")
+        + LOSS
+    )
+    net = read(text, head=IMAGES)
+    assert [each.name for each in net.layers] == ["ip", "loss"]
+    assert {"s (Slice)", "c (Split)", "e (Eltwise)"} <= set(net.dropped)
+
+
+def test_silence_leaves_what_it_reads_an_output():
+    net = read(ip("ip") + "layer { name: 's' type: 'Silence' bottom: 'ip' }")
+    assert [each.name for each in net.layers] == ["ip"]
+
+
+@pytest.mark.parametrize(
+    ("source", "shape"),
+    [
+        ("type: 'MemoryData' memory_data_param { channels: 2 height: 3 width: 4 }", (1, 2, 3, 4)),
+        ("type: 'DummyData' dummy_data_param { shape { dim: [7, 2, 3, 4] } }", (7, 2, 3, 4)),
+        ("type: 'Python' transform_param { crop_size: 3 }", (1, 3, 3, 3)),
+        (
+            "type: 'AnnotatedData' transform_param { resize_param { height: 3 width: 4 } }",
+            (1, 3, 3, 4),
+        ),
+        ("type: 'Data' transform_param { crop_size: 3 force_gray: true }", (1, 1, 3, 3)),
+    ],
+)
+def test_sources_of_any_kind_tell_the_shape_of_the_input(source, shape):
+    head = f"layer {{ name: 'd' top: 'data' top: 'label' {source} }}"
+    assert read(ip("ip") + LOSS, head=head).inputs == (Input(blob="data", shape=shape),)
+
+
+def test_a_source_of_the_training_phase_serves_where_there_is_no_other():
+    head = (
+        "layer { name: 'd' type: 'Data' top: 'data' top: 'label' include { phase: TRAIN }"
+        " transform_param { crop_size: 3 } }"
+    )
+    assert read(ip("ip") + LOSS, head=head).inputs[0].shape == (1, 3, 3, 3)
+
+
+FILTERS = "num_output: 4 kernel_size: 1"
+
+
+@pytest.mark.parametrize(
+    ("first", "blob", "channels"),
+    [
+        (
+            "Convolution' convolution_param { num_output: 4 kernel_size: 1 group: 2 }",
+            (4, 3, 1, 1),
+            6,
+        ),
+        (
+            "ConvolutionDepthwise' convolution_param { num_output: 4 kernel_size: 1 }",
+            (4, 1, 1, 1),
+            4,
+        ),
+        ("InnerProduct' inner_product_param { num_output: 4 }", (4, 50), 2),
+        ("InnerProduct' inner_product_param { num_output: 4 transpose: true }", (50, 4), 2),
+        ("InnerProduct' inner_product_param { num_output: 4 }", (4,), 3),
+        ("PReLU'", (7,), 3),
+    ],
+)
+def test_the_first_weights_tell_the_channels_of_the_input(first, blob, channels):
+    head = DATA % "transform_param { crop_size: 5 }"
+    text = head + f"layer {{ name: 'f' bottom: 'data' top: 'f' type: '{first} }}"
+    net = read_net(text, name="train_val.prototxt", blobs={"f": (np.zeros(blob),)})
+    assert net.inputs[0].shape == (1, channels, 5, 5)
 
 
 def test_a_training_description_without_a_size_is_refused():
@@ -233,6 +415,17 @@ def test_a_binary_file_is_no_prototxt(tmp_path):
     path.write_bytes(b"na\0me")
     with pytest.raises(MalformedPrototxt, match="byte 2: the file is binary"):
         read_text(path)
+
+
+def test_more_layers_than_any_network_has_are_refused(monkeypatch):
+    monkeypatch.setattr(reading, "MOST_LAYERS", 2)
+    with pytest.raises(TooLarge, match="3 layers, more than 2"):
+        read(relu("a") + relu("b"))
+
+
+def test_blobs_that_only_a_layer_below_writes_are_refused():
+    with pytest.raises(MalformedPrototxt, match="'a' reads the blob 'b', which no layer above it"):
+        read(layer("a", "Eltwise", "data b") + relu("b", "a"))
 
 
 def test_a_file_longer_than_any_network_is_refused(tmp_path, monkeypatch):

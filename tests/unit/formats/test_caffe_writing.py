@@ -1,9 +1,11 @@
+import dataclasses
 import typing
 
 import cv2
 import numpy as np
 import pytest
 
+from zoo.formats.caffe import net as caffe
 from zoo.formats.caffe.caffemodel import read_blobs, read_mean
 from zoo.formats.caffe.matching import expected_slots
 from zoo.formats.caffe.net import (
@@ -21,11 +23,46 @@ from zoo.formats.caffe.net import (
     Pooling,
     ReLU,
     Scale,
+    Shared,
     Softmax,
 )
 from zoo.formats.caffe.reading import read_net
-from zoo.formats.caffe.table import TABLE
-from zoo.formats.caffe.writing import FIELDS, write_caffemodel, write_mean, write_prototxt
+from zoo.formats.caffe.table import BOTTOMS, TABLE
+from zoo.formats.caffe.writing import write_caffemodel, write_mean, write_prototxt
+from zoo.formats.caffe.writing_fields import FIELDS
+
+# Parameters that have no defaults, by kind; all others are made of theirs.
+REQUIRED = {
+    caffe.Clip: {"least": -1.0, "most": 2.0},
+    caffe.Convolution: {"num_output": 4, "kernel": (3, 3)},
+    caffe.Deconvolution: {"num_output": 4, "kernel": (3, 3)},
+    caffe.Embed: {"num_output": 2, "input_dim": 5},
+    caffe.InnerProduct: {"num_output": 2},
+    caffe.Parameter: {"shape": (2, 3)},
+    caffe.Permute: {"order": (0, 2, 3, 1)},
+    caffe.Pooling: {"method": "MAX", "kernel": (3, 3)},
+    caffe.Reshape: {"dims": (0, -1, 2)},
+    caffe.SPP: {"pyramid_height": 2},
+    caffe.Tile: {"tiles": 2},
+}
+# Values that are not the default, by the type of the default.
+OTHERS = {bool: lambda old: not old, float: lambda old: old + 2.5, int: lambda old: old + 1}
+
+
+def make(kind, *, is_default):
+    """Parameters of a kind: with its defaults, or with every number and flag changed."""
+    made = kind(**REQUIRED.get(kind, {}))
+    if is_default:
+        return made
+    old = {field.name: getattr(made, field.name) for field in dataclasses.fields(made)}
+    new = {key: OTHERS[type(value)](value) for key, value in old.items() if type(value) in OTHERS}
+    return dataclasses.replace(made, **new)
+
+
+KINDS = sorted(typing.get_args(Parameters), key=lambda kind: kind.__name__)
+SPECIAL = {Convolution, Pooling, Dropout, LRN, caffe.Interp}  # what they exclude stands in EVERY
+EVERY_KIND = [make(kind, is_default=True) for kind in KINDS]
+EVERY_KIND += [make(kind, is_default=False) for kind in KINDS if kind not in SPECIAL]
 
 
 def test_every_kind_of_layer_is_read_and_written():
@@ -34,42 +71,50 @@ def test_every_kind_of_layer_is_read_and_written():
     assert set(TABLE) == {kind.__name__ for kind in kinds}
 
 
-@pytest.mark.parametrize(
-    "parameters",
-    [
-        BatchNorm(),
-        BatchNorm(eps=1e-3, moving_average_fraction=0.9),
-        Concat(),
-        Concat(axis=2),
-        Convolution(num_output=4, kernel=(3, 3)),
-        Convolution(
-            num_output=4,
-            kernel=(3, 1),
-            stride=(1, 2),
-            pad=(1, 0),
-            dilation=(1, 2),
-            group=2,
-            has_bias=False,
-        ),
-        Dropout(ratio=0.25),
-        Flatten(),
-        Flatten(axis=2, end_axis=3),
-        InnerProduct(num_output=2),
-        InnerProduct(num_output=2, axis=2, is_transposed=True, has_bias=False),
-        LRN(),
-        LRN(is_within_channel=True, local_size=3, alpha=5e-5, beta=0.5, k=2.0),
-        Pooling(method="AVE", is_global=True),
-        Pooling(method="MAX", kernel=(3, 2), stride=(2, 2), pad=(1, 1), has_ceil=False),
-        ReLU(),
-        ReLU(negative_slope=0.1),
-        Scale(),
-        Scale(axis=2, has_bias=True),
-        Softmax(axis=-1),
-    ],
-)
+EVERY = [
+    *EVERY_KIND,
+    BatchNorm(eps=1e-3, moving_average_fraction=0.9, has_statistics=False, has_affine=True),
+    Concat(axis=2),
+    Convolution(
+        num_output=4,
+        kernel=(3, 1),
+        stride=(1, 2),
+        pad=(1, 0),
+        dilation=(1, 2),
+        group=2,
+        has_bias=False,
+    ),
+    Convolution(num_output=4, kernel=(3, 3), is_depthwise=True),
+    Dropout(ratio=0.25),
+    Flatten(axis=2, end_axis=3),
+    InnerProduct(num_output=2, axis=2, is_transposed=True, has_bias=False),
+    LRN(is_within_channel=True, local_size=3, alpha=5e-5, beta=0.5, k=2.0),
+    Pooling(method="AVE", is_global=True),
+    Pooling(method="MAX", kernel=(3, 2), stride=(2, 2), pad=(1, 1), has_ceil=False),
+    Pooling(method="STOCHASTIC", kernel=(2, 2)),
+    ReLU(negative_slope=0.1),
+    Scale(axis=2, num_axes=-1, has_bias=True),
+    Softmax(axis=-1),
+    caffe.ArgMax(axis=1, top_k=2),
+    caffe.Eltwise(operation="PROD"),
+    caffe.Interp(size=(3, 4)),
+]
+
+
+@pytest.mark.parametrize("parameters", EVERY)
 def test_a_written_network_is_read_back_equal(parameters):
-    layer = Layer(name='a "b"\\\n', bottoms=("in",), tops=("out",), parameters=parameters)
-    net = Net(name="n", inputs=(Input(blob="in", shape=(1, 4, 9, 9)),), layers=(layer,))
+    inputs = [f"in{index}" for index in range(BOTTOMS.get(type(parameters), (1, 1))[0])]
+    layer = Layer(name='a "b"\\\n', bottoms=tuple(inputs), tops=("out",), parameters=parameters)
+    given = tuple(Input(blob=blob, shape=(1, 4, 9, 9)) for blob in inputs or ["in"])
+    net = Net(name="n", inputs=given, layers=(layer,))
+    assert read_net(write_prototxt(net), name="deploy.prototxt") == net
+
+
+def test_shared_blobs_are_written_and_read_back_equal():
+    owner = Layer(name="a", bottoms=("in",), tops=("a",), parameters=InnerProduct(num_output=4))
+    shares = (Shared(index=1, owner="a", owner_index=1, is_permissive=True),)
+    other = Layer(name="b", bottoms=("a",), tops=("b",), parameters=owner.parameters, shares=shares)
+    net = Net(name="n", inputs=(Input(blob="in", shape=(1, 4)),), layers=(owner, other))
     assert read_net(write_prototxt(net), name="deploy.prototxt") == net
 
 

@@ -2,7 +2,8 @@ import h5py
 import numpy as np
 import pytest
 
-from zoo.errors import MalformedCheckpoint
+from zoo.errors import MalformedCheckpoint, UnknownFormat
+from zoo.formats.caffe import hdf5
 from zoo.formats.caffe.caffemodel import read_blobs
 
 
@@ -95,3 +96,45 @@ def test_a_cut_snapshot_is_refused(snapshot, tmp_path):
     path.write_bytes(path.read_bytes()[:3000])
     with pytest.raises(MalformedCheckpoint, match="cannot be read as HDF5"):
         read_blobs(path)
+
+
+def test_packed_blobs_are_read_where_they_are_not_far_larger_than_the_file(snapshot):
+    file, read = snapshot
+    numbers = np.random.default_rng(0).normal(size=1000).astype(np.float32)
+    options = {"compression": "gzip", "shuffle": True, "fletcher32": True}
+    file.create_dataset("data/conv/0", data=numbers, **options)
+    assert np.array_equal(read()["conv"][0], numbers)
+
+
+def test_a_chunk_larger_than_the_file_is_refused(snapshot):
+    file, read = snapshot
+    sizes = {"shape": (1,), "maxshape": (None,), "chunks": (2**28,)}
+    file.create_dataset("data/conv/0", dtype="f4", **sizes)
+    with pytest.raises(MalformedCheckpoint, match="larger than the file") as caught:
+        read()
+    assert "h5repack" in caught.value.hint
+
+
+def test_filters_that_hdf5_would_have_to_load_are_refused(snapshot):
+    file, read = snapshot
+    file.create_dataset("data/conv/0", data=np.zeros(9, np.float32), compression="lzf")
+    with pytest.raises(MalformedCheckpoint, match="packed in an unknown way"):
+        read()
+
+
+def test_more_members_than_a_network_has_are_refused(snapshot, monkeypatch):
+    file, read = snapshot
+    monkeypatch.setattr(hdf5, "MOST_MEMBERS", 4)
+    file["data/conv/0"] = np.float32([1])
+    file["data/ip/0"] = np.float32([1])
+    file["data/ip/1"] = np.float32([1])
+    with pytest.raises(MalformedCheckpoint, match="more than 4 groups and blobs"):
+        read()
+
+
+def test_the_state_of_a_solver_is_called_by_its_name(snapshot):
+    file, read = snapshot
+    file["iter"] = 5000
+    file["history/0"] = np.float32([1])
+    with pytest.raises(UnknownFormat, match="the state of a solver"):
+        read()

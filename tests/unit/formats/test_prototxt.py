@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zoo.errors import MalformedPrototxt
+from zoo.formats.caffe import prototxt
 from zoo.formats.caffe.prototxt import parse_prototxt
 
 
@@ -133,3 +134,27 @@ def test_values_of_the_wrong_kind_are_refused(text, ask, reason):
     with pytest.raises(MalformedPrototxt, match=reason) as caught:
         ask(parse("\n" + text))
     assert caught.value.detail["line"] == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a: 1 " * 9, "a: [1, 2, 3, 4, 5, 6, 7, 8, 9]", "a {} " * 9, "a: 'b' 'c' 'd' 'e' 'f' 'g'"],
+)
+def test_more_values_than_any_network_has_are_refused(text, monkeypatch):
+    monkeypatch.setattr(prototxt, "MOST_VALUES", 5)
+    with pytest.raises(MalformedPrototxt, match="more than 5 values"):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["a: '{0}", 'a: "{0}', "#{0}", "a: 1 {0}", "a: '{0}' b: \"{0}\" #{0}"]
+)
+@pytest.mark.parametrize("part", ["x", " ", "\\\\", "\\'"])
+def test_long_runs_are_read_or_refused_as_short_ones_are(text, part):
+    found = []
+    for count in (3, 30_000):
+        try:
+            found.append(len(parse(text.format(part * count)).fields))
+        except MalformedPrototxt as error:
+            found.append(str(error)[:40].split("xxx")[0])
+    assert found[0] == found[1]

@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zoo.errors import MalformedCheckpoint
-from zoo.formats import wire
-from zoo.formats.wire import Message
+from zoo.formats.wire import BYTES, Message
 
 
 def message(octets):
@@ -97,7 +96,39 @@ def test_a_field_of_another_wire_type_is_refused(proto):
         message(octets).child(only(octets))
 
 
-def test_a_message_of_endless_fields_is_refused(monkeypatch):
-    monkeypatch.setattr(wire, "MOST_FIELDS", 3)
-    with pytest.raises(MalformedCheckpoint, match="more than 3 fields"):
-        list(message(b"\x08\x01" * 4).fields())
+def test_a_run_that_begins_another_field_after_many_steps_ends_there(proto):
+    octets = (b"\x2d" + proto.floats(1)) * 1000 + b"\x35" + proto.floats(2)
+    fields = list(message(octets).fields())
+    assert [(each.number, each.start) for each in fields] == [(5, 1), (6, 5001)]
+    assert message(octets).numbers(fields[0], "<f4").size == 1000
+
+
+def test_a_run_that_fills_its_message_ends_with_it(proto):
+    octets = proto.field(1, (b"\x2d" + proto.floats(1)) * 300) + b"\x2d" + proto.floats(2)
+    outer = message(octets)
+    inner = outer.child(next(iter(outer.fields())))
+    assert [inner.numbers(each, "<f4").size for each in inner.fields()] == [300]
+
+
+def test_all_messages_of_a_file_share_one_allowance_of_fields(proto):
+    octets = proto.field(1, b"\x08\x01\x10\x01") * 3
+    walked = Message(memoryview(octets), name="net.caffemodel", most_fields=8)
+    seen = []
+
+    def walk(message):
+        for field in message.fields():
+            seen.append(field.offset)
+            if field.wire == BYTES:
+                walk(message.child(field))
+
+    with pytest.raises(MalformedCheckpoint, match="more than 8 fields in one file") as caught:
+        walk(walked)
+    assert seen == [0, 2, 4, 6, 8, 10, 12, 14]
+    assert caught.value.detail["offset"] == 16
+
+
+def test_runs_take_more_of_the_allowance_than_single_fields(proto):
+    octets = (b"\x2d" + proto.floats(1)) * 6 + b"\x08\x01"
+    with pytest.raises(MalformedCheckpoint, match="more than 8 fields"):
+        list(Message(memoryview(octets), name="net.caffemodel", most_fields=8).fields())
+    assert len(list(message(octets).fields())) == 2

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from zoo.domain.preprocessing import Preprocessing
 from zoo.errors import Unsupported
@@ -14,6 +15,7 @@ from zoo.networks.classifier import (
     takes_any_size,
     with_probabilities,
 )
+from zoo.networks.tracing import trace_network
 
 INPUT = 'name: "n" input: "data" input_shape { dim: 1 dim: 3 dim: 6 dim: 6 }'
 CONV = """layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
@@ -87,3 +89,38 @@ def test_several_inputs_are_no_classifier(build):
     )
     with pytest.raises(Unsupported, match=r"2 inputs \(data, more\)"):
         with_probabilities(network)
+
+
+class Told(nn.Module):
+    """A convolution, what is to be tested, then a pooled row."""
+
+    def __init__(self, compute, shape=()):
+        super().__init__()
+        self.conv, self.compute = nn.Conv2d(3, 4, 3), compute
+        self.kept = nn.Parameter(torch.rand(shape))
+
+    def forward(self, x):
+        return self.compute(self, self.conv(x)).mean([2, 3])
+
+
+@pytest.mark.parametrize(
+    ("compute", "shape", "expected"),
+    [
+        (lambda _, x: torch.cat([x, x * 2], 1), (), True),
+        (lambda self, x: x * self.kept, (4, 1, 1), True),
+        (lambda self, x: x + self.kept, (4, 4, 4), False),
+        (lambda _, x: x.reshape(-1, 2, 8, 4), (), False),
+        (lambda _, x: x.transpose(2, 3), (), False),
+    ],
+    ids=["joined", "a-number-a-channel", "positions", "reshaped", "turned"],
+)
+def test_functions_and_tensors_bound_to_a_size_keep_a_network_to_it(compute, shape, expected):
+    network = trace_network(Told(compute, shape), shape=(3, 6, 6))
+    assert takes_any_size(network) is expected
+
+
+def test_a_map_pooled_to_a_settled_size_may_be_flattened_whatever_the_picture():
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(2), nn.Flatten())
+    network = trace_network(nn.Sequential(module, nn.Linear(16, 5)), shape=(3, 6, 6))
+    assert takes_any_size(network)
+    assert output_shape(network, 1, 3, 31, 17) == (1, 5)

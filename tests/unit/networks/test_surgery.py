@@ -2,11 +2,13 @@
 
 import pytest
 import torch
+from torch import nn
 
 from zoo.errors import NoHead, Unsupported
 from zoo.networks.blobs import run_blobs
 from zoo.networks.build import weights_of
 from zoo.networks.surgery import cut_at_codes, find_head, get_head, replace_head
+from zoo.networks.tracing import trace_network
 
 INPUT = 'name: "n" input: "data" input_shape { dim: 1 dim: 3 dim: 6 dim: 6 }'
 
@@ -168,3 +170,52 @@ def test_a_layer_that_is_not_there_is_refused(build):
 def test_a_body_that_has_the_name_of_a_new_layer_is_refused(build):
     with pytest.raises(Unsupported, match="'head' cannot be added"):
         replace_head(build(BODY + dense("head", "conv", 4) + dense("fc", "head", 2)), classes=2)
+
+
+class Branches(nn.Module):
+    """Two branches that meet in functions, then what is to be tested, then a classifier."""
+
+    def __init__(self, last):
+        super().__init__()
+        self.left, self.right = nn.Conv2d(3, 4, 3), nn.Conv2d(3, 4, 3)
+        self.last = last
+        self.fc = nn.Linear(4, 5)
+
+    def forward(self, x):
+        met = torch.relu(self.left(x)) + torch.relu(self.right(x)) * 2
+        return self.fc(self.last(met.mean([2, 3])))
+
+
+@pytest.mark.parametrize(
+    ("last", "is_rectified", "gets_relu"),
+    [
+        (nn.Identity(), True, False),
+        (nn.ReLU6(), True, False),
+        (nn.Linear(4, 4), False, True),
+        (nn.BatchNorm1d(4), False, True),
+        (nn.LayerNorm(4), False, False),
+        (nn.Hardswish(), False, False),
+        (nn.GELU(), False, False),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, nn.Module) else str(value),
+)
+def test_only_bare_sums_of_a_weighted_layer_are_rectified(last, is_rectified, gets_relu):
+    network = trace_network(Branches(last), shape=(3, 6, 6))
+    assert find_head(network).is_rectified is is_rectified
+    codes = cut_at_codes(network)
+    assert ("codes_relu" in dict(codes.named_modules())) is gets_relu
+    assert codes(torch.rand(2, 3, 6, 6)).shape == (2, 4)
+
+
+def test_a_head_is_found_behind_functions_that_mix_no_classes():
+    class Ended(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 5, 1)
+
+        def forward(self, x):
+            return torch.squeeze(self.conv(x).mean([2, 3], keepdim=True), dim=(2, 3))
+
+    network = trace_network(Ended(), shape=(3, 6, 6))
+    assert find_head(network).layer == "conv"
+    assert replace_head(network, classes=2)(torch.rand(2, 3, 6, 6)).shape == (2, 2)

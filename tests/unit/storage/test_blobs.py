@@ -2,10 +2,13 @@
 
 import fcntl
 import hashlib
+import os
 
+import numpy as np
 import pytest
 
 from zoo.errors import BlobNotFound, DigestMismatch, StorageFull
+from zoo.storage import local
 from zoo.storage.blobs import chunks_of
 from zoo.storage.local import LocalBlobs
 from zoo.storage.memory import MemoryBlobs
@@ -29,6 +32,26 @@ def test_what_was_put_is_read_back(blobs):
     with blobs.open(DIGEST) as file:
         assert b"".join(chunks_of(file, size_bytes=4)) == DATA
     assert blobs.local_path(DIGEST).read_bytes() == DATA
+
+
+def test_views_of_any_form_are_kept_as_their_bytes(blobs):
+    numbers = np.arange(6, dtype=np.float32)
+    views = [memoryview(DATA), numbers.reshape(2, 3).data, numbers[:0].data, numbers[4:].data]
+    blob = blobs.put(views)
+    with blobs.open(blob.digest) as file:
+        assert file.read() == DATA + numbers.tobytes() + numbers[4:].tobytes()
+
+
+def test_a_view_may_be_used_again_for_the_next_chunk(blobs, monkeypatch):
+    monkeypatch.setattr(local, "FEWEST_BESIDE", 1)
+    buffer = bytearray(1)
+
+    def chunks():
+        for octet in DATA:
+            buffer[0] = octet
+            yield memoryview(buffer)
+
+    assert blobs.put(chunks()).digest == DIGEST
 
 
 def test_keeping_twice_is_keeping_once(blobs):
@@ -89,6 +112,35 @@ def test_a_full_disk_is_said_and_nothing_is_kept(tmp_path, error):
 
     with pytest.raises(StorageFull, match="No room"):
         blobs.put(chunks())
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_large_pieces_are_hashed_in_the_order_they_are_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(local, "PIECE", 1000)
+    monkeypatch.setattr(local, "FEWEST_BESIDE", 500)
+    monkeypatch.setattr(local, "SYNCED_BYTES", 3000)
+    data = np.random.default_rng(0).bytes(20_123)
+    blobs = LocalBlobs(tmp_path)
+    blob = blobs.put([data[:7], data[7:4321], data[4321:]])
+    assert blob.digest == hashlib.sha256(data).hexdigest()
+    assert blob.size_bytes == len(data)
+    assert blobs.local_path(blob.digest).read_bytes() == data
+
+
+def test_a_disk_that_fails_while_writing_goes_on_is_told_and_nothing_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(local, "SYNCED_BYTES", 1)
+    real = os.fsync
+    failed = []
+
+    def fail_once(descriptor):
+        if not failed:
+            failed.append(True)
+            raise OSError(5, "Input/output error")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fail_once)
+    with pytest.raises(OSError, match="Input/output"):
+        LocalBlobs(tmp_path).put([DATA, DATA])
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 

@@ -5,12 +5,22 @@ layer that works in place may write a name again.
 """
 
 from collections import Counter
+from dataclasses import replace
 
 from zoo.errors import MalformedPrototxt, Unsupported, UnsupportedLayers
-from zoo.formats.caffe.matching import ROWS, parameter_prefix
-from zoo.formats.caffe.net import Concat, Input, Layer, Net, Parameters, Softmax
-from zoo.formats.caffe.states import DATA_TYPES, DROPPED_TYPES
-from zoo.formats.caffe.table import TABLE, read_softmax
+from zoo.formats.caffe.feeding import (
+    PROBABILITIES,
+    find_losses,
+    find_source,
+    picture_shape,
+    prune,
+)
+from zoo.formats.caffe.matching import parameter_prefix
+from zoo.formats.caffe.net import Blobs, Input, Layer, Net, Parameters
+from zoo.formats.caffe.sharing import Owners
+from zoo.formats.caffe.slots import blob_names
+from zoo.formats.caffe.states import is_measure, is_source
+from zoo.formats.caffe.table import READERS, TABLE, check_arity
 from zoo.formats.caffe.tree import Message
 
 TRAINING_FIELDS = (
@@ -25,6 +35,7 @@ TRAINING_FIELDS = (
     "propagate_down",
     "weight_decay",
 )
+MOST_TOLD = 100  # layers in one message; the detail has all
 
 
 class Assembly:
@@ -37,31 +48,26 @@ class Assembly:
         self.dropped: list[str] = []
         self.unknown: list[str] = []
         self.unsupported: list[str] = []
-        self.written: set[str] = set()  # blobs, under the names the file uses
+        self.written: dict[str, str] = {}  # blobs by the file's names, and the layer that wrote
         self.copies: dict[str, str] = {}  # a Split's tops, and what they copy
         self.copied: set[str] = set()
+        self.unfed: set[str] = set()  # what only training gives: labels, losses
         self.prefixes: Counter[str] = Counter()
-        self.shared: set[str] = set()
-        self.loss: Message | None = None
+        self.owners = Owners()
+        self.is_training = False
+        self.heads: list[Message] = []
+        self.helpers: list[Message] = []
+        self.ends: set[str] = set()  # layers that only a helping loss reads
 
-    def add_training_input(self, kept: list[Message]) -> None:
+    def add_training_input(
+        self, kept: list[Message], layers: list[Message], blobs: Blobs | None
+    ) -> None:
         """Take the data layer of a training description as the input, at its crop's size."""
-        for layer in kept:
-            if layer.text("type") in DATA_TYPES and layer.texts("top"):
-                self._add_input(layer.texts("top")[0], _data_shape(layer), layer)
-                losses = [loss for loss in kept if loss.text("type") == "SoftmaxWithLoss"]
-                has_softmax = any(other.text("type") == "Softmax" for other in kept)
-                if len(losses) == 1 and not has_softmax:
-                    self.loss = losses[0]
-                return
-
-    def find_shared(self, kept: list[Message]) -> None:
-        """Note which parameters' names stand in several layers: those share one blob."""
-        specs = [spec for layer in kept for spec in layer.messages("param")]
-        for spec in specs:
-            spec.skip("lr_mult", "decay_mult", "share_mode")
-        counts = Counter(spec.text("name") for spec in specs)
-        self.shared = {name for name, count in counts.items() if name and count > 1}
+        source = find_source(kept, layers)
+        if source:
+            self.is_training = True
+            self._add_input(source.texts("top")[0], picture_shape(source, kept, blobs), source)
+            self.heads, self.helpers = find_losses(kept)
 
     def add(self, layer: Message) -> None:
         """Add one layer, or note why it is left out."""
@@ -71,26 +77,29 @@ class Assembly:
             self._add_inputs(layer)
         elif kind == "Split":
             self._add_copies(layer)
-        elif layer is self.loss:
+        elif any(layer is head for head in self.heads):
             layer.skip("top")  # The loss itself, in whose place stand the probabilities.
-            self._add_layer(layer, read_softmax(layer), tops=[self._free_blob("prob")])
-        elif kind in DROPPED_TYPES:
-            self.dropped.append(title)
-        elif kind not in TABLE:
-            self.unsupported.append(title)
-            self.written.update(layer.texts("top"))
+            bottoms = layer.texts("bottom")[:1]  # It reads labels too.
+            top = self._free_blob("prob")
+            self._add_layer(layer, PROBABILITIES[kind](layer), bottoms, [top])
+        elif is_source(layer) or is_measure(layer):
+            self._drop(layer, title)
         else:
             self._add_known(layer, kind)
 
     def finish(self, name: str, unknown: list[str]) -> Net:
         """Give the network, or the one error that names everything in it that is unsupported."""
         if self.unsupported:
+            more = len(self.unsupported) - MOST_TOLD
+            told = ", ".join(self.unsupported[:MOST_TOLD]) + (f" and {more} more" * (more > 0))
             raise UnsupportedLayers(
-                f"{self.file}: the zoo cannot run these layers: {', '.join(self.unsupported)}.",
+                f"{self.file}: the zoo cannot run these layers: {told}.",
                 hint="Known layer types: " + ", ".join(sorted(TABLE)) + ".",
                 layers=self.unsupported,
+                network=name,
             )
-        if not self.inputs or not self.layers:
+        kept, pruned = prune(self.layers, self.ends) if self.ends else (self.layers, [])
+        if not self.inputs or not kept:
             part = "layer that predicts" if self.inputs else "input"
             raise MalformedPrototxt(
                 f"{self.file} describes no {part}.",
@@ -100,48 +109,59 @@ class Assembly:
         return Net(
             name=name,
             inputs=tuple(self.inputs),
-            layers=tuple(self.layers),
-            dropped=tuple(self.dropped),
+            layers=tuple(kept),
+            dropped=(*self.dropped, *(f"{layer.name} ({layer.type})" for layer in pruned)),
             unknown=tuple(dict.fromkeys(unknown)),
         )
 
     def _add_known(self, layer: Message, kind: str) -> None:
-        tops = layer.texts("top")
+        bottoms, tops = layer.texts("bottom"), layer.texts("top")
+        unfed = [bottom for bottom in bottoms if bottom in self.unfed]
         try:
-            parameters = TABLE[kind](layer)
-            self._check_arity(layer, parameters, tops)
+            if unfed and self.is_training:
+                self._drop(layer, f"{_name(layer)} ({kind})")
+                return
+            if unfed:
+                raise Unsupported(f"it reads {unfed[0]!r}, which only training gives")  # noqa: TRY301  # told with all others
+            if kind not in READERS:
+                raise Unsupported  # noqa: TRY301  # likewise
+            parameters = READERS[kind](layer)
+            check_arity(layer, parameters)
+            self._add_layer(layer, parameters, bottoms, tops)
         except Unsupported as error:
-            self.unsupported.append(f"{_name(layer)} ({kind}: {error})")
-            self.written.update(tops)
-            return
-        self._add_layer(layer, parameters, tops)
+            reason = f": {error}" if kind in READERS or unfed else ""
+            self.unsupported.append(f"{_name(layer)} ({kind}{reason})")
+            self.written |= dict.fromkeys(tops, _name(layer))
 
-    def _check_arity(self, layer: Message, parameters: Parameters, tops: list[str]) -> None:
-        bottoms = layer.texts("bottom")
-        if not bottoms or not tops:
-            missing = "bottom" if tops else "top"
-            raise layer.refuse(f"layer {_name(layer)!r} has no {missing}")
-        if len(bottoms) > 1 and not isinstance(parameters, Concat):
-            raise Unsupported(f"{len(bottoms)} bottoms")
-        if len(tops) > 1:
-            raise Unsupported(f"{len(tops)} tops")
-        for spec in layer.messages("param"):
-            if spec.text("name") in self.shared:
-                raise Unsupported(f"shares the parameter {spec.text('name')!r}")
-
-    def _add_layer(self, layer: Message, parameters: Parameters, tops: list[str]) -> None:
-        bottoms = layer.texts("bottom")
-        if isinstance(parameters, Softmax):
-            bottoms = bottoms[:1]  # SoftmaxWithLoss reads labels too.
-        resolved = tuple(self._resolve(layer, bottom) for bottom in bottoms)
+    def _add_layer(
+        self, layer: Message, parameters: Parameters, bottoms: list[str], tops: list[str]
+    ) -> None:
+        resolved = [self._resolve(layer, bottom) for bottom in bottoms]
+        name = self._unique_name(layer)
+        made = Layer(name=name, bottoms=tuple(resolved), tops=tuple(tops), parameters=parameters)
+        shares = self.owners.find_shares(layer, made)
+        made = replace(made, shares=shares)
+        self._check_name(layer, made)
         for index, top in enumerate(tops):
-            self._write(layer, top, is_in_place=index < len(bottoms) and bottoms[index] == top)
-        name = self._unique_name(layer, parameters)
-        self.layers.append(
-            Layer(name=name, bottoms=resolved, tops=tuple(tops), parameters=parameters)
-        )
+            is_in_place = index < len(bottoms) and bottoms[index] == top
+            self._write(layer, top, name, is_in_place=is_in_place)
+        self.layers += self._parted(made)
         layer.skip(*TRAINING_FIELDS)
         self.unknown += [f"{name}.{field}" for field in layer.unasked()]
+
+    def _parted(self, layer: Layer) -> list[Layer]:
+        """Part a convolution of several blobs into one each, all with the first one's weights."""
+        is_several = len(layer.tops) > 1 and len(layer.tops) == len(layer.bottoms)
+        if not is_several:
+            return [layer]
+        owned = self.owners.of(layer)
+        parts = [replace(layer, bottoms=layer.bottoms[:1], tops=layer.tops[:1])]
+        for bottom, top in zip(layer.bottoms[1:], layer.tops[1:], strict=True):
+            name = self._numbered(layer.name)
+            self.written[top] = name
+            part = replace(layer, name=name, bottoms=(bottom,), tops=(top,), shares=owned)
+            parts.append(part)
+        return parts
 
     def _resolve(self, layer: Message, bottom: str) -> str:
         if bottom not in self.written:
@@ -150,7 +170,7 @@ class Assembly:
             )
         return self.copies.get(bottom, bottom)
 
-    def _write(self, layer: Message, blob: str, *, is_in_place: bool) -> None:
+    def _write(self, layer: Message, blob: str, name: str, *, is_in_place: bool) -> None:
         if blob in self.written and not is_in_place:
             raise layer.refuse(
                 f"layer {_name(layer)!r} writes the blob {blob!r}, which a layer above it writes"
@@ -160,25 +180,39 @@ class Assembly:
                 f"layer {_name(layer)!r} overwrites the blob {blob!r}, which a Split has copied"
             )
         self.copies.pop(blob, None)
-        self.written.add(blob)
+        self.written[blob] = name
 
-    def _unique_name(self, layer: Message, parameters: Parameters) -> str:
-        """Keep names apart: a repeated one without weights is numbered, as they need not match."""
+    def _unique_name(self, layer: Message) -> str:
+        """Keep names apart: a repeated one is numbered."""
         name = _name(layer)
         prefix = parameter_prefix(name)
-        self.prefixes[prefix] += 1
-        if self.prefixes[prefix] == 1:
-            return name
-        if type(parameters) in ROWS:
-            kind = type(parameters).__name__
-            self.unsupported.append(f"{name} ({kind}: a second layer of this name)")
-            return name
-        number = self.prefixes[prefix]
+        if self.prefixes[prefix]:
+            return self._numbered(name)
+        self.prefixes[prefix] = 1
+        return name
+
+    def _numbered(self, name: str) -> str:
+        prefix = parameter_prefix(name)
+        number = self.prefixes[prefix] + 1
         while parameter_prefix(f"{name}_{number}") in self.prefixes:
             number += 1
         self.prefixes[prefix] = number  # So that no number is tried twice.
         self.prefixes[parameter_prefix(f"{name}_{number}")] += 1
         return f"{name}_{number}"
+
+    def _check_name(self, layer: Message, made: Layer) -> None:
+        """Refuse weights under a repeated name: the file's go to the first layer of that name."""
+        is_repeated = made.name != _name(layer)
+        own = set(range(len(blob_names(made)))) - {shared.index for shared in made.shares}
+        if is_repeated and own:
+            raise Unsupported("a second layer of this name, for which the file has no weights")
+
+    def _drop(self, layer: Message, title: str) -> None:
+        """Leave a layer out; what it writes is not there at prediction."""
+        self.dropped.append(title)
+        if any(layer is helper for helper in self.helpers):
+            self.ends |= {self.written.get(bottom, "") for bottom in layer.texts("bottom")[:1]}
+        self.unfed.update(top for top in layer.texts("top") if top not in self.written)
 
     def _add_inputs(self, layer: Message) -> None:
         shapes = [
@@ -197,14 +231,17 @@ class Assembly:
     def _add_input(self, blob: str, shape: tuple[int, ...], layer: Message) -> None:
         if not shape or min(shape) < 1:
             raise layer.refuse(f"Input {blob!r} has the shape {shape}; sizes are at least 1")
-        self._write(layer, blob, is_in_place=False)
+        self._write(layer, blob, "", is_in_place=False)
         self.inputs.append(Input(blob=blob, shape=shape))
 
     def _add_copies(self, layer: Message) -> None:
         for bottom in layer.texts("bottom")[:1]:
+            if bottom in self.unfed:
+                self.unfed.update(layer.texts("top"))
+                break
             source = self._resolve(layer, bottom)
             for top in layer.texts("top"):
-                self._write(layer, top, is_in_place=False)
+                self._write(layer, top, self.written[bottom], is_in_place=False)
                 self.copies[top] = source
                 self.copied.add(source)
         self.dropped.append(f"{_name(layer)} (Split)")
@@ -217,22 +254,3 @@ class Assembly:
 
 def _name(layer: Message) -> str:
     return layer.text("name") or next(iter(layer.texts("top")), "")
-
-
-def _data_shape(layer: Message) -> tuple[int, ...]:
-    """Read the size of the pictures a data layer gives: its crop, or what it resizes to."""
-    transform, resize = layer.message("transform_param"), layer.message("image_data_param")
-    crop = transform.integer("crop_size", 0)
-    height = crop or resize.integer("new_height", 0)
-    width = crop or resize.integer("new_width", 0)
-    if not height or not width:
-        raise MalformedPrototxt(
-            f"{layer.name}, line {layer.line}: no Input layer is there, and the data layer"
-            f" {_name(layer)!r} does not tell the size of its pictures.",
-            hint="Write a deploy.prototxt with an Input layer, or give the data layer a crop_size.",
-            file=layer.name,
-            line=layer.line,
-        )
-    is_gray = transform.flag("force_gray", default=False)
-    is_gray = is_gray or not resize.flag("is_color", default=True)
-    return 1, 1 if is_gray else 3, height, width

@@ -6,7 +6,7 @@ files leave ``data`` empty.
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -19,7 +19,9 @@ READ = {*LEGACY_AXES, DATA, SHAPE, DOUBLE_DATA, RAW_TYPE, RAW_DATA}
 
 RAW_DTYPES = {0: "<f8", 1: "<f4", 2: "<f2"}
 MOST_AXES = 32  # kMaxBlobAxes in Caffe
-MOST_PIECES = 2**16  # of one blob's numbers; writers make one
+MOST_PIECES = 2**12  # of one blob's numbers; writers make one
+
+NOTHING = np.empty(0, np.float32)
 
 Fields = Mapping[int, Sequence[Field]]
 
@@ -44,19 +46,18 @@ def _shape(blob: Message, fields: Fields) -> tuple[int, ...]:
     if not fields.keys().isdisjoint(LEGACY_AXES):
         return tuple(_number(blob, fields, axis, absent=0) for axis in LEGACY_AXES)
     dims: list[int] = []
-    for field in fields.get(SHAPE, ()):
-        dims += _dims(blob.child(field))
+    for piece in fields.get(SHAPE, ()):
+        for dim in _dims(blob.child(piece)):
+            dims.append(dim)
+            if len(dims) > MOST_AXES:
+                raise blob.refuse(piece.offset, f"a blob has more than {MOST_AXES} axes")
     return tuple(dims)
 
 
-def _dims(shape: Message) -> list[int]:
-    dims: list[int] = []
+def _dims(shape: Message) -> Iterator[int]:
     for field in shape.fields():
-        for dim in shape.varints(field) if field.number == 1 else ():
-            dims.append(dim)
-            if len(dims) > MOST_AXES:
-                raise shape.refuse(field.offset, f"a blob has more than {MOST_AXES} axes")
-    return dims
+        if field.number == 1:
+            yield from shape.varints(field)
 
 
 def _number(blob: Message, fields: Fields, number: int, *, absent: int) -> int:
@@ -68,31 +69,21 @@ def _number(blob: Message, fields: Fields, number: int, *, absent: int) -> int:
 
 def _data(blob: Message, fields: Fields) -> Array:
     """Take the doubles if there are any, else the floats, else the raw bytes."""
-    for number, read in ((DOUBLE_DATA, _doubles), (DATA, _floats)):
-        data = _joined(blob, fields, number, read)
+    for number, dtype in ((DOUBLE_DATA, "<f8"), (DATA, "<f4")):
+        pieces = [blob.numbers(field, dtype) for field in fields.get(number, ())]
+        data = pieces[0] if len(pieces) == 1 else np.concatenate(pieces or [NOTHING])
         if data.size:
             return data
     return _raw(blob, fields)
 
 
 def _raw(blob: Message, fields: Fields) -> Array:
-    octets = _joined(blob, fields, RAW_DATA, _octets)
     kind = _number(blob, fields, RAW_TYPE, absent=1)
     if kind not in RAW_DTYPES:
         raise blob.refuse(blob.start, f"a blob's raw numbers have type {kind}, not floating point")
-    dtype = np.dtype(RAW_DTYPES[kind])
-    if octets.size % dtype.itemsize:
-        raise blob.refuse(blob.start, f"{octets.size} raw bytes are no whole count of {dtype}")
-    return octets.view(dtype)
-
-
-def _joined(
-    blob: Message, fields: Fields, number: int, read: Callable[[Message, Field], Array]
-) -> Array:
-    pieces = [read(blob, field) for field in fields.get(number, ())]
-    if not pieces:
-        return np.empty(0, np.uint8)
-    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+    for field in fields.get(RAW_DATA, ())[-1:]:  # It cannot repeat: the last one counts.
+        return blob.numbers(field, RAW_DTYPES[kind])
+    return NOTHING
 
 
 def _shaped(blob: Message, data: Array, shape: tuple[int, ...]) -> Array:
@@ -101,15 +92,3 @@ def _shaped(blob: Message, data: Array, shape: tuple[int, ...]) -> Array:
     if math.prod(shape) != data.size:
         raise blob.refuse(blob.start, f"a blob of shape {shape} holds {data.size} numbers")
     return data.reshape(shape)
-
-
-def _octets(blob: Message, field: Field) -> Array:
-    return blob.numbers(field, "u1")
-
-
-def _floats(blob: Message, field: Field) -> Array:
-    return blob.numbers(field, "<f4")
-
-
-def _doubles(blob: Message, field: Field) -> Array:
-    return blob.numbers(field, "<f8")

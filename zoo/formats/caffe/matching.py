@@ -1,23 +1,22 @@
 """Caffe's blobs to the weights of a network by layer name, and back, with every shape checked.
 
 A weights file and its prototxt disagree on layers: the file holds the training net. What the
-network lacks is ignored and told; what the file lacks, or what does not fit, is an error.
+network lacks is ignored and told; what the file lacks, or what does not fit, is an error. Blobs
+that layers share are the weights of the one that owns them, and of no other.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from zoo.domain.weights import Array, Weights
-from zoo.errors import WeightsMismatch
-from zoo.formats.caffe.net import BatchNorm, Blobs, Convolution, InnerProduct, Layer, Net, Scale
-from zoo.formats.caffe.shapes import Shape, canonical_axis, infer_shapes
-
-Floats = NDArray[np.float32]
+from zoo.errors import MalformedPrototxt, WeightsMismatch
+from zoo.formats.caffe.axes import Shape, describe
+from zoo.formats.caffe.net import Blobs, Layer, Net, Shared
+from zoo.formats.caffe.shapes import infer_shapes
+from zoo.formats.caffe.slots import ROWS, Floats, blob_names, weight_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +33,10 @@ class Slot:
 
     name: str
     shape: Shape
+    is_shared: bool = False  # another layer's; the file may have it or not
+
+
+Slots = Mapping[str, tuple[Slot, ...]]
 
 
 def parameter_prefix(layer_name: str) -> str:
@@ -46,16 +49,24 @@ def to_weights(net: Net, blobs: Blobs) -> tuple[Weights, Matching]:
 
     Convolution weights are (out, in/group, kh, kw); InnerProduct weights (out, in), transposed
     ones too; BatchNorm gives ``running_mean`` and ``running_var`` divided by the stored factor.
+    What is float32 already and as it should be is not copied: the arrays may be views of the file,
+    read-only and not aligned.
 
     Raises:
         WeightsMismatch: blobs are missing or misshapen; every one of them is named.
+        MalformedPrototxt: layers share blobs that cannot be one array.
     """
     slots = expected_slots(net)
     _check_fit(slots, blobs)
     weights: dict[str, Array] = {}
     for layer in net.layers:
-        if layer.name in slots:
-            arrays = _as_floats(blobs[layer.name], slots[layer.name])
+        expected = slots.get(layer.name, ())
+        arrays = {
+            slot.name: _as_floats(blob, slot.shape)
+            for slot, blob in _paired(expected, blobs.get(layer.name, ()))
+            if not slot.is_shared
+        }
+        if arrays:
             named = ROWS[type(layer.parameters)].named(layer.parameters, arrays)
             prefix = parameter_prefix(layer.name)
             weights |= {f"{prefix}.{key}": value for key, value in named.items()}
@@ -66,42 +77,117 @@ def to_weights(net: Net, blobs: Blobs) -> tuple[Weights, Matching]:
 def to_blobs(net: Net, weights: Weights) -> Blobs:
     """Give the weights back as Caffe's blobs by layer name; the inverse of ``to_weights``.
 
+    Layers that share blobs get them too, as Caffe writes them.
+
     Raises:
         WeightsMismatch: weights are missing or misshapen; every one of them is named.
+        MalformedPrototxt: layers share blobs that cannot be one array.
     """
     slots = expected_slots(net)
+    by_layer: dict[str, dict[str, Floats]] = {}
+    for key, value in weights.items():
+        prefix, _, name = key.rpartition(".")
+        by_layer.setdefault(prefix, {})[name] = np.asarray(value, dtype=np.float32)
     blobs: dict[str, tuple[Array, ...]] = {}
     for layer in net.layers:
         if layer.name in slots:
-            start = parameter_prefix(layer.name) + "."
-            named = {
-                key.removeprefix(start): np.asarray(value, dtype=np.float32)
-                for key, value in weights.items()
-                if key.startswith(start)
-            }
-            blobs[layer.name] = ROWS[type(layer.parameters)].listed(layer.parameters, named)
+            named = by_layer.get(parameter_prefix(layer.name), {})
+            arrays = dict(ROWS[type(layer.parameters)].listed(layer.parameters, named))
+            arrays |= _borrowed(layer, slots, blobs)
+            listed = [arrays[slot.name] for slot in slots[layer.name] if slot.name in arrays]
+            blobs[layer.name] = tuple(listed)
     _check_fit(slots, blobs)
     return blobs
 
 
-def expected_slots(net: Net) -> Mapping[str, tuple[Slot, ...]]:
-    """Tell which blobs each layer with weights expects, in blob order."""
+def shared_weights(net: Net) -> Mapping[str, str]:
+    """Tell which weights are another's: ``b.weight`` is ``a.weight``, as state dicts name them.
+
+    Where shapes differ, which PERMISSIVE sharing allows, the numbers are the same in their order.
+    """
+    layers = {layer.name: layer for layer in net.layers}
+    pairs = {}
+    for layer in net.layers:
+        for shared in layer.shares:
+            mine = _state_name(layer, shared.index)
+            theirs = _state_name(layers[shared.owner], shared.owner_index)
+            if mine and theirs:
+                pairs[mine] = theirs
+    return pairs
+
+
+def expected_slots(net: Net) -> Slots:
+    """Tell which blobs each layer with weights expects, in blob order.
+
+    Raises:
+        MalformedPrototxt: sizes cannot be, or layers share blobs that cannot be one array.
+    """
     shapes = infer_shapes(net)
-    return {
-        layer.name: ROWS[type(layer.parameters)].slots(
-            layer, layer.parameters, shapes[layer.name].bottoms[0]
+    slots: dict[str, tuple[Slot, ...]] = {}
+    for layer in net.layers:
+        names = blob_names(layer)
+        if names:
+            row = ROWS[type(layer.parameters)]
+            sizes = row.shapes(layer, layer.parameters, shapes[layer.name].bottoms)
+            borrowed = {shared.index for shared in layer.shares}
+            slots[layer.name] = tuple(
+                Slot(name=name, shape=size, is_shared=index in borrowed)
+                for index, (name, size) in enumerate(zip(names, sizes, strict=False))
+            )
+    for layer in net.layers:
+        for shared in layer.shares:
+            _check_shared(layer, shared, slots)
+    return slots
+
+
+def _check_shared(layer: Layer, shared: Shared, slots: Slots) -> None:
+    mine, theirs = slots.get(layer.name, ()), slots.get(shared.owner, ())
+    if shared.index >= len(mine) or shared.owner_index >= len(theirs):
+        raise MalformedPrototxt(
+            f"{describe(layer)}: its blob {shared.index} is to be blob {shared.owner_index} of"
+            f" {shared.owner!r}, and they are not both there.",
+            hint="Name no more `param` than a layer has blobs.",
+            layer=layer.name,
         )
-        for layer in net.layers
-        if type(layer.parameters) in ROWS
-    }
+    expected, found = theirs[shared.owner_index].shape, mine[shared.index].shape
+    is_one = math.prod(expected) == math.prod(found) if shared.is_permissive else expected == found
+    if not is_one:
+        raise MalformedPrototxt(
+            f"{describe(layer)}: its blob {shared.index} of shape {found} cannot be blob"
+            f" {shared.owner_index} of {shared.owner!r}, of shape {expected}.",
+            hint="STRICT sharing needs equal shapes, PERMISSIVE equal counts.",
+            layer=layer.name,
+        )
 
 
-def _check_fit(slots: Mapping[str, tuple[Slot, ...]], blobs: Blobs) -> None:
-    missing = [name for name in slots if not blobs.get(name)]
+def _state_name(layer: Layer, index: int) -> str:
+    names = blob_names(layer)
+    name = weight_name(layer, names[index]) if index < len(names) else ""
+    return f"{parameter_prefix(layer.name)}.{name}" if name else ""
+
+
+def _borrowed(layer: Layer, slots: Slots, blobs: Blobs) -> dict[str, Floats]:
+    """Take from the owners, which stand above, what this layer shares with them."""
+    borrowed: dict[str, Floats] = {}
+    for shared in layer.shares:
+        slot, owned = slots[layer.name][shared.index], blobs.get(shared.owner, ())
+        if shared.owner_index < len(owned):
+            array = np.asarray(owned[shared.owner_index], dtype=np.float32)
+            is_whole = array.size == math.prod(slot.shape)
+            borrowed[slot.name] = array.reshape(slot.shape) if is_whole else array
+    return borrowed
+
+
+def _check_fit(slots: Slots, blobs: Blobs) -> None:
+    missing = [
+        name
+        for name, expected in slots.items()
+        if not blobs.get(name) and not all(slot.is_shared for slot in expected)
+    ]
     misfits = [
         misfit
         for name, expected in slots.items()
-        if name not in missing
+        if blobs.get(name)
         for misfit in _misfits(name, expected, blobs[name])
     ]
     reasons = list(misfits)
@@ -116,15 +202,25 @@ def _check_fit(slots: Mapping[str, tuple[Slot, ...]], blobs: Blobs) -> None:
 
 
 def _misfits(name: str, expected: tuple[Slot, ...], found: tuple[Array, ...]) -> list[str]:
-    if len(found) != len(expected):
+    pairs = _paired(expected, found)
+    if not pairs:
         names = ", ".join(slot.name for slot in expected)
         counts = f"expects {len(expected)} blobs ({names}), the file has {len(found)}"
         return [f"layer {name!r} {counts}"]
     return [
         f"layer {name!r}, blob {index} ({slot.name}): expected {slot.shape}, found {blob.shape}"
-        for index, (slot, blob) in enumerate(zip(expected, found, strict=True))
+        for index, (slot, blob) in enumerate(pairs)
         if not _is_fitting(blob.shape, slot.shape)
     ]
+
+
+def _paired(expected: tuple[Slot, ...], found: tuple[Array, ...]) -> list[tuple[Slot, Array]]:
+    """Pair blobs with their places: all of them, or only those the layer owns, as in HDF5 files."""
+    own = tuple(slot for slot in expected if not slot.is_shared)
+    for slots in (expected, own):
+        if len(slots) == len(found):
+            return list(zip(slots, found, strict=True))
+    return []
 
 
 def _is_fitting(found: Shape, expected: Shape) -> bool:
@@ -135,97 +231,7 @@ def _is_fitting(found: Shape, expected: Shape) -> bool:
     return found[extra:] == expected and set(found[:extra]) <= {1}
 
 
-def _as_floats(blobs: tuple[Array, ...], slots: tuple[Slot, ...]) -> list[Floats]:
-    """Copy the blobs out of the file's memory map, aligned and in the expected shape."""
-    with np.errstate(over="ignore"):  # A double beyond float32 becomes inf, as in Caffe.
-        return [
-            np.array(blob, dtype=np.float32, order="C").reshape(slot.shape)
-            for blob, slot in zip(blobs, slots, strict=True)
-        ]
-
-
-def _convolution_slots(_layer: Layer, parameters: Convolution, bottom: Shape) -> tuple[Slot, ...]:
-    inputs = bottom[1] // parameters.group
-    weight = Slot(name="weight", shape=(parameters.num_output, inputs, *parameters.kernel))
-    return _with_bias(weight, parameters.num_output, has_bias=parameters.has_bias)
-
-
-def _inner_product_slots(layer: Layer, parameters: InnerProduct, bottom: Shape) -> tuple[Slot, ...]:
-    inputs = math.prod(bottom[canonical_axis(layer, parameters.axis, bottom) :])
-    shape = (parameters.num_output, inputs)
-    weight = Slot(name="weight", shape=shape[::-1] if parameters.is_transposed else shape)
-    return _with_bias(weight, parameters.num_output, has_bias=parameters.has_bias)
-
-
-def _scale_slots(layer: Layer, parameters: Scale, bottom: Shape) -> tuple[Slot, ...]:
-    channels = bottom[canonical_axis(layer, parameters.axis, bottom)]
-    weight = Slot(name="weight", shape=(channels,))
-    return _with_bias(weight, channels, has_bias=parameters.has_bias)
-
-
-def _batch_norm_slots(_layer: Layer, _parameters: BatchNorm, bottom: Shape) -> tuple[Slot, ...]:
-    channels = bottom[1] if len(bottom) > 1 else 1
-    return (
-        Slot(name="mean", shape=(channels,)),
-        Slot(name="variance", shape=(channels,)),
-        Slot(name="factor", shape=(1,)),
-    )
-
-
-def _with_bias(weight: Slot, channels: int, *, has_bias: bool) -> tuple[Slot, ...]:
-    bias = Slot(name="bias", shape=(channels,))
-    return (weight, bias) if has_bias else (weight,)
-
-
-def _named(_parameters: object, blobs: list[Floats]) -> dict[str, Floats]:
-    return dict(zip(("weight", "bias"), blobs, strict=False))
-
-
-def _inner_product_named(parameters: InnerProduct, blobs: list[Floats]) -> dict[str, Floats]:
-    if parameters.is_transposed:
-        blobs = [np.ascontiguousarray(blobs[0].T), *blobs[1:]]
-    return _named(parameters, blobs)
-
-
-def _batch_norm_named(_parameters: BatchNorm, blobs: list[Floats]) -> dict[str, Floats]:
-    """Divide the running sums by their factor; a factor of 0 means nothing was summed yet."""
-    mean, variance, (factor,) = blobs
-    with np.errstate(all="ignore"):  # Numbers that are no statistics stay what they are.
-        scale = np.float32(0 if factor == 0 else 1 / np.float64(factor))
-        return {"running_mean": mean * scale, "running_var": variance * scale}
-
-
-def _listed(_parameters: object, named: Mapping[str, Floats]) -> tuple[Array, ...]:
-    return tuple(named[key] for key in ("weight", "bias") if key in named)
-
-
-def _inner_product_listed(
-    parameters: InnerProduct, named: Mapping[str, Floats]
-) -> tuple[Array, ...]:
-    listed = _listed(parameters, named)
-    return (listed[0].T, *listed[1:]) if listed and parameters.is_transposed else listed
-
-
-def _batch_norm_listed(_parameters: BatchNorm, named: Mapping[str, Floats]) -> tuple[Array, ...]:
-    statistics = tuple(named[key] for key in ("running_mean", "running_var") if key in named)
-    return (*statistics, np.ones(1, np.float32)) if statistics else ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """What a kind of layer expects of the file, and how that is called in a state dict."""
-
-    # Each takes the parameters of the row's key; a mapping cannot say so, hence Any.
-    slots: Callable[[Layer, Any, Shape], tuple[Slot, ...]]
-    named: Callable[[Any, list[Floats]], dict[str, Floats]] = _named
-    listed: Callable[[Any, Mapping[str, Floats]], tuple[Array, ...]] = _listed
-
-
-ROWS: dict[type, Row] = {
-    BatchNorm: Row(slots=_batch_norm_slots, named=_batch_norm_named, listed=_batch_norm_listed),
-    Convolution: Row(slots=_convolution_slots),
-    InnerProduct: Row(
-        slots=_inner_product_slots, named=_inner_product_named, listed=_inner_product_listed
-    ),
-    Scale: Row(slots=_scale_slots),
-}
+def _as_floats(blob: Array, shape: Shape) -> Floats:
+    """Give the blob as float32 in the expected shape, a view of it wherever that is enough."""
+    with np.errstate(over="ignore", invalid="ignore"):  # Too large becomes inf, as in Caffe.
+        return np.asarray(blob, dtype=np.float32, order="C").reshape(shape)

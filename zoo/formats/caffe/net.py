@@ -198,22 +198,26 @@ class BatchNorm:
     """(x - mean) / sqrt(var + eps) with stored statistics; no affine part of its own.
 
     With ``has_statistics`` false the statistics are those of the batch, as ``use_global_stats:
-    false`` asks even at prediction.
+    false`` asks even at prediction. With ``has_affine``, NVIDIA's ``scale_bias``, a scale and a
+    bias follow; never part of a network that is built: ``normalise`` makes a Scale of them.
     """
 
     eps: float = 1e-5
     moving_average_fraction: float = 0.999
     has_statistics: bool = True
+    has_affine: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BN:
     """SegNet's and PSPNet's: blobs scale and shift, or scale, shift, mean and variance.
 
-    Never part of a network that is built: ``normalise`` turns it into BatchNorm and Scale.
+    Never part of a network that is built: ``normalise`` turns it into BatchNorm and Scale, or,
+    where SegNet's ``bn_mode: INFERENCE`` says that the statistics are in them, into Scale alone.
     """
 
     eps: float = 1e-5
+    is_folded: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,8 +264,8 @@ class Softmax:
 class ArgMax:
     """The places of the ``top_k`` largest, as floats, and with ``has_values`` what they are.
 
-    Without an axis: of all of a picture, N x 1 x k, or N x 2 x k with the values. Along an axis:
-    the places, or the values alone.
+    Without an axis: of all of a picture, N x 1 x k, or N x 2 x k with the values; x 1 where the
+    bottom has four axes. Along an axis: the places, or the values alone.
     """
 
     has_values: bool = False
@@ -437,13 +441,35 @@ Parameters = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """One blob of a layer that is another layer's: the two are one array.
+
+    ``index`` counts the blobs of the layer that has this, ``owner_index`` those of the layer named
+    ``owner``, which stands above it and owns what it shares. ``matching.shared_weights`` tells the
+    same by the names of weights.
+    """
+
+    index: int
+    owner: str
+    owner_index: int
+    is_permissive: bool = False  # equal counts suffice; the owner's numbers take this shape
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """One layer: what it reads, writes and does. A top equal to a bottom is in place."""
+    """One layer: what it reads, writes and does. A top equal to a bottom is in place.
+
+    Names of blobs are variables: a bottom is the newest value written above. Weights are called
+    ``weight`` and ``bias``; of BatchNorm ``running_mean`` and ``running_var``; PReLU's slopes,
+    Normalize's scale and Parameter's blob are ``weight``. With two bottoms Scale has no weight, and
+    Bias nothing at all. Weights that ``shares`` names are not among a network's weights.
+    """
 
     name: str
     bottoms: tuple[str, ...]
     tops: tuple[str, ...]
     parameters: Parameters
+    shares: tuple[Shared, ...] = ()
 
     @property
     def type(self) -> str:

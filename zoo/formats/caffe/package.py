@@ -13,8 +13,8 @@ from typing import Any
 
 from zoo.errors import DigestMismatch, IncompletePackage, TooLarge
 from zoo.formats.caffe.caffemodel import refuse_other_formats
-from zoo.formats.caffe.frontmatter import read_front_matter
-from zoo.formats.caffe.labels import check_labels, read_labels
+from zoo.formats.frontmatter import read_front_matter
+from zoo.formats.labels import check_labels, read_labels
 
 WEIGHTS = (".caffemodel", ".caffemodel.h5")
 LABEL_FILES = ("labels.txt", "synset_words.txt", "synsets.txt")
@@ -36,7 +36,7 @@ class Package:
     """The files of a package by what they are for, and what the readme says."""
 
     title: str
-    prototxt: Member
+    prototxt: Member | None  # None where the weights came alone
     weights: Member
     readme: Member | None = None
     front_matter: Mapping[str, Any] = field(default_factory=dict)
@@ -54,7 +54,7 @@ def read_package(files: Mapping[str, Path]) -> Package:
     """Find out what each file of a package is; keys are relative paths with forward slashes.
 
     Raises:
-        IncompletePackage: the prototxt or the weights are missing, or there are several.
+        IncompletePackage: the weights are missing, or there are several, or several prototxt files.
         MalformedCard: the readme's front matter cannot be read.
         DigestMismatch: the weights are not those the readme announces.
         UnknownFormat: the weights are plainly something else.
@@ -106,10 +106,11 @@ def _find(members: list[Member], basename: str) -> Member | None:
     return min(found, key=lambda member: member.name.count("/"), default=None)
 
 
-def _choose_prototxt(members: list[Member]) -> Member:
+def _choose_prototxt(members: list[Member]) -> Member | None:
     """Take deploy.prototxt, else the only description of a network for prediction.
 
-    Packages that ship a training description alone are common enough to take that one last.
+    Packages that ship a training description alone are common enough to take that one last. Where
+    there is none at all, the weights may still hold the network they were trained in.
     """
     every = [member for member in members if member.name.endswith(".prototxt")]
     networks = [member for member in every if "solver" not in _basename(member)]
@@ -124,6 +125,8 @@ def _choose_prototxt(members: list[Member]) -> Member:
             return candidates[0]
         if candidates:
             break
+    if not networks:
+        return None
     raise _incomplete("a deploy.prototxt", networks, members)
 
 

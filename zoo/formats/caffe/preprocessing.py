@@ -5,6 +5,7 @@ mean image of the package; what networks of this shape were trained with, which 
 assumed. No path written in a prototxt is ever opened.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -20,12 +21,12 @@ from zoo.errors import (
     WeightsMismatch,
 )
 from zoo.formats.caffe.caffemodel import read_mean
-from zoo.formats.caffe.families import assume
+from zoo.formats.caffe.families import prepare_as_family
 from zoo.formats.caffe.net import Net
 from zoo.formats.caffe.package import Package
 from zoo.formats.caffe.reading import read_text
-from zoo.formats.caffe.statement import MEAN_TENSOR, read_statement
 from zoo.formats.caffe.training import Transformation, find_transformation
+from zoo.formats.statement import MEAN_TENSOR, read_given, read_statement
 
 Floats = NDArray[np.float32]
 
@@ -34,22 +35,32 @@ COMPLETE = {"resize", "resize_px", "channels", "scale"}  # a statement that leav
 MEANS = {"mean", "mean_tensor"}
 
 
-def find_preprocessing(package: Package, net: Net) -> tuple[Preprocessing, Floats | None]:
+def find_preprocessing(
+    package: Package, net: Net, *, given: Mapping[str, Any] | None = None
+) -> tuple[Preprocessing, Floats | None]:
     """Tell how pictures become the network's input, and give the mean image if there is one.
 
     The image is float32, channels x height x width, cropped to the input and in the units of
     ``Preprocessing.mean``; it belongs beside the weights as the tensor ``mean_tensor`` names.
 
+    ``given`` are fields stated at the import, which win over all others.
+
     Raises:
+        Invalid: a field that was given cannot be.
         Unsupported: the network does not read one picture of 1 or 3 channels.
         MalformedCard: the readme's statement cannot be.
         IncompletePackage: the readme wants a mean image, and none is there.
         WeightsMismatch: the mean image has other channels than the network.
     """
     channels, *sides = _picture_shape(net)
-    stated = _read_stated(package, channels)
+    wished = read_given(given or {}, channels=channels)
+    # A mean that was given replaces the image that the readme may want.
+    without = {"mean_tensor": None} if "mean" in wished else {}
+    stated = _read_stated(package, channels) | without | wished
     trained = _read_trained(package)
-    chosen = _assume(channels, *stated.get("crop_px", sides), order=stated.get("channels"))
+    chosen = _assume(
+        channels, *stated.get("crop_px", sides), name=net.name, order=stated.get("channels")
+    )
     if trained and package.train_val:
         chosen = _as_trained(chosen, trained, name=package.train_val.name)
     chosen = _as_stated(chosen, stated)
@@ -58,7 +69,9 @@ def find_preprocessing(package: Package, net: Net) -> tuple[Preprocessing, Float
         chosen, image = _with_image(chosen, image, is_size_stated="resize_px" in stated)
     _check_crop(package, chosen)
     source = stated.get("source") or _source(package, chosen, stated, trained)
-    return replace(chosen, source=source), image
+    if wished:
+        source = f"given at the import ({', '.join(wished)}); {source}"
+    return replace(chosen, source=source.rstrip("; ")), image
 
 
 def _picture_shape(net: Net) -> tuple[int, ...]:
@@ -89,12 +102,14 @@ def _read_trained(package: Package) -> Transformation | None:
     )
 
 
-def _assume(channels: int, height: int, width: int, *, order: Channels | None) -> Preprocessing:
-    """Assume the family's numbers; its mean belongs to colours, so it follows their order."""
-    chosen = assume(channels, height, width)
+def _assume(
+    channels: int, height: int, width: int, *, name: str, order: Channels | None
+) -> Preprocessing:
+    """Take the family's numbers; its mean belongs to colours, so it follows their order."""
+    chosen = prepare_as_family(channels, height, width, name=name)
     if order in {None, chosen.channels}:
         return chosen
-    return replace(chosen, channels=order, mean=chosen.mean[::-1])
+    return replace(chosen, channels=order, mean=chosen.mean[::-1], std=chosen.std[::-1])
 
 
 def _as_trained(chosen: Preprocessing, trained: Transformation, *, name: str) -> Preprocessing:
@@ -111,7 +126,8 @@ def _as_trained(chosen: Preprocessing, trained: Transformation, *, name: str) ->
     elif not trained.has_mean_file:
         raw = (0.0,) * count
     mean = tuple(value * trained.scale for value in raw)
-    chosen = replace(chosen, scale=trained.scale, mean=mean)
+    # A data layer has no divisor; the family's belongs to its own way of training.
+    chosen = replace(chosen, scale=trained.scale, mean=mean, std=(1.0,) * count)
     if trained.squash_px and trained.squash_px >= max(chosen.crop_px):
         chosen = replace(chosen, resize=Resize.SQUASH, resize_px=trained.squash_px)
     return chosen
@@ -185,8 +201,8 @@ def _source(
 ) -> str:
     """Say where the numbers come from, and which of them are only assumed."""
     parts = []
-    if stated and package.readme:
-        parts.append(f"{package.readme.name} ({', '.join(stated)})")
+    if "preprocessing" in package.front_matter and package.readme:
+        parts.append(f"{package.readme.name} ({', '.join(package.front_matter['preprocessing'])})")
     if trained and package.train_val:
         lost = trained.has_mean_file and not package.mean
         parts.append(package.train_val.name + (", whose mean image is not here" if lost else ""))

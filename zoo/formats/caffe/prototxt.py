@@ -6,17 +6,20 @@ published files do beside it: separators, lists, adjacent strings, braces withou
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from zoo.errors import MalformedPrototxt
 from zoo.formats.caffe.tree import Message, Word, refuse
 
 DEEPEST = 32  # messages in messages; Caffe's own nest five deep
 
+MOST_VALUES = 2**16  # fields and what stands in lists; the largest published file has some 25,000
+
+# Possessive, as the matcher would keep a stack of all places it could go back to.
 TOKEN = re.compile(
     r"""
-      (?P<space>(?:\s|\#[^\n]*)+)
-    | (?P<string>"(?:[^"\\\n]|\\[^\n])*"|'(?:[^'\\\n]|\\[^\n])*')
+      (?P<space>(?:\s++|\#[^\n]*+)++)
+    | (?P<string>"(?:[^"\\\n]++|\\[^\n])*+"|'(?:[^'\\\n]++|\\[^\n])*+')
     | (?P<word>[^\s\#{}<>\[\]:,;"']+)
     | (?P<mark>[{}<>\[\]:,;])
     """,
@@ -40,8 +43,7 @@ def parse_prototxt(text: str, *, name: str) -> Message:
     return root
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
+class _Token(NamedTuple):
     kind: str  # "string", "word", "mark", or "" at the end
     text: str
     line: int
@@ -52,6 +54,7 @@ class _Tokens:
 
     def __init__(self, tokens: Iterable[_Token], name: str) -> None:
         self.name = name
+        self.left = MOST_VALUES
         self._tokens = iter(tokens)
         self.next = next(self._tokens)
 
@@ -66,6 +69,12 @@ class _Tokens:
             self.take()
         return is_there
 
+    def spend(self) -> None:
+        """Count a value, of which no network has as many as there are allowed."""
+        self.left -= 1
+        if self.left < 0:
+            raise self.refuse(f"there are more than {MOST_VALUES} values")
+
     def refuse(self, reason: str) -> MalformedPrototxt:
         found = repr(self.next.text) if self.next.kind else "the end of the file"
         return refuse(self.name, self.next.line, f"{reason}, found {found}")
@@ -74,9 +83,11 @@ class _Tokens:
 def _tokenize(text: str, name: str) -> Iterator[_Token]:
     position, line = 0, 1
     while match := TOKEN.match(text, position):
-        if match.lastgroup != "space":
-            yield _Token(str(match.lastgroup), match[0], line)
-        line += match[0].count("\n")
+        kind, found = str(match.lastgroup), match[0]
+        if kind == "space":
+            line += found.count("\n")
+        else:
+            yield _Token(kind, found, line)
         position = match.end()
     if position < len(text):
         raise refuse(name, line, "a string does not end on its line")
@@ -110,6 +121,7 @@ def _read_field(tokens: _Tokens, message: Message, depth: int) -> None:
 
 
 def _read_value(tokens: _Tokens, file: str, key: str, depth: int) -> Word | Message:
+    tokens.spend()
     token = tokens.next
     if token.kind == "mark" and token.text in CLOSING:
         tokens.take()
@@ -122,6 +134,7 @@ def _read_value(tokens: _Tokens, file: str, key: str, depth: int) -> Word | Mess
         raise tokens.refuse(f"expected a value for {key!r}")
     parts = []
     while tokens.next.kind == "string":  # Adjacent strings are one, as in C.
+        tokens.spend()
         parts.append(_unquote(tokens.take().text))
     return Word("".join(parts), token.line)
 

@@ -4,12 +4,15 @@ from pathlib import Path
 
 from zoo.errors import MalformedPrototxt, TooLarge
 from zoo.formats.caffe.assembly import Assembly
-from zoo.formats.caffe.net import Net
+from zoo.formats.caffe.net import Blobs, Net
 from zoo.formats.caffe.prototxt import parse_prototxt
 from zoo.formats.caffe.states import is_kept
+from zoo.formats.caffe.tree import Message
 from zoo.formats.caffe.upgrade import upgrade
 
-LARGEST_TEXT = 4 * 2**20  # characters; the largest published prototxt has 440,000
+LARGEST_TEXT = 2 * 2**20  # characters; the largest published prototxt has 440,000
+
+MOST_LAYERS = 10_000  # the deepest published network has some 3,000
 
 
 def read_text(path: Path, *, name: str = "") -> str:
@@ -32,24 +35,33 @@ def read_text(path: Path, *, name: str = "") -> str:
     return content.decode("utf-8-sig", errors="replace")
 
 
-def read_net(text: str, *, name: str) -> Net:
-    """Read a prototxt of any generation but the first as a network for prediction.
+def read_net(text: str, *, name: str, blobs: Blobs | None = None) -> Net:
+    """Read a prototxt of any generation as a network for prediction.
 
     Layers of the TRAIN phase, sources, losses and measures are left out; ``Split`` becomes plain
     wiring; where only a training description is given, its data layer becomes the input and its
-    SoftmaxWithLoss the Softmax it contains. ``name`` is the file's name, for errors.
+    losses the probabilities they contain. ``name`` is the file's name, for errors; the channels of
+    a data layer are told by ``blobs``, its weights, where they are given.
 
     Raises:
         MalformedPrototxt: the text or the wiring is wrong; says at which line or layer.
         UnsupportedLayers: layers the zoo cannot run, all of them by name and type.
     """
     _check_length(len(text), name)
-    root = upgrade(parse_prototxt(text, name=name))
-    assembly = Assembly(name)
-    kept = [layer for layer in root.messages("layer") if is_kept(layer)]
+    return assemble(upgrade(parse_prototxt(text, name=name)), blobs=blobs)
+
+
+def assemble(root: Message, *, blobs: Blobs | None = None) -> Net:
+    """Put the network together that an upgraded tree describes; as ``read_net``."""
+    assembly = Assembly(root.name)
+    layers = root.messages("layer")
+    if len(layers) > MOST_LAYERS:
+        raise TooLarge(
+            f"{root.name} has {len(layers)} layers, more than {MOST_LAYERS}.", file=root.name
+        )
+    kept = [layer for layer in layers if is_kept(layer)]
     if not any(layer.text("type") == "Input" for layer in kept):
-        assembly.add_training_input(kept)
-    assembly.find_shared(kept)
+        assembly.add_training_input(kept, layers, blobs)
     for layer in kept:
         assembly.add(layer)
     unknown = [key for key, _ in root.fields if key not in root.asked]

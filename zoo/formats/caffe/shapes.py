@@ -1,7 +1,7 @@
 """The shape of every blob, by Caffe's rules, in plain arithmetic and before anything is allocated.
 
-Sources: ``compute_output_shape`` of ConvolutionLayer, ``Reshape`` of PoolingLayer and their
-siblings in BVLC/caffe; the largest blob is Caffe's own limit.
+Each rule follows ``Reshape`` of the layer in BVLC/caffe or in the fork the layer is of; the largest
+blob is Caffe's own limit.
 """
 
 import math
@@ -10,25 +10,87 @@ from dataclasses import dataclass
 from typing import Any
 
 from zoo.errors import MalformedPrototxt
+from zoo.formats.caffe import axes
 from zoo.formats.caffe.net import (
+    BN,
+    BNLL,
+    ELU,
     LRN,
+    MVN,
+    SPP,
+    AbsVal,
+    ArgMax,
+    Axpy,
     BatchNorm,
+    Bias,
+    Clip,
     Concat,
     Convolution,
+    Crop,
+    Deconvolution,
     Dropout,
+    Eltwise,
+    Embed,
+    Exp,
     Flatten,
     InnerProduct,
+    Interp,
     Layer,
+    Log,
     Net,
+    Normalize,
+    Parameter,
+    Permute,
     Pooling,
+    Power,
+    PReLU,
+    Reduction,
     ReLU,
+    Reshape,
     Scale,
+    ShuffleChannel,
+    Sigmoid,
+    Slice,
     Softmax,
+    Swish,
+    TanH,
+    Threshold,
+    Tile,
+    Upsample,
+)
+from zoo.formats.caffe.rules_arrangement import (
+    shape_along_axis,
+    shape_arg_max,
+    shape_axpy,
+    shape_broadcast,
+    shape_channels,
+    shape_concat,
+    shape_crop,
+    shape_eltwise,
+    shape_embed,
+    shape_flatten,
+    shape_inner_product,
+    shape_parameter,
+    shape_permute,
+    shape_reduction,
+    shape_reshape,
+    shape_same,
+    shape_slice,
+    shape_tile,
+)
+from zoo.formats.caffe.rules_windows import (
+    shape_convolution,
+    shape_deconvolution,
+    shape_interp,
+    shape_pooling,
+    shape_spp,
+    shape_upsample,
 )
 
 LARGEST_BLOB = 2**31 - 1  # elements; "blob size exceeds INT_MAX" in Caffe's Blob::Reshape
+MOST_AXES = 32  # kMaxBlobAxes in Caffe
 
-Shape = tuple[int, ...]
+Shape = axes.Shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,29 +118,26 @@ def infer_shapes(net: Net, batch: int = 1) -> Mapping[str, LayerShapes]:
     return shapes
 
 
-def canonical_axis(layer: Layer, axis: int, bottom: Shape) -> int:
-    """Count a negative axis from the end, as Caffe's CanonicalAxisIndex does."""
-    if not -len(bottom) <= axis < len(bottom):
-        raise _refusal(layer, f"axis {axis} does not exist in its bottom of shape {bottom}")
-    return axis % len(bottom)
-
-
 def _layer_shapes(layer: Layer, blobs: Mapping[str, Shape]) -> LayerShapes:
     for bottom in layer.bottoms:
         if bottom not in blobs:
-            raise _refusal(layer, f"it reads the blob {bottom!r}, which no layer above it writes")
-    if not layer.bottoms:
-        raise _refusal(layer, "it has no bottom")
+            raise axes.refusal(
+                layer, f"it reads the blob {bottom!r}, which no layer above it writes"
+            )
+    if not layer.bottoms and not isinstance(layer.parameters, Parameter):
+        raise axes.refusal(layer, "it has no bottom")
     bottoms = tuple(blobs[bottom] for bottom in layer.bottoms)
-    top = RULES[type(layer.parameters)](layer, layer.parameters, bottoms)
-    _check_sizes(top, _title(layer))
-    return LayerShapes(bottoms=bottoms, tops=(top,) * len(layer.tops))
+    tops = RULES[type(layer.parameters)](layer, layer.parameters, bottoms)
+    for top in tops:
+        _check_sizes(top, axes.describe(layer))
+    return LayerShapes(bottoms=bottoms, tops=tops)
 
 
 def _check_sizes(shape: Shape, owner: str) -> None:
-    if min(shape, default=1) < 1:
+    if min(shape, default=1) < 1 or len(shape) > MOST_AXES:
         raise MalformedPrototxt(
-            f"{owner}: its shape would be {shape}; every size must be at least 1.",
+            f"{owner}: its shape would be {shape}; every size must be at least 1, of"
+            f" {MOST_AXES} axes at most.",
             hint="The input is too small for this network, or a kernel, stride or pad is wrong.",
             shape=shape,
         )
@@ -90,125 +149,53 @@ def _check_sizes(shape: Shape, owner: str) -> None:
         )
 
 
-def _same(_layer: Layer, _parameters: object, bottoms: tuple[Shape, ...]) -> Shape:
-    return bottoms[0]
-
-
-def _along_axis(layer: Layer, parameters: Scale | Softmax, bottoms: tuple[Shape, ...]) -> Shape:
-    canonical_axis(layer, parameters.axis, bottoms[0])
-    return bottoms[0]
-
-
-def _convolution(layer: Layer, parameters: Convolution, bottoms: tuple[Shape, ...]) -> Shape:
-    number, channels, height, width = _four_axes(layer, bottoms[0])
-    if channels % parameters.group or parameters.num_output % parameters.group:
-        raise _refusal(
-            layer,
-            f"{channels} channels in and {parameters.num_output} out do not split"
-            f" into {parameters.group} groups",
-        )
-    sizes = [
-        (size + 2 * pad - (dilation * (kernel - 1) + 1)) // stride + 1
-        for size, pad, dilation, kernel, stride in zip(
-            (height, width),
-            parameters.pad,
-            parameters.dilation,
-            parameters.kernel,
-            parameters.stride,
-            strict=True,
-        )
-    ]
-    return number, parameters.num_output, *sizes
-
-
-def _pooling(layer: Layer, parameters: Pooling, bottoms: tuple[Shape, ...]) -> Shape:
-    number, channels, height, width = _four_axes(layer, bottoms[0])
-    if parameters.is_global:
-        return number, channels, 1, 1
-    sizes = [
-        _pooled_size(layer, size, *window, has_ceil=parameters.has_ceil)
-        for size, *window in zip(
-            (height, width), parameters.kernel, parameters.stride, parameters.pad, strict=True
-        )
-    ]
-    return number, channels, *sizes
-
-
-def _pooled_size(  # noqa: PLR0913  # the five numbers of Caffe's formula
-    layer: Layer, size: int, kernel: int, stride: int, pad: int, *, has_ceil: bool
-) -> int:
-    """Count the windows along one axis: rounded up, less one that lies in the padding alone."""
-    if pad >= kernel:
-        raise _refusal(layer, f"its pad {pad} is not smaller than its kernel {kernel}")
-    span = size + 2 * pad - kernel
-    pooled = (-(-span // stride) if has_ceil else span // stride) + 1
-    if pad > 0 and (pooled - 1) * stride >= size + pad:
-        pooled -= 1
-    if (pooled - 1) * stride >= size + pad:
-        # Caffe keeps this window and fills it with garbage; no other framework has it.
-        raise _refusal(
-            layer,
-            f"kernel {kernel} and stride {stride} leave an empty window at the edge of {size}",
-        )
-    return pooled
-
-
-def _inner_product(layer: Layer, parameters: InnerProduct, bottoms: tuple[Shape, ...]) -> Shape:
-    axis = canonical_axis(layer, parameters.axis, bottoms[0])
-    return *bottoms[0][:axis], parameters.num_output
-
-
-def _concat(layer: Layer, parameters: Concat, bottoms: tuple[Shape, ...]) -> Shape:
-    axis = canonical_axis(layer, parameters.axis, bottoms[0])
-    others = {(*shape[:axis], *shape[axis + 1 :]) for shape in bottoms}
-    if len(others) > 1 or len({len(shape) for shape in bottoms}) > 1:
-        raise _refusal(layer, f"its bottoms {list(bottoms)} differ beside axis {axis}")
-    total = sum(shape[axis] for shape in bottoms)
-    return *bottoms[0][:axis], total, *bottoms[0][axis + 1 :]
-
-
-def _flatten(layer: Layer, parameters: Flatten, bottoms: tuple[Shape, ...]) -> Shape:
-    start = canonical_axis(layer, parameters.axis, bottoms[0])
-    end = canonical_axis(layer, parameters.end_axis, bottoms[0])
-    if end < start:
-        raise _refusal(layer, f"its end_axis {end} lies before its axis {start}")
-    flat = math.prod(bottoms[0][start : end + 1])
-    return *bottoms[0][:start], flat, *bottoms[0][end + 1 :]
-
-
-def _four_axes(layer: Layer, bottom: Shape) -> Shape:
-    if len(bottom) != len("NCHW"):
-        raise _refusal(layer, f"its bottom has shape {bottom}, not number x channels x h x w")
-    return bottom
-
-
-def _lrn(layer: Layer, _parameters: LRN, bottoms: tuple[Shape, ...]) -> Shape:
-    return _four_axes(layer, bottoms[0])
-
-
-def _title(layer: Layer) -> str:
-    return f"Layer {layer.name!r} ({layer.type})"
-
-
-def _refusal(layer: Layer, reason: str) -> MalformedPrototxt:
-    return MalformedPrototxt(
-        f"{_title(layer)}: {reason}.",
-        hint="Compare this layer and the input's size with the publisher's prototxt.",
-        layer=layer.name,
-    )
+def _lrn(layer: Layer, _parameters: LRN, bottoms: tuple[Shape, ...]) -> tuple[Shape, ...]:
+    return (axes.four_axes(layer, bottoms[0]),)
 
 
 # The values take the parameters of their key; a mapping cannot say so, hence Any.
-RULES: dict[type, Callable[[Layer, Any, tuple[Shape, ...]], Shape]] = {
-    BatchNorm: _same,
-    Concat: _concat,
-    Convolution: _convolution,
-    Dropout: _same,
-    Flatten: _flatten,
-    InnerProduct: _inner_product,
+RULES: dict[type, Callable[[Layer, Any, tuple[Shape, ...]], tuple[Shape, ...]]] = {
+    AbsVal: shape_same,
+    ArgMax: shape_arg_max,
+    Axpy: shape_axpy,
+    BN: shape_channels,
+    BNLL: shape_same,
+    BatchNorm: shape_same,
+    Bias: shape_broadcast,
+    Clip: shape_same,
+    Concat: shape_concat,
+    Convolution: shape_convolution,
+    Crop: shape_crop,
+    Deconvolution: shape_deconvolution,
+    Dropout: shape_same,
+    ELU: shape_same,
+    Eltwise: shape_eltwise,
+    Embed: shape_embed,
+    Exp: shape_same,
+    Flatten: shape_flatten,
+    InnerProduct: shape_inner_product,
+    Interp: shape_interp,
     LRN: _lrn,
-    Pooling: _pooling,
-    ReLU: _same,
-    Scale: _along_axis,
-    Softmax: _along_axis,
+    Log: shape_same,
+    MVN: shape_channels,
+    Normalize: shape_channels,
+    PReLU: shape_channels,
+    Parameter: shape_parameter,
+    Permute: shape_permute,
+    Pooling: shape_pooling,
+    Power: shape_same,
+    ReLU: shape_same,
+    Reduction: shape_reduction,
+    Reshape: shape_reshape,
+    SPP: shape_spp,
+    Scale: shape_broadcast,
+    ShuffleChannel: shape_channels,
+    Sigmoid: shape_same,
+    Slice: shape_slice,
+    Softmax: shape_along_axis,
+    Swish: shape_same,
+    TanH: shape_same,
+    Threshold: shape_same,
+    Tile: shape_tile,
+    Upsample: shape_upsample,
 }

@@ -8,21 +8,22 @@ from zoo.formats.caffe.tree import Message
 
 PHASES = {0: "TRAIN", 1: "TEST"}
 
+# Sources that give pictures, in BVLC's Caffe and its forks; others are known by having no bottom.
 DATA_TYPES = frozenset(
-    {"Data", "DummyData", "HDF5Data", "ImageData", "MemoryData", "WindowData"},
-)
-LOSS_TYPES = frozenset(
     {
-        "ContrastiveLoss",
-        "EuclideanLoss",
-        "HingeLoss",
-        "InfogainLoss",
-        "MultinomialLogisticLoss",
-        "SigmoidCrossEntropyLoss",
-        "SoftmaxWithLoss",
-    }
+        "AnnotatedData",
+        "Data",
+        "DummyData",
+        "HDF5Data",
+        "ImageData",
+        "MemoryData",
+        "VideoData",
+        "WindowData",
+    },
 )
-DROPPED_TYPES = DATA_TYPES | LOSS_TYPES | {"Accuracy", "HDF5Output", "Silence"}
+FED_TYPES = frozenset({"Input", "Parameter"})  # no bottom, but part of the prediction
+# Losses and measures of Caffe and of its forks are called so at their end.
+MEASURES = ("Accuracy", "DetectionEvaluate", "HDF5Output", "Loss", "Silence")
 
 
 def is_kept(layer: Message) -> bool:
@@ -37,6 +38,19 @@ def is_kept(layer: Message) -> bool:
     if includes:
         return any(map(_is_met, includes))
     return not any(map(_is_met, excludes))
+
+
+def is_source(layer: Message) -> bool:
+    """Tell whether a layer gives what is learned from: data of any kind, also from Python."""
+    kind = layer.text("type")
+    return kind in DATA_TYPES or (
+        kind not in FED_TYPES and not layer.has("bottom") and kind.endswith(("Python", "Data"))
+    )
+
+
+def is_measure(layer: Message) -> bool:
+    """Tell whether a layer only measures, or makes nothing: a loss, an accuracy, a Silence."""
+    return layer.text("type").endswith(MEASURES)
 
 
 def _is_met(rule: Message) -> bool:

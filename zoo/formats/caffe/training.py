@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from zoo.formats.caffe.prototxt import parse_prototxt
 from zoo.formats.caffe.states import is_kept
 from zoo.formats.caffe.tree import Message
+from zoo.formats.caffe.upgrade import upgrade
 
 # Where the transformation stands: in its own message, or in V1's data layers themselves.
 SECTIONS = ("transform_param", "data_param", "image_data_param")
@@ -28,8 +29,7 @@ def find_transformation(text: str, *, name: str) -> Transformation | None:
     Raises:
         MalformedPrototxt: the text cannot be read; ``name`` is the file's.
     """
-    root = parse_prototxt(text, name=name)
-    layers = [*root.messages("layer"), *root.messages("layers")]
+    layers = upgrade(parse_prototxt(text, name=name)).messages("layer")
     sources = [layer for layer in layers if not layer.has("bottom") and _has_section(layer)]
     tested = [layer for layer in sources if is_kept(layer)]
     return next(map(_transformation, tested or sources), None)

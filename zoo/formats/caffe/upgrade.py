@@ -4,8 +4,8 @@ Source: upgrade_proto.cpp in BVLC/caffe. V0 (2013) wraps a ``layer`` in each ``l
 has ``layers`` with an enum for a type; V2 has ``layer`` with a string.
 """
 
-from zoo.errors import Unsupported
 from zoo.formats.caffe.tree import Message, Word
+from zoo.formats.caffe.upgrade_v0 import upgrade_v0
 
 # V1LayerParameter.LayerType by number: its name in text, and the current type.
 V1_TYPES: dict[int, tuple[str, str]] = {
@@ -53,19 +53,22 @@ V1_NAMES = {number: name for number, (name, _) in V1_TYPES.items()}
 TYPES_OF_V1_NAMES = dict(V1_TYPES.values())
 
 
+DATA_SECTIONS = ("data_param", "image_data_param", "window_data_param")
+TRANSFORMS = ("scale", "mean_file", "crop_size", "mirror")
+
+
 def upgrade(root: Message) -> Message:
     """Give the same network as ``layer`` entries alone, inputs first, in file order.
 
     Raises:
-        Unsupported: the network is written in V0.
         MalformedPrototxt: an input has no shape, or a field has the wrong form.
     """
-    layers = []
-    for key, value in root.fields:
-        if key == "layer" and isinstance(value, Message):
-            layers.append(value)
-        if key == "layers" and isinstance(value, Message):
-            layers.append(_upgrade_v1(value))
+    written = [
+        value
+        for key, value in root.fields
+        if key in {"layer", "layers"} and isinstance(value, Message)
+    ]
+    layers = [_upgrade_v1(layer) for layer in upgrade_v0(written)]
     root.skip("layer", "layers", "state", "force_backward", "debug_info")
     named = root.text("name")
     inputs = _deprecated_inputs(root, layers)
@@ -77,39 +80,61 @@ def upgrade(root: Message) -> Message:
 
 
 def _upgrade_v1(layer: Message) -> Message:
-    if layer.has("layer"):
-        raise Unsupported(
-            f"{layer.name}, line {layer.line}: this network is written in the first generation of"
-            " the prototxt format (V0, 2013), which the zoo cannot read.",
-            hint="Run Caffe's upgrade_net_proto_text on it, or use the publisher's newer file.",
-            file=layer.name,
-            line=layer.line,
-        )
-    return Message(
-        layer.name, layer.line, [_upgrade_field(layer, key, value) for key, value in layer.fields]
-    )
+    """Give a layer as the current generation has it; one of that generation stays as it is."""
+    fields = [
+        (key, _current_type(layer, value) if key == "type" else value)
+        for key, value in layer.fields
+        if key not in {"param", "blob_share_mode"} or isinstance(value, Message)
+    ]
+    return _with_transform(Message(layer.name, layer.line, fields + _shared_names(layer)))
 
 
-def _upgrade_field(layer: Message, key: str, value: Word | Message) -> tuple[str, Word | Message]:
-    if key == "type" and isinstance(value, Word):
-        name = layer.named(value, V1_NAMES, "")
-        return key, Word(TYPES_OF_V1_NAMES.get(name, name), value.line)
-    if key == "param" and isinstance(value, Word):  # In V1 the shared name itself.
-        return key, Message(layer.name, value.line, [("name", value)])
-    return key, value
+def _current_type(layer: Message, value: Word | Message) -> Word | Message:
+    if isinstance(value, Message):
+        return value
+    name = layer.named(value, V1_NAMES, "")
+    return Word(TYPES_OF_V1_NAMES.get(name, name), value.line)
+
+
+def _shared_names(layer: Message) -> list[tuple[str, Word | Message]]:
+    """Put the lists of shared names and how they are shared together, a message a blob."""
+    lists = {
+        field: [value for key, value in layer.fields if key == old and isinstance(value, Word)]
+        for field, old in (("name", "param"), ("share_mode", "blob_share_mode"))
+    }
+    specs: list[tuple[str, Word | Message]] = []
+    for index in range(max(map(len, lists.values()))):
+        stated: list[tuple[str, Word | Message]] = [
+            (field, words[index]) for field, words in lists.items() if index < len(words)
+        ]
+        specs.append(("param", Message(layer.name, layer.line, stated)))
+    return specs
+
+
+def _with_transform(layer: Message) -> Message:
+    """Move what is done to pictures out of the data layer's own section, where it once stood."""
+    moved: list[tuple[str, Word | Message]] = []
+    for section in DATA_SECTIONS:
+        for chosen in layer.messages(section):
+            moved += [pair for pair in chosen.fields if pair[0] in TRANSFORMS]
+            chosen.fields = [pair for pair in chosen.fields if pair[0] not in TRANSFORMS]
+    if moved:
+        for transform in layer.messages("transform_param"):
+            moved += transform.fields
+        layer.fields = [pair for pair in layer.fields if pair[0] != "transform_param"]
+        layer.fields.append(("transform_param", Message(layer.name, layer.line, moved)))
+    return layer
 
 
 def _deprecated_inputs(root: Message, layers: list[Message]) -> list[Message]:
     """Turn ``input`` with ``input_shape`` or ``input_dim`` into Input layers.
 
-    Published files also have a bare ``input`` beside the Input layer that repeats it.
+    Published files also have a bare ``input`` beside the layer that gives it.
     """
     names = root.words("input")
     shapes = root.messages("input_shape")
     dims = root.words("input_dim")
-    declared = {
-        top for layer in layers if "Input" in layer.texts("type") for top in layer.texts("top")
-    }
+    declared = {top for layer in layers if not layer.has("bottom") for top in layer.texts("top")}
     inputs = []
     for index, name in enumerate(names):
         if index < len(shapes):

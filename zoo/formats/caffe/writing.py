@@ -1,28 +1,13 @@
 """Writing a network as Caffe's two files, in the current generation of both formats."""
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
 from zoo.domain.weights import Array
-from zoo.formats.caffe.net import (
-    LRN,
-    BatchNorm,
-    Blobs,
-    Concat,
-    Convolution,
-    Dropout,
-    Flatten,
-    InnerProduct,
-    Input,
-    Layer,
-    Net,
-    Pooling,
-    ReLU,
-    Scale,
-    Softmax,
-)
+from zoo.formats.caffe.net import Blobs, Convolution, Input, Layer, Net, Shared
+from zoo.formats.caffe.writing_fields import FIELDS
 from zoo.formats.wire import BYTES
 
 # Field numbers of NetParameter, LayerParameter, BlobProto and BlobShape.
@@ -31,16 +16,15 @@ LAYER_NAME, LAYER_TYPE, LAYER_BOTTOM, LAYER_TOP, LAYER_BLOBS = 1, 2, 3, 4, 7
 BLOB_DATA, BLOB_SHAPE = 5, 7
 SHAPE_DIM = 1
 
-Fields = Iterator[tuple[str, object, object]]  # name, value, default
-
 
 def write_prototxt(net: Net) -> str:
     """Write the network as a deploy.prototxt, with only the fields that are not defaults."""
     lines = [f"name: {_quoted(net.name)}"]
     for given in net.inputs:
         lines += _input_lines(given)
+    owned = _owned(net)
     for layer in net.layers:
-        lines += _layer_lines(layer)
+        lines += _layer_lines(layer, owned.get(layer.name, {}))
     return "\n".join(lines) + "\n"
 
 
@@ -50,7 +34,7 @@ def write_caffemodel(net: Net, blobs: Blobs) -> Iterator[bytes]:
     for layer in net.layers:
         parts = [
             _field(LAYER_NAME, layer.name.encode()),
-            _field(LAYER_TYPE, layer.type.encode()),
+            _field(LAYER_TYPE, _kind(layer).encode()),
             *(_field(LAYER_BOTTOM, bottom.encode()) for bottom in layer.bottoms),
             *(_field(LAYER_TOP, top.encode()) for top in layer.tops),
         ]
@@ -105,12 +89,13 @@ def _input_lines(given: Input) -> Iterator[str]:
     yield "}"
 
 
-def _layer_lines(layer: Layer) -> Iterator[str]:
+def _layer_lines(layer: Layer, owned: Mapping[int, str]) -> Iterator[str]:
     yield "layer {"
     yield f"  name: {_quoted(layer.name)}"
-    yield f"  type: {_quoted(layer.type)}"
+    yield f"  type: {_quoted(_kind(layer))}"
     yield from (f"  bottom: {_quoted(bottom)}" for bottom in layer.bottoms)
     yield from (f"  top: {_quoted(top)}" for top in layer.tops)
+    yield from _param_lines(layer, owned)
     section, fields_of = FIELDS[type(layer.parameters)]
     fields = list(_changed(fields_of(layer.parameters)))
     if fields:
@@ -120,101 +105,42 @@ def _layer_lines(layer: Layer) -> Iterator[str]:
     yield "}"
 
 
-def _changed(fields: Iterable[tuple[str, object, object]]) -> Iterator[tuple[str, object]]:
+def _param_lines(layer: Layer, owned: Mapping[int, str]) -> Iterator[str]:
+    """Name the blobs that are shared, by their owner's name and their place in it."""
+    lines = {index: f"name: {_quoted(name)}" for index, name in owned.items()}
+    for shared in layer.shares:
+        mode = " share_mode: PERMISSIVE" if shared.is_permissive else ""
+        lines[shared.index] = f"name: {_quoted(_shared_name(shared))}{mode}"
+    for index in range(max(lines, default=-1) + 1):
+        yield f"  param {{ {lines.get(index, '')} }}"
+
+
+def _owned(net: Net) -> Mapping[str, dict[int, str]]:
+    """Tell which blobs of which layers others share, and what they are called for it."""
+    owned: defaultdict[str, dict[int, str]] = defaultdict(dict)
+    for layer in net.layers:
+        for shared in layer.shares:
+            owned[shared.owner][shared.owner_index] = _shared_name(shared)
+    return owned
+
+
+def _shared_name(shared: Shared) -> str:
+    return f"{shared.owner}[{shared.owner_index}]"
+
+
+def _kind(layer: Layer) -> str:
+    """Give the type as files name it; for depthwise convolutions forks have one of its own."""
+    is_depthwise = isinstance(layer.parameters, Convolution) and layer.parameters.is_depthwise
+    return "ConvolutionDepthwise" if is_depthwise else layer.type
+
+
+def _changed(fields: Iterable[tuple[str, object, object]]) -> Iterator[tuple[str, str]]:
     """Leave out what has its default; bools are spelled as protobuf spells them."""
     for key, value, default in fields:
         if value != default:
-            yield key, str(value).lower() if isinstance(value, bool) else value
+            yield key, str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _quoted(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'
-
-
-def _pair(both: str, one: str, value: tuple[int, int], default: int | None) -> Fields:
-    if value[0] == value[1]:
-        yield both, value[0], default
-    else:
-        yield f"{one}_h", value[0], None
-        yield f"{one}_w", value[1], None
-
-
-def _convolution(chosen: Convolution) -> Fields:
-    yield "num_output", chosen.num_output, None
-    yield "bias_term", chosen.has_bias, True
-    yield from _pair("pad", "pad", chosen.pad, 0)
-    yield from _pair("kernel_size", "kernel", chosen.kernel, None)
-    yield "group", chosen.group, 1
-    yield from _pair("stride", "stride", chosen.stride, 1)
-    if chosen.dilation != (1, 1):  # It has no _h and _w forms.
-        yield from (("dilation", size, None) for size in chosen.dilation)
-
-
-def _pooling(chosen: Pooling) -> Fields:
-    yield "pool", chosen.method, None
-    yield "global_pooling", chosen.is_global, False
-    if not chosen.is_global:
-        yield from _pair("kernel_size", "kernel", chosen.kernel, None)
-        yield from _pair("stride", "stride", chosen.stride, 1)
-        yield from _pair("pad", "pad", chosen.pad, 0)
-    yield "round_mode", "CEIL" if chosen.has_ceil else "FLOOR", "CEIL"
-
-
-def _inner_product(chosen: InnerProduct) -> Fields:
-    yield "num_output", chosen.num_output, None
-    yield "bias_term", chosen.has_bias, True
-    yield "axis", chosen.axis, 1
-    yield "transpose", chosen.is_transposed, False
-
-
-def _relu(chosen: ReLU) -> Fields:
-    yield "negative_slope", chosen.negative_slope, 0.0
-
-
-def _lrn(chosen: LRN) -> Fields:
-    yield "local_size", chosen.local_size, 5
-    yield "alpha", chosen.alpha, 1.0
-    yield "beta", chosen.beta, 0.75
-    region = "WITHIN_CHANNEL" if chosen.is_within_channel else "ACROSS_CHANNELS"
-    yield "norm_region", region, "ACROSS_CHANNELS"
-    yield "k", chosen.k, 1.0
-
-
-def _dropout(chosen: Dropout) -> Fields:
-    yield "dropout_ratio", chosen.ratio, 0.5
-
-
-def _axis(chosen: Softmax | Concat) -> Fields:
-    yield "axis", chosen.axis, 1
-
-
-def _flatten(chosen: Flatten) -> Fields:
-    yield "axis", chosen.axis, 1
-    yield "end_axis", chosen.end_axis, -1
-
-
-def _batch_norm(chosen: BatchNorm) -> Fields:
-    yield "moving_average_fraction", chosen.moving_average_fraction, 0.999
-    yield "eps", chosen.eps, 1e-5
-
-
-def _scale(chosen: Scale) -> Fields:
-    yield "axis", chosen.axis, 1
-    yield "bias_term", chosen.has_bias, False
-
-
-# The values take the parameters of their key; a mapping cannot say so, hence Any.
-FIELDS: dict[type, tuple[str, Callable[[Any], Fields]]] = {
-    BatchNorm: ("batch_norm_param", _batch_norm),
-    Concat: ("concat_param", _axis),
-    Convolution: ("convolution_param", _convolution),
-    Dropout: ("dropout_param", _dropout),
-    Flatten: ("flatten_param", _flatten),
-    InnerProduct: ("inner_product_param", _inner_product),
-    LRN: ("lrn_param", _lrn),
-    Pooling: ("pooling_param", _pooling),
-    ReLU: ("relu_param", _relu),
-    Scale: ("scale_param", _scale),
-    Softmax: ("softmax_param", _axis),
-}

@@ -64,8 +64,8 @@ def list_revisions(name: str) -> ResponseReturnValue:
 def post_revision(name: str) -> ResponseReturnValue:
     """Publish uploaded files as a new revision of a model.
 
-    A Caffe package is checked before it is published, and a job is queued that adds its ONNX graph
-    in a further revision.
+    A checkpoint that `zoo import` knows is read before it is published, and a job is queued that
+    adds its ONNX graph in a further revision.
     """
     zoo = current_zoo()
     parts = [

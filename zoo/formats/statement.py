@@ -4,8 +4,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from zoo.domain.preprocessing import Channels, Resize
-from zoo.errors import MalformedCard
+from zoo.domain.preprocessing import Channels, Interpolation, Resize
+from zoo.errors import Invalid, MalformedCard
 
 LARGEST_SIDE = 2**13  # pixels
 MEAN_TENSOR = "preprocessing.mean"
@@ -32,10 +32,39 @@ def read_statement(content: object, *, name: str, channels: int) -> dict[str, An
     return stated
 
 
+def as_given(fields: Mapping[str, Any], *, channels: int) -> dict[str, Any]:
+    """Check fields that were given beside the files, and give what to replace of a Preprocessing.
+
+    Raises:
+        Invalid: a field is unknown, or its value cannot be.
+    """
+    stated = read_given(fields, channels=channels)
+    mean = {"mean_tensor": None} if "mean" in stated else {}
+    return {**stated, **mean, "source": "given at the import"}
+
+
+def read_given(fields: Mapping[str, Any], *, channels: int) -> dict[str, Any]:
+    """Check fields that were given beside the files.
+
+    Raises:
+        Invalid: a field is unknown, or its value cannot be.
+    """
+    try:
+        return read_statement(fields, name="options", channels=channels)
+    except MalformedCard as error:
+        raise Invalid(str(error), hint="See: zoo import --help", fields=dict(fields)) from error
+
+
 def _resize(value: object, _channels: int) -> Resize:
     if value not in list(Resize):
         raise ValueError("it should be " + " or ".join(Resize))
     return Resize(str(value))
+
+
+def _interpolation(value: object, _channels: int) -> Interpolation:
+    if value not in list(Interpolation):
+        raise ValueError("it should be " + " or ".join(Interpolation))
+    return Interpolation(str(value))
 
 
 def _pixels(value: object, _channels: int = 0) -> int:
@@ -96,6 +125,7 @@ FIELDS: dict[str, Callable[[object, int], object]] = {
     "resize": _resize,
     "resize_px": _pixels,
     "crop_px": _crop,
+    "interpolation": _interpolation,
     "channels": _order,
     "scale": _divisor,
     "mean": _per_channel,

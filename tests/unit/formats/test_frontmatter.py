@@ -1,7 +1,7 @@
 import pytest
 
 from zoo.errors import MalformedCard
-from zoo.formats.caffe.frontmatter import read_front_matter
+from zoo.formats.frontmatter import read_front_matter
 
 
 def read(text):

@@ -1,7 +1,7 @@
 import pytest
 
 from zoo.errors import MalformedCard
-from zoo.formats.caffe.labels import check_labels, read_labels
+from zoo.formats.labels import check_labels, read_labels
 
 
 def test_labels_stand_one_a_line():

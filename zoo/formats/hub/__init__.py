@@ -1,0 +1,1 @@
+"""Repositories of the Hub: timm's and transformers' classifiers of pictures."""

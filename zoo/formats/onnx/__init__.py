@@ -1,0 +1,1 @@
+"""Reading ONNX files without the onnx package: values out of bytes, and what could train them."""

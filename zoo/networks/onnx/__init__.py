@@ -1,0 +1,1 @@
+"""ONNX graphs as networks that can be trained."""
