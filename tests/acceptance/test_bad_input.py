@@ -86,14 +86,6 @@ def test_a_folder_that_lacks_a_file(zoo_command, package):
     assert "caffemodel" in refuse(zoo_command("import", package, "--name", "x"))
 
 
-def test_layers_beyond_the_zoo(zoo_command, package):
-    prototxt = package / "deploy.prototxt"
-    prototxt.write_text(prototxt.read_text().replace('"ReLU"', '"Warp"'))
-    told = refuse(zoo_command("import", package, "--name", "x"))
-    assert "relu1" in told
-    assert "Warp" in told
-
-
 def test_a_text_file_named_jpg_to_predict(zoo_command, tmp_path):
     (tmp_path / "cat.jpg").write_text("I am no picture")
     told = refuse(zoo_command("predict", "lenet", tmp_path / "cat.jpg"))

@@ -20,6 +20,7 @@ from zoo.formats.caffe.writing import write_caffemodel
 from zoo.formats.safetensors import read_safetensors, write_safetensors
 from zoo.networks.vision import initial_weights
 from zoo.operations import fetch, jobs
+from zoo.operations.datasets import add_dataset
 from zoo.operations.import_ import (
     ImportOptions,
     enqueue_create,
@@ -240,3 +241,60 @@ def test_an_architecture_without_a_library_is_refused(zoo, architecture):
     options = ImportOptions(name="m", wishes=Wishes(architecture=architecture))
     with pytest.raises(Invalid, match="names no architecture"):
         enqueue_create(zoo, options, classes=None, seed=0)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    "package",
+    [
+        "cifar10_full_h5",
+        "cifar10_full_v1",
+        "lenet_mnist_v1",
+        "mini_caffenet_synthetic",
+        "mtcnn_pnet",
+        "mtcnn_rnet",
+        "simpnet_300k_cifar10",
+        "squeezenet_v1.0",
+    ],
+)
+def test_every_blob_of_a_published_package_is_what_another_program_computed(
+    zoo, bring, shared_data, package
+):
+    folder = shared_data / "models" / package
+    result = ok(bring(folder))
+    assert result["runs"] == ("network" if package.startswith("mtcnn") else "classifier")
+    reference = folder / "reference.npz"
+    checks = list(verify(zoo, fetch.get_revision(zoo, "m"), reference=reference))
+    assert all(check.is_sound for check in checks), checks
+    named = {name for name in np.load(reference).files if name.startswith("blob:")}
+    assert named <= {check.name for check in checks}
+    assert {"torch = onnx", "opencv = ours"} <= {check.name for check in checks}
+
+
+@pytest.mark.data
+def test_a_wrong_order_of_channels_is_found_by_measuring(zoo, bring, shared_data):
+    dataset = add_dataset(zoo, shared_data / "images" / "cifar10_mini")
+    package = shared_data / "models" / "cifar10_full_v1"
+    wrong = ok(bring(package, check=dataset.address, preprocessing={"channels": "BGR"}))
+    assert wrong["accuracy"]["value"] < 0.7
+    assert any("Import it again with --channels RGB." in note for note in wrong["notes"])
+    right = ok(bring(package, check=dataset.address))
+    assert right["accuracy"]["right"] == 467
+    assert any("none is surely better" in note for note in right["notes"])
+
+
+def test_a_blob_that_differs_from_the_reference_fails(zoo, bring, starter, tmp_path):
+    ok(bring(starter))
+    picture = np.zeros((1, 1, 28, 28), np.float32)
+    np.savez(tmp_path / "wrong.npz", **{"input:data": picture, "blob:prob": np.ones((1, 5))})
+    checks = list(verify(zoo, fetch.get_revision(zoo, "m"), reference=tmp_path / "wrong.npz"))
+    assert [check.name for check in checks if not check.is_sound] == ["blob:prob"]
+
+
+def test_numbers_that_are_none_fail(zoo, resnet, tmp_path, bring):
+    broken = {name: tensor.clone() for name, tensor in resnet.items()}
+    broken["fc.bias"][0] = float("nan")
+    torch.save(broken, tmp_path / "broken.pth")
+    revision = bring(tmp_path / "broken.pth")
+    (failed,) = [check for check in verify(zoo, revision) if not check.is_sound]
+    assert "fc.bias" in failed.found

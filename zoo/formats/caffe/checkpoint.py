@@ -25,7 +25,7 @@ NORMALISED = "network.prototxt"  # the network with its layers in their standard
 
 def is_caffe(names: Mapping[str, Path]) -> bool:
     """Tell whether these files are a Caffe package."""
-    return any(name.endswith(WEIGHTS) for name in names)
+    return any(name.endswith((*WEIGHTS, ".prototxt")) for name in names)
 
 
 def read_caffe_checkpoint(files: Mapping[str, Path], wishes: Wishes) -> Checkpoint:
