@@ -13,11 +13,13 @@ from PIL import Image
 from zoo.domain.checkpoint import Wishes
 from zoo.domain.config import CARD, CONFIG, GRAPH, WEIGHTS
 from zoo.domain.job import JobState
-from zoo.domain.recipe import Source
+from zoo.domain.recipe import Recipe, Source
 from zoo.errors import Invalid, UnsafePickle, WeightsMismatch
 from zoo.formats.caffe.net import Convolution, Input, Layer, Net
 from zoo.formats.caffe.writing import write_caffemodel
 from zoo.formats.safetensors import read_safetensors, write_safetensors
+from zoo.networks.blobs import run_blobs
+from zoo.networks.build import build_network, load_weights
 from zoo.networks.vision import initial_weights
 from zoo.operations import fetch, jobs
 from zoo.operations.datasets import add_dataset
@@ -298,3 +300,25 @@ def test_numbers_that_are_none_fail(zoo, resnet, tmp_path, bring):
     revision = bring(tmp_path / "broken.pth")
     (failed,) = [check for check in verify(zoo, revision) if not check.is_sound]
     assert "fc.bias" in failed.found
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(("package", "side"), [("lenet_mnist_v1", 28), ("cifar10_full_v1", 32)])
+def test_weights_that_came_alone_tell_their_network_and_its_size(
+    zoo, bring, shared_data, package, side
+):
+    folder = shared_data / "models" / package
+    result = ok(bring(folder / "weights.caffemodel"))
+    assert result["runs"] == "classifier"
+    revision = fetch.get_revision(zoo, "m")
+    assert revision.find_file("recovered.prototxt")
+    config = json.loads(fetch.get_file(zoo, revision, CONFIG)[1].read_bytes())
+    assert config["pretrained_cfg"]["input_size"][1:] == [side, side]
+    reference = dict(np.load(folder / "reference.npz"))
+    network = build_network(
+        Recipe(source=Source(kind="caffe", path="recovered.prototxt")),
+        fetch.local_files(zoo, revision),
+    )
+    load_weights(network, read_safetensors(fetch.get_file(zoo, revision, WEIGHTS)[1]))
+    blobs = run_blobs(network, torch.from_numpy(reference["input:data"]))
+    assert np.allclose(blobs["ip1"].numpy(), reference["blob:ip1"], rtol=1e-4, atol=1e-4)

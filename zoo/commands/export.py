@@ -29,8 +29,8 @@ def command(*, model: str, kind: str, output: Path | None) -> None:
     """Write MODEL (name, name:ref or name@revision) out into a new folder.
 
     onnx is the graph with preprocessing and labels inside; safetensors the weights with
-    config.json; torch a state dict that torch.load reads with weights_only; caffe a Model Zoo
-    package, for networks made of Caffe's layers.
+    config.json; torch a plain state dict; caffe a Model Zoo package, for networks made of
+    Caffe's layers.
     """
     with opened() as zoo:
         revision = fetch.get_revision(zoo, model)

@@ -26,6 +26,7 @@ from zoo.formats.caffe.schema import (
     Kind,
     Schema,
 )
+from zoo.formats.caffe.sizing import find_sized
 from zoo.formats.caffe.states import is_measure, is_source
 from zoo.formats.caffe.table import READERS
 from zoo.formats.caffe.tree import Message, Word
@@ -62,7 +63,7 @@ def recover_net(path: Path, *, name: str = "", blobs: Blobs | None = None) -> Ne
     try:
         root = upgrade(read_tree(message))
         _refuse_untold(root)
-        return assemble(root, blobs=blobs)
+        return _put_together(root, blobs)
     except MalformedPrototxt as error:
         raise IncompletePackage(
             f"There is no prototxt, and {name} does not tell the whole network. As if written a"
@@ -70,6 +71,17 @@ def recover_net(path: Path, *, name: str = "", blobs: Blobs | None = None) -> Ne
             hint=HINT,
             file=name,
         ) from error
+
+
+def _put_together(root: Message, blobs: Blobs) -> Net:
+    """Put the network together, with the size of pictures that the weights tell if need be."""
+    try:
+        return assemble(root, blobs=blobs)
+    except MalformedPrototxt:
+        found = find_sized(root, blobs, lambda tree: assemble(tree, blobs=blobs))
+        if found is None:
+            raise
+        return found
 
 
 def read_tree(message: wire.Message) -> Message:
