@@ -67,6 +67,9 @@ def _options():
     )
     parser.add_argument("--format", action="append", choices=sorted(fuzz_targets.TARGETS))
     parser.add_argument("--bombs", action="store_true", help="read files that are made to harm")
+    parser.add_argument(
+        "--patience", type=float, default=1, help="how many times as long as stated is allowed"
+    )
     parser.add_argument("--keep", type=Path, help="a folder for the inputs that broke something")
     return parser.parse_args()
 
@@ -89,7 +92,7 @@ def _fuzz(name, path, options):
         path.write_bytes(octets)
         before_s = time.process_time()
         run = watch.run if number % options.traced_every else watch.run_traced
-        outcome, breaches = run(target.read)
+        outcome, breaches = run(target.read, cpu_s=fuzz_watch.CPU_S * options.patience)
         if options.traced_every > 1:
             tracemalloc.stop()
         dearest_s = max(dearest_s, time.process_time() - before_s)
@@ -151,9 +154,10 @@ def _explode(folder, options):
         octets = make()
         path.write_bytes(octets)
         before_s = time.process_time()
-        outcome, breaches = watches[name].run(target.read, cpu_s=BOMB_CPU_S)
+        allowed_s = BOMB_CPU_S * options.patience
+        outcome, breaches = watches[name].run(target.read, cpu_s=allowed_s)
         taken_s = time.process_time() - before_s
-        breaches += watches[name].run_traced(target.read, cpu_s=10 * BOMB_CPU_S)[1]
+        breaches += watches[name].run_traced(target.read, cpu_s=10 * allowed_s)[1]
         tracemalloc.stop()  # It slows down what is timed.
         if not outcome and title not in fuzz_bombs.HARMLESS:
             breaches.append("it was read")

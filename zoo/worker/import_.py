@@ -15,6 +15,7 @@ from zoo.domain.revision import MAIN, Blob
 from zoo.domain.weights import Weights
 from zoo.errors import Invalid, NotRunnable, Unsupported
 from zoo.export.wrap import wrap_onnx
+from zoo.formats.onnx.external import beside
 from zoo.formats.safetensors import read_safetensors, write_safetensors
 from zoo.formats.statement import as_given
 from zoo.networks.build import build_network, load_weights
@@ -112,7 +113,7 @@ def complete(draft: Draft, paths: Paths, weights_digest: str, progress: Progress
 def _wrapped(draft: Draft, recipe: Recipe, paths: Paths, progress: Progress) -> Result:
     """Serve a foreign graph as it is, with the preprocessing put before it."""
     path = paths[recipe.source.path]
-    external = {name: file for name, file in paths.items() if file != path}
+    external = beside(paths, recipe.source.path)
     result = Result(
         runs=NETWORK, recipe=recipe, labels=(), pictures=draft.pictures, graph=None, parity=None
     )
