@@ -195,7 +195,10 @@ def test_predict_tells_the_best_classes(zoo_cli, picture):
 
 @pytest.mark.parametrize(
     ("kind", "names"),
-    [("onnx", {"model.onnx"}), ("safetensors", {"model.safetensors", "config.json"})],
+    [
+        ("onnx", {"model.onnx"}),
+        ("safetensors", {"model.safetensors", "config.json", "deploy.prototxt"}),
+    ],
 )
 def test_export_writes_the_files_of_a_format(zoo_cli, tmp_path, kind, names):
     folder = tmp_path / "out"

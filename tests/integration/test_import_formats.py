@@ -14,7 +14,7 @@ from zoo.domain.checkpoint import Wishes
 from zoo.domain.config import CARD, CONFIG, GRAPH, WEIGHTS
 from zoo.domain.job import JobState
 from zoo.domain.recipe import Recipe, Source
-from zoo.errors import Invalid, UnsafePickle, WeightsMismatch
+from zoo.errors import Invalid, MalformedCheckpoint, UnsafePickle, WeightsMismatch
 from zoo.formats.caffe.net import Convolution, Input, Layer, Net
 from zoo.formats.caffe.writing import write_caffemodel
 from zoo.formats.safetensors import read_safetensors, write_safetensors
@@ -23,6 +23,7 @@ from zoo.networks.build import build_network, load_weights
 from zoo.networks.vision import initial_weights
 from zoo.operations import fetch, jobs
 from zoo.operations.datasets import add_dataset
+from zoo.operations.finetune import enqueue_finetune
 from zoo.operations.import_ import (
     ImportOptions,
     enqueue_create,
@@ -322,3 +323,58 @@ def test_weights_that_came_alone_tell_their_network_and_its_size(
     load_weights(network, read_safetensors(fetch.get_file(zoo, revision, WEIGHTS)[1]))
     blobs = run_blobs(network, torch.from_numpy(reference["input:data"]))
     assert np.allclose(blobs["ip1"].numpy(), reference["blob:ip1"], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.usefixtures("stocked")
+def test_what_was_exported_as_safetensors_comes_back_with_its_surgeries(
+    zoo, zoo_cli, bring, tmp_path
+):
+    assert (
+        zoo_cli("export", "lenet-digits", "--format", "safetensors", "-o", tmp_path / "out").code
+        == 0
+    )
+    ok(bring(tmp_path / "out"))
+    revision = fetch.get_revision(zoo, "m")
+    config = json.loads(fetch.get_file(zoo, revision, CONFIG)[1].read_bytes())
+    assert [surgery["kind"] for surgery in config["zoo"]["surgeries"]] == ["replace_head"]
+    assert config["label_names"] == ["5", "6", "7", "8", "9"]
+    assert all(check.is_sound for check in verify(zoo, revision))
+
+
+def external_graph(folder, location="weights.data"):
+    """Write a graph whose weights lie in another file."""
+    folder.mkdir()
+    foreign_graph(folder / "net.onnx")
+    model = onnx.load(folder / "net.onnx")
+    onnx.save(
+        model,
+        folder / "net.onnx",
+        save_as_external_data=True,
+        location="weights.data",
+        size_threshold=0,
+    )
+    model = onnx.load(folder / "net.onnx", load_external_data=False)
+    for tensor in model.graph.initializer:
+        for entry in tensor.external_data:
+            if entry.key == "location":
+                entry.value = location
+    (folder / "net.onnx").write_bytes(model.SerializeToString())
+
+
+def test_a_fine_tuned_graph_keeps_the_files_that_its_network_is_built_from(
+    zoo, bring, digits, tmp_path
+):
+    external_graph(tmp_path / "net")
+    ok(bring(tmp_path / "net"))
+    dataset = add_dataset(zoo, digits)
+    ok(work(zoo, enqueue_finetune(zoo, "m", dataset.address, name="tuned")))
+    tuned = fetch.get_revision(zoo, "tuned")
+    assert tuned.find_file("weights.data")
+    assert all(check.is_sound for check in verify(zoo, tuned))
+
+
+@pytest.mark.parametrize("location", ["../weights.data", "/etc/passwd", "a\\b"])
+def test_weights_outside_the_revision_are_not_read(bring, tmp_path, location):
+    external_graph(tmp_path / "net", location)
+    with pytest.raises(MalformedCheckpoint):
+        bring(tmp_path / "net")

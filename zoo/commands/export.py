@@ -14,7 +14,7 @@ from zoo.operations import fetch
 from zoo.operations.opening import Zoo
 
 CAFFE, TORCH = "caffe", "torch"
-FILES = {"onnx": (GRAPH,), "safetensors": (WEIGHTS, CONFIG)}
+FILES = {"onnx": (GRAPH,), "safetensors": (WEIGHTS,)}
 
 
 @click.command()
@@ -28,9 +28,9 @@ FILES = {"onnx": (GRAPH,), "safetensors": (WEIGHTS, CONFIG)}
 def command(*, model: str, kind: str, output: Path | None) -> None:
     """Write MODEL (name, name:ref or name@revision) out into a new folder.
 
-    onnx is the graph with preprocessing and labels inside; safetensors the weights with
-    config.json; torch a plain state dict; caffe a Model Zoo package, for networks made of
-    Caffe's layers.
+    onnx is the graph with preprocessing and labels inside; safetensors the weights with config.json
+    and what the network is built from; torch a plain state dict; caffe a Model Zoo package, for
+    networks made of Caffe's layers.
     """
     with opened() as zoo:
         revision = fetch.get_revision(zoo, model)
@@ -55,6 +55,11 @@ def _write(zoo: Zoo, revision: Revision, kind: str, folder: Path) -> None:
         write = write_package if kind == CAFFE else write_state_dict
         write(zoo, revision, folder)
         return
-    for name in FILES[kind]:
+    names = list(FILES[kind])
+    if kind == "safetensors" and revision.find_file(CONFIG):
+        names += [CONFIG, *(file.path for file in fetch.list_source_files(zoo, revision))]
+    for name in names:
         _, path = fetch.get_file(zoo, revision, name)
-        shutil.copyfile(path, folder / name)
+        goal = folder / name
+        goal.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, goal)

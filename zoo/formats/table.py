@@ -27,15 +27,15 @@ class Reader:
 
 # The first that recognises the files reads them.
 READERS: dict[str, Reader] = {
-    "caffe": Reader(
-        recognises=is_caffe,
-        read=read_caffe_checkpoint,
-        told="a Caffe package (*.caffemodel, deploy.prototxt)",
-    ),
     "zoo": Reader(
         recognises=is_published,
         read=read_published_checkpoint,
         told="a model of a zoo (config.json, model.safetensors)",
+    ),
+    "caffe": Reader(
+        recognises=is_caffe,
+        read=read_caffe_checkpoint,
+        told="a Caffe package (*.caffemodel, deploy.prototxt)",
     ),
     "hub": Reader(
         recognises=is_hub,

@@ -7,10 +7,20 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from zoo.catalog import models
-from zoo.domain.config import CONFIG, ModelConfig
+from zoo.domain.config import (
+    CARD,
+    CONFIG,
+    GRAPH,
+    PARITY,
+    TRAINING,
+    WEIGHTS,
+    ModelConfig,
+)
 from zoo.domain.revision import File, Model, RefMove, Revision, check_model_name, split_address
 from zoo.errors import DigestMismatch, FileNotFound, MalformedCheckpoint, ModelNotFound, NotRunnable
 from zoo.operations.opening import Zoo
+
+WRITTEN = {CARD, CONFIG, GRAPH, PARITY, TRAINING, WEIGHTS}  # by the zoo itself
 
 
 def list_models(zoo: Zoo, *, after: str = "", limit: int = 100) -> list[Model]:
@@ -114,6 +124,21 @@ def read_config(zoo: Zoo, revision: Revision) -> ModelConfig:
     if revision.find_file(CONFIG) is None:
         raise NotRunnable(f"{revision.address} has no {CONFIG}.", revision=revision.address)
     return parse_config(local_files(zoo, revision))
+
+
+def list_source_files(zoo: Zoo, revision: Revision) -> list[File]:
+    """List the files that a revision's network is built from, beside its weights.
+
+    An ONNX graph may keep its weights in files beside it, so all that came with it are listed.
+
+    Raises:
+        NotRunnable: the revision holds no config.json of the zoo.
+    """
+    source = read_config(zoo, revision).recipe.source
+    if source.kind.startswith("onnx"):
+        return [file for file in revision.files if file.path not in WRITTEN]
+    found = revision.find_file(source.path)
+    return [found] if found else []
 
 
 def parse_config(files: Mapping[str, Path]) -> ModelConfig:

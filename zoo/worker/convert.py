@@ -15,10 +15,11 @@ from zoo.export.caffe import describe_net
 from zoo.formats.caffe.matching import to_blobs
 from zoo.formats.caffe.writing import write_caffemodel, write_mean, write_prototxt
 from zoo.formats.safetensors import read_safetensors
-from zoo.networks.build import weights_of
+from zoo.networks.build import build_network, load_weights, weights_of
+from zoo.networks.classifier import with_probabilities
+from zoo.networks.preprocess import find_mean_image
 from zoo.operations import fetch
 from zoo.operations.opening import Zoo
-from zoo.worker.network import build_classifier, mean_image
 
 PROTOTXT = "deploy.prototxt"
 WEIGHTS = "weights.caffemodel"
@@ -33,17 +34,23 @@ def write_package(zoo: Zoo, revision: Revision, folder: Path) -> None:
         UnsupportedLayers: the network has layers that Caffe lacks.
     """
     config = fetch.read_config(zoo, revision)
-    classifier = build_classifier(config, fetch.verified_files(zoo, revision))
+    paths = fetch.verified_files(zoo, revision)
+    weights = read_safetensors(paths[SAFETENSORS])
+    network = build_network(config.recipe, paths)
+    load_weights(network, weights)
+    if config.label_names:
+        network = with_probabilities(network)
     shape = (config.preprocessing.channel_count, *config.preprocessing.crop_px)
-    net = describe_net(classifier.network, name=config.architecture, shape=shape)
-    blobs = to_blobs(net, weights_of(classifier.network))
+    net = describe_net(network, name=config.architecture, shape=shape)
+    blobs = to_blobs(net, weights_of(network))
     sha1 = hashlib.sha1(usedforsecurity=False)  # What the Model Zoo's readmes announce.
     with (folder / WEIGHTS).open("wb") as file:
         for chunk in write_caffemodel(net, blobs):
             sha1.update(chunk)
             file.write(chunk)
     (folder / PROTOTXT).write_text(write_prototxt(net), encoding="utf-8")
-    for image in mean_image(classifier, config).values():
+    image = find_mean_image(config.preprocessing, weights)
+    if image is not None:
         (folder / "mean.binaryproto").write_bytes(write_mean(image))
     readme = _readme(revision, config, sha1.hexdigest())
     (folder / "readme.md").write_text(readme, encoding="utf-8")
@@ -71,7 +78,7 @@ def _readme(revision: Revision, config: ModelConfig, sha1: str) -> str:
         "caffemodel": WEIGHTS,
         "license": revision.summary.get("license"),
         "sha1": sha1,
-        "labels": list(config.label_names),
+        **({"labels": list(config.label_names)} if config.label_names else {}),
         "preprocessing": config.preprocessing.as_json(),
     }
     matter = yaml.safe_dump(front, sort_keys=False, allow_unicode=True)

@@ -104,7 +104,7 @@ def run(zoo: Zoo, job: Job, progress: Progress) -> None:
         zoo,
         Publication(
             model=job.params["name"],
-            files=_source(subject) | files,
+            files=_source(zoo, subject) | files,
             message=f"fine-tuned from {subject.parent.model} on {subject.dataset.name}",
             summary=record.summary(),
             parent=subject.parent.address,
@@ -215,11 +215,12 @@ def _prove(
     )
 
 
-def _source(subject: Subject) -> dict[str, Blob]:
-    """Give the file that the recipe's source is, which the new revision carries on."""
-    path = subject.config.recipe.source.path
-    file = subject.parent.find_file(path)
-    return {path: Blob(digest=file.digest, size_bytes=file.size_bytes)} if file else {}
+def _source(zoo: Zoo, subject: Subject) -> dict[str, Blob]:
+    """Give the files that the network is built from, which the new revision carries on."""
+    return {
+        file.path: Blob(digest=file.digest, size_bytes=file.size_bytes)
+        for file in fetch.list_source_files(zoo, subject.parent)
+    }
 
 
 def _tell(fit: Fit) -> str:
