@@ -81,7 +81,13 @@ def test_a_net_without_data_layers_is_recovered_as_it_is(shared_data):
     assert recover_net(package.weights.path) == open_net(package)
 
 
-@pytest.mark.parametrize("name", ["lenet_mnist_v1", "mtcnn_pnet", "cifar10_full_h5"])
+@pytest.mark.parametrize(("name", "side"), [("lenet_mnist_v1", 28), ("cifar10_full_v1", 32)])
+def test_weights_tell_the_size_that_their_data_layer_does_not(shared_data, name, side):
+    found = recover_net(open_package(shared_data, name).weights.path)
+    assert found.inputs[0].shape[2:] == (side, side)
+
+
+@pytest.mark.parametrize("name", ["mtcnn_pnet", "cifar10_full_h5"])
 def test_files_that_do_not_tell_the_size_of_pictures_are_not_enough(shared_data, name):
     with pytest.raises(IncompletePackage) as caught:
         recover_net(open_package(shared_data, name).weights.path)
