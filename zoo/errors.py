@@ -12,6 +12,7 @@ ZooError
 │   ├── WeightsMismatch
 │   ├── IncompletePackage
 │   ├── UnreadablePicture
+│   ├── PictureTooSmall
 │   ├── UnsafeArchive
 │   ├── MalformedArchive
 │   ├── EmptyDataset
@@ -28,6 +29,7 @@ ZooError
 │   ├── ModelNotFound
 │   ├── RevisionNotFound
 │   ├── FileNotFound
+│   ├── LayerNotFound
 │   ├── DatasetNotFound
 │   ├── JobNotFound
 │   └── PathNotFound
@@ -38,6 +40,7 @@ ZooError
 │   ├── UnknownFormat
 │   ├── UnsupportedLayers
 │   ├── NoHead
+│   ├── BoundToOneSize
 │   ├── NotRunnable
 │   └── OpenToOthers
 ├── Forbidden
@@ -157,6 +160,12 @@ class UnreadablePicture(Invalid):
     hint = "Give a JPEG, PNG, WebP, BMP, TIFF or PPM file."
 
 
+class PictureTooSmall(Invalid):
+    """The picture is smaller than what one cell of the network's map reads."""
+
+    hint = "Give a larger picture, or enlarge this one: --short-side PIXELS"
+
+
 class UnsafeArchive(Invalid):
     """The archive holds a member that would leave its folder."""
 
@@ -249,6 +258,12 @@ class FileNotFound(NotFound):
     hint = "See: zoo show MODEL --files"
 
 
+class LayerNotFound(NotFound):
+    """The network has no layer of that name."""
+
+    hint = "See: zoo show MODEL --layers"
+
+
 class DatasetNotFound(NotFound):
     """There is no dataset of that name."""
 
@@ -303,6 +318,12 @@ class NoHead(Unsupported):
     """The network has no classifier that could be replaced."""
 
     hint = "Fine-tuning needs a network that ends in one fully connected or 1 x 1 classifier."
+
+
+class BoundToOneSize(Unsupported):
+    """The network depends on one size of picture, so it cannot be made dense."""
+
+    hint = "Networks of convolutions, poolings and fully connected layers can be."
 
 
 class NotRunnable(Unsupported):

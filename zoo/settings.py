@@ -61,6 +61,9 @@ class Settings(BaseSettings):
     )
     max_picture_bytes: int = Field(default=64 * MIB, gt=0, description="Largest picture file.")
     max_picture_pixels: int = Field(default=100_000_000, gt=0, description="Largest picture.")
+    tile_px: int = Field(
+        default=1024, ge=64, description="Side above which dense networks read a picture in tiles."
+    )
     served_models: int = Field(default=4, ge=1, description="Predictors held open at once.")
 
     @classmethod

@@ -8,7 +8,7 @@ import pytest
 from zoo import errors
 from zoo.commands.main import EXIT, exit_code
 from zoo.web.answers import STATUS, status_of
-from zoo.web.shapes import ErrorAnswer
+from zoo.web.shapes.base import ErrorAnswer
 
 EVERY = sorted(
     (kind for _, kind in inspect.getmembers(errors, inspect.isclass)),

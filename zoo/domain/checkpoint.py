@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from zoo.domain.preprocessing import Preprocessing
-from zoo.domain.recipe import ReplaceHead, Source
+from zoo.domain.recipe import Source
+from zoo.domain.surgery import Surgery
 from zoo.domain.weights import Array, Weights
 
 
@@ -30,7 +31,7 @@ class Checkpoint:
     architecture: str  # what the network is called
     weights: Weights
     source: Source | None = None  # None: stored, not runnable, and ``reason`` says why
-    surgeries: tuple[ReplaceHead, ...] = ()
+    surgeries: tuple[Surgery, ...] = ()
     reason: str = ""
     labels: tuple[str, ...] | None = None
     preprocessing: Preprocessing | None = None

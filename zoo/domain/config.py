@@ -14,6 +14,8 @@ GRAPH = "model.onnx"
 CARD = "README.md"
 TRAINING = "training.json"
 PARITY = "parity.json"
+DENSE = "dense.json"  # geometry and certificate of a network that reads pictures of any size
+LAYERS = "layers.json"  # shapes, parameters, operations and windows of every layer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

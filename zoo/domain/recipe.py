@@ -3,7 +3,8 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
-from zoo.domain.reading import MOST_CLASSES, read_list, read_object, read_text, read_whole
+from zoo.domain.reading import read_list, read_object, read_text
+from zoo.domain.surgery import Surgery, read_surgery, surgery_as_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,26 +18,17 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReplaceHead:
-    """Drop the classifier ``at`` this layer and all after it; put a new one on its codes."""
-
-    at: str  # layer name of the old head
-    classes: int
-    kind: str = "replace_head"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """A source followed by surgeries, in order."""
 
     source: Source
-    surgeries: tuple[ReplaceHead, ...] = ()
+    surgeries: tuple[Surgery, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Write the recipe down as the ``zoo`` section of config.json holds it."""
         return {
             "source": asdict(self.source),
-            "surgeries": [asdict(surgery) for surgery in self.surgeries],
+            "surgeries": [surgery_as_json(surgery) for surgery in self.surgeries],
         }
 
     @classmethod
@@ -45,18 +37,19 @@ class Recipe:
 
         Raises:
             ValueError: a value is of another kind, or out of range.
+            Unsupported: a surgery is one that this version does not know.
         """
         source = read_object(data["source"], "source")
         surgeries = read_list(data["surgeries"], "surgeries")
         return cls(
             source=_read_source(source),
             surgeries=tuple(
-                _read_surgery(surgery, f"surgeries[{index}]")
+                read_surgery(surgery, f"surgeries[{index}]")
                 for index, surgery in enumerate(surgeries)
             ),
         )
 
-    def then(self, surgery: ReplaceHead) -> "Recipe":
+    def then(self, surgery: Surgery) -> "Recipe":
         """Give the recipe with one more surgery at its end."""
         return Recipe(source=self.source, surgeries=(*self.surgeries, surgery))
 
@@ -66,16 +59,4 @@ def _read_source(data: dict[str, Any]) -> Source:
     return Source(
         **{key: read_text(value, f"source.{key}") for key, value in texts.items()},
         arguments=read_object(data.get("arguments", {}), "source.arguments"),
-    )
-
-
-def _read_surgery(value: object, name: str) -> ReplaceHead:
-    data = read_object(value, name)
-    return ReplaceHead(
-        **data
-        | {
-            "at": read_text(data["at"], f"{name}.at"),
-            "classes": read_whole(data["classes"], f"{name}.classes", most=MOST_CLASSES),
-            "kind": read_text(data["kind"], f"{name}.kind"),
-        }
     )

@@ -2,19 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from torch.fx import GraphModule
 
-from zoo.domain.recipe import ReplaceHead, Source
+from zoo.domain.recipe import Source
 from zoo.networks.caffe import read_caffe
 from zoo.networks.onnx.build import build_onnx
 from zoo.networks.surgery import replace_head
 from zoo.networks.vision import build_vision
-
-
-def _replace_head(network: GraphModule, surgery: ReplaceHead) -> GraphModule:
-    return replace_head(network, at=surgery.at, classes=surgery.classes)
-
 
 # Each takes the source and the revision's files by their path in it.
 SOURCES: dict[str, Callable[[Source, Mapping[str, Path]], GraphModule]] = {
@@ -24,6 +20,9 @@ SOURCES: dict[str, Callable[[Source, Mapping[str, Path]], GraphModule]] = {
     "torchvision": build_vision,
     "transformers": build_vision,
 }
-SURGERIES: dict[str, Callable[[GraphModule, ReplaceHead], GraphModule]] = {
-    "replace_head": _replace_head,
+# Each takes a network and a surgery of its kind, and gives another network over the same weights.
+SURGERIES: dict[str, Callable[[GraphModule, Any], GraphModule]] = {
+    "replace_head": lambda network, surgery: replace_head(
+        network, at=surgery.at, classes=surgery.classes
+    ),
 }

@@ -19,6 +19,7 @@ from zoo.operations.opening import Zoo
 from zoo.operations.publish import put_json
 
 CLASSIFIER = "classifier"  # reads one picture, gives one row of scores
+DENSE = "dense"  # reads a picture of any size, gives a map of scores
 NETWORK = "network"  # runs, but reads or gives something else
 # Kinds of sources that no network is built from.
 SERVED_AS_IT_IS = frozenset({"onnx-graph"})

@@ -14,7 +14,7 @@ from werkzeug.routing import Rule
 
 from zoo import __version__, errors
 from zoo.web.answers import status_of
-from zoo.web.shapes import ErrorAnswer
+from zoo.web.shapes.base import ErrorAnswer
 
 REF = "#/components/schemas/{model}"
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")

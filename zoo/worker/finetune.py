@@ -19,8 +19,8 @@ from zoo.domain.config import (
 from zoo.domain.dataset import Dataset, Split
 from zoo.domain.job import Job
 from zoo.domain.plan import Plan
-from zoo.domain.recipe import ReplaceHead
 from zoo.domain.revision import Blob, Revision
+from zoo.domain.surgery import ReplaceHead
 from zoo.domain.weights import Array
 from zoo.export.parity import Parity, check_parity
 from zoo.formats.safetensors import write_safetensors

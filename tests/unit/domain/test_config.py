@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from zoo.domain.config import ModelConfig
 from zoo.domain.preprocessing import CHANNEL_COUNTS, Channels, Preprocessing, Resize
-from zoo.domain.recipe import Recipe, ReplaceHead, Source
+from zoo.domain.recipe import Recipe, Source
+from zoo.domain.surgery import ReplaceHead
 
 RECIPE = Recipe(source=Source(kind="caffe", path="deploy.prototxt"))
 NUMBERS = st.floats(0.001, 300)

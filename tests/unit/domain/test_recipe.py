@@ -2,7 +2,8 @@
 
 import json
 
-from zoo.domain.recipe import Recipe, ReplaceHead, Source
+from zoo.domain.recipe import Recipe, Source
+from zoo.domain.surgery import ReplaceHead
 
 SOURCE = Source(kind="caffe", path="deploy.prototxt")
 

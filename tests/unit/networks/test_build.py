@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from zoo.domain.recipe import Recipe, ReplaceHead, Source
+from zoo.domain.recipe import Recipe, Source
+from zoo.domain.surgery import ReplaceHead
 from zoo.errors import IncompletePackage, Unsupported, WeightsMismatch
 from zoo.networks.build import build_network, load_weights, weights_of
 from zoo.networks.misfit import compare

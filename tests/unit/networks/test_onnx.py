@@ -13,7 +13,8 @@ from onnx import helper, numpy_helper
 from torch import nn
 
 from zoo.domain.preprocessing import Channels, Preprocessing
-from zoo.domain.recipe import Recipe, ReplaceHead, Source
+from zoo.domain.recipe import Recipe, Source
+from zoo.domain.surgery import ReplaceHead
 from zoo.errors import UnsupportedLayers
 from zoo.export.onnx import write_onnx
 from zoo.export.parity import check_parity

@@ -7,7 +7,12 @@ from zoo.errors import DatasetNotFound, Invalid, StorageFull
 from zoo.operations import datasets
 from zoo.web.context import current_zoo, read_query
 from zoo.web.reference import Body, tells
-from zoo.web.shapes import DatasetAnswer, DatasetQuery, DatasetsAnswer, DatasetSummaryAnswer
+from zoo.web.shapes.datasets import (
+    DatasetAnswer,
+    DatasetQuery,
+    DatasetsAnswer,
+    DatasetSummaryAnswer,
+)
 
 bp = Blueprint("datasets", __name__, url_prefix="/v1/datasets")
 

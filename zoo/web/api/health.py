@@ -7,7 +7,7 @@ from zoo import __version__
 from zoo.operations import fetch
 from zoo.web.context import current_zoo
 from zoo.web.reference import tells
-from zoo.web.shapes import HealthAnswer
+from zoo.web.shapes.base import HealthAnswer
 
 bp = Blueprint("health", __name__, url_prefix="/v1/health")
 

@@ -8,7 +8,7 @@ from zoo.operations import jobs
 from zoo.operations.finetune import enqueue_finetune
 from zoo.web.context import current_zoo, read_body, read_query
 from zoo.web.reference import tells
-from zoo.web.shapes import FinetuneBody, JobAnswer, JobQuery, JobsAnswer, JobsQuery
+from zoo.web.shapes.jobs import FinetuneBody, JobAnswer, JobQuery, JobsAnswer, JobsQuery
 
 bp = Blueprint("jobs", __name__, url_prefix="/v1/jobs")
 

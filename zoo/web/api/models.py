@@ -7,7 +7,7 @@ from zoo.errors import ModelNotFound
 from zoo.operations import fetch
 from zoo.web.context import current_zoo, read_query
 from zoo.web.reference import tells
-from zoo.web.shapes import ModelAnswer, ModelsAnswer, PageQuery
+from zoo.web.shapes.models import ModelAnswer, ModelsAnswer, PageQuery
 
 bp = Blueprint("models", __name__, url_prefix="/v1/models")
 

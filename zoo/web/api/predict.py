@@ -19,7 +19,7 @@ from zoo.errors import (
 from zoo.operations.predict import predict
 from zoo.web.context import current_shelf, current_zoo, limit_body, read_query
 from zoo.web.reference import Body, tells
-from zoo.web.shapes import PredictionsAnswer, PredictQuery
+from zoo.web.shapes.predictions import PredictionsAnswer, PredictQuery
 
 bp = Blueprint("predict", __name__, url_prefix="/v1/models")
 

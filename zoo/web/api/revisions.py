@@ -22,7 +22,7 @@ from zoo.operations import fetch
 from zoo.operations.upload import Upload, upload_revision
 from zoo.web.context import check_fields, current_zoo
 from zoo.web.reference import Body, tells
-from zoo.web.shapes import (
+from zoo.web.shapes.models import (
     MOST_LETTERS,
     RevisionAnswer,
     RevisionsAnswer,

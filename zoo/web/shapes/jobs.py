@@ -1,0 +1,70 @@
+"""Work that a worker does."""
+
+from datetime import datetime
+from typing import Any, Literal, Self
+
+from pydantic import Field
+
+from zoo.domain.job import Job, JobKind, JobState
+from zoo.web.shapes.base import Shape
+
+
+class FinetuneBody(Shape):
+    """A fine-tune to be queued."""
+
+    kind: Literal["finetune"] = "finetune"
+    model: str = Field(description="name, name:ref or name@revision")
+    dataset: str = Field(description="name or name@id of a dataset of this zoo")
+    name: str | None = Field(default=None, description="what the new model is called")
+    seed: int = Field(default=0, ge=0, le=2**32 - 1)
+
+
+class JobsQuery(Shape):
+    """How many jobs."""
+
+    limit: int = Field(default=100, ge=1, le=1000)
+
+
+class JobQuery(Shape):
+    """Which events of a job."""
+
+    after: int = Field(default=0, ge=0, description="the number of the last event already seen")
+
+
+class EventAnswer(Shape):
+    """One thing a job said of itself."""
+
+    number: int
+    attempt: int
+    at: datetime
+    step: str
+    message: str
+    done: int | None
+    total: int | None
+
+
+class JobAnswer(Shape):
+    """A job, how far it is and what came of it."""
+
+    id: int
+    kind: JobKind
+    state: JobState
+    params: dict[str, Any]
+    attempt: int
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    result: dict[str, Any] | None
+    error: dict[str, Any] | None
+    events: list[EventAnswer]
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        """Show a job."""
+        return cls.model_validate(job)
+
+
+class JobsAnswer(Shape):
+    """The newest jobs."""
+
+    jobs: list[JobAnswer]

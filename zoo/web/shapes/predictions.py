@@ -1,0 +1,42 @@
+"""Pictures in, classes out."""
+
+from typing import Self
+
+from pydantic import Field
+
+from zoo.domain.prediction import Prediction
+from zoo.web.shapes.base import Shape
+
+
+class PredictQuery(Shape):
+    """How much to say of a picture."""
+
+    top: int = Field(default=5, ge=1, le=10_000, description="classes per picture")
+
+
+class ScoreAnswer(Shape):
+    """One class and how probable it is."""
+
+    label: str
+    index: int
+    probability: float
+
+
+class PredictionAnswer(Shape):
+    """What a predictor says of one picture."""
+
+    picture: str
+    model: str
+    provider: str = Field(description="the execution provider that really ran")
+    scores: list[ScoreAnswer]
+
+
+class PredictionsAnswer(Shape):
+    """What a predictor says of each picture sent, in their order."""
+
+    predictions: list[PredictionAnswer]
+
+    @classmethod
+    def of(cls, predictions: list[Prediction]) -> Self:
+        """Show predictions."""
+        return cls(predictions=[PredictionAnswer.model_validate(one) for one in predictions])
