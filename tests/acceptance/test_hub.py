@@ -6,7 +6,8 @@ import pytest
 
 from zoo.domain.recipe import Source
 from zoo.formats.safetensors import write_safetensors
-from zoo.networks import vision
+from zoo.networks.vision import initial_weights
+from zoo.networks.vision.libraries import import_transformers
 
 COMMIT = "a" * 40
 
@@ -34,7 +35,7 @@ def offline(tmp_path):
 def test_a_timm_model_comes_with_its_labels_and_its_preprocessing(zoo_command, hub, offline):
     folder = hub("lab/tiny")
     source = Source(kind="timm", architecture="test_resnet", arguments={"num_classes": 3})
-    weights = vision.initial_weights(source, seed=0)
+    weights = initial_weights(source, seed=0)
     (folder / "model.safetensors").write_bytes(b"".join(write_safetensors(weights)))
     cfg = {
         "input_size": [3, 96, 96],
@@ -66,7 +67,7 @@ def test_a_timm_model_comes_with_its_labels_and_its_preprocessing(zoo_command, h
 
 def test_a_transformers_model_comes_with_its_labels(zoo_command, hub, offline):
     folder = hub("lab/faces")
-    transformers = vision._transformers()  # Where its import of torchvision is mended.
+    transformers = import_transformers()  # Where its import of torchvision is mended.
     config = transformers.ResNetConfig(
         embedding_size=8,
         hidden_sizes=[8, 16],

@@ -1,4 +1,4 @@
-"""Protobuf's wire format as a tree, written by hand so that it can be written wrongly."""
+"""Protobuf's wire format, and it as a tree: written by hand so that it can be written wrongly."""
 
 import struct
 from dataclasses import dataclass, field

@@ -10,15 +10,22 @@ import pytest
 from flask.testing import FlaskClient
 
 from zoo.commands.main import main
-from zoo.operations import jobs
+from zoo.domain.checkpoint import Wishes
+from zoo.domain.config import DENSE, WEIGHTS
+from zoo.domain.job import JobState
+from zoo.formats.safetensors import read_safetensors
+from zoo.networks.build import build_network, load_weights
+from zoo.operations import fetch, jobs
 from zoo.operations.datasets import add_dataset
 from zoo.operations.finetune import enqueue_finetune
 from zoo.operations.import_ import ImportOptions, enqueue_import, prepare_import, stage
 from zoo.operations.opening import open_zoo
+from zoo.operations.surgery import DenseOptions, enqueue_dense, enqueue_surgery
 from zoo.settings import read_settings
 from zoo.web.app import create_app
 from zoo.worker.progress import Progress
 from zoo.worker.run import run
+from zoo.worker.verify import verify
 
 
 def work_off(zoo):
@@ -154,3 +161,69 @@ def docs():
     """The text of every page of docs/, by name."""
     folder = Path(__file__).resolve().parents[2] / "docs"
     return {path.stem: path.read_text(encoding="utf-8") for path in folder.glob("*.md")}
+
+
+class Surgeon:
+    """Imports models and operates on them; jobs run in this process."""
+
+    def __init__(self, zoo):
+        self.zoo = zoo
+
+    def work(self, job):
+        """Run a job and give how it ended."""
+        attempt = jobs.claim(self.zoo, worker="the test", number=job.id)
+        run(self.zoo, Progress(self.zoo, attempt))
+        return jobs.get_job(self.zoo, job.id)
+
+    def published(self, job):
+        """Run a job that has to succeed, and give the revision that came of it."""
+        done = self.work(job)
+        assert done.state is JobState.SUCCEEDED, done.error
+        return fetch.get_revision(self.zoo, done.result["revision"])
+
+    def bring(self, name, path, **wishes):
+        """Import a file or folder."""
+        options = ImportOptions(name=name, wishes=Wishes(**wishes))
+        return self.published(
+            enqueue_import(self.zoo, prepare_import(self.zoo, stage(self.zoo, path), options))
+        )
+
+    def dense(self, model, **options):
+        """Make a model dense."""
+        return self.published(enqueue_dense(self.zoo, model, DenseOptions(**options)))
+
+    def operate(self, model, surgery, **options):
+        """Do another surgery."""
+        return self.published(enqueue_surgery(self.zoo, model, surgery, **options))
+
+    def refusal(self, job):
+        """Run a job that has to fail, and give its error."""
+        done = self.work(job)
+        assert done.state is JobState.FAILED, done.result
+        return done.error["error"]
+
+    def path(self, revision, name):
+        """Give where a revision's file lies."""
+        return fetch.get_file(self.zoo, revision, name)[1]
+
+    def told(self, revision):
+        """Read a revision's dense.json."""
+        return json.loads(self.path(revision, DENSE).read_bytes())
+
+    def rebuilt(self, revision):
+        """Build a network of what was published of it, and nothing else."""
+        paths = fetch.verified_files(self.zoo, revision)
+        network = build_network(fetch.read_config(self.zoo, revision).recipe, paths)
+        load_weights(network, read_safetensors(paths[WEIGHTS]))
+        return network
+
+    def unsound(self, revision):
+        """List what `zoo verify` finds wrong."""
+        return [check for check in verify(self.zoo, revision) if not check.is_sound]
+
+
+@pytest.fixture
+def surgeon(stocked):
+    """A surgeon in the stocked zoo."""
+    with open_zoo(read_settings(home=stocked)) as zoo:
+        yield Surgeon(zoo)

@@ -4,27 +4,7 @@ import struct
 from types import SimpleNamespace
 
 import pytest
-
-
-def varint(value):
-    octets = bytearray()
-    value %= 2**64
-    while value > 0x7F:
-        octets.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*octets, value])
-
-
-def field(number, content):
-    """A varint field for a number, a length-delimited one for bytes."""
-    if isinstance(content, int):
-        return varint(number << 3) + varint(content)
-    content = content.encode() if isinstance(content, str) else content
-    return varint(number << 3 | 2) + varint(len(content)) + content
-
-
-def floats(*values):
-    return struct.pack(f"<{len(values)}f", *values)
+from fuzz_wire import floats, put, varint
 
 
 def doubles(*values):
@@ -32,21 +12,21 @@ def doubles(*values):
 
 
 def shape(*dims):
-    return field(7, field(1, b"".join(map(varint, dims))))
+    return put(7, put(1, b"".join(map(varint, dims))))
 
 
 def blob(dims, values):
-    return field(5, floats(*values)) + shape(*dims)
+    return put(5, floats(*values)) + shape(*dims)
 
 
 def v2_layer(name, *blobs, kind="Convolution"):
-    content = field(1, name) + field(2, kind) + b"".join(field(7, each) for each in blobs)
-    return field(100, content)
+    content = put(1, name) + put(2, kind) + b"".join(put(7, each) for each in blobs)
+    return put(100, content)
 
 
 def v1_layer(name, *blobs, kind=4):
-    content = field(4, name) + field(5, kind) + b"".join(field(6, each) for each in blobs)
-    return field(2, content)
+    content = put(4, name) + put(5, kind) + b"".join(put(6, each) for each in blobs)
+    return put(2, content)
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +34,7 @@ def proto():
     """Functions that write protobuf's wire format."""
     return SimpleNamespace(
         varint=varint,
-        field=field,
+        field=put,
         floats=floats,
         doubles=doubles,
         shape=shape,

@@ -11,7 +11,6 @@ import torch
 from zoo.domain.preprocessing import Channels, Interpolation, Resize
 from zoo.domain.recipe import Recipe, Source
 from zoo.errors import MalformedCheckpoint, Unsupported
-from zoo.networks import vision
 from zoo.networks.build import build_network, load_weights, weights_of
 from zoo.networks.surgery import cut_at_codes, find_head, replace_head
 from zoo.networks.vision import (
@@ -22,6 +21,9 @@ from zoo.networks.vision import (
     initial_weights,
     list_architectures,
 )
+from zoo.networks.vision.creating import create
+from zoo.networks.vision.drawing import undrawn
+from zoo.networks.vision.libraries import installed
 
 NARROW = {"num_classes": 4, "width_mult": 0.35}
 # What each is run at, in pixels; the large ones are only followed, in the next table.
@@ -87,7 +89,7 @@ def config(tmp_path):
 
 
 def built_by_library(source, weights, files=None):
-    module = vision._create(source, files or {}).eval()
+    module = create(source, files or {}).eval()
     prefix = "model." if source.kind == "transformers" else ""
     state = {prefix + name: torch.tensor(value) for name, value in weights.items()}
     counters = {name for name in module.state_dict() if name.endswith("num_batches_tracked")}
@@ -121,8 +123,8 @@ def test_a_network_is_the_library_s_module_in_names_and_numbers(kind, architectu
 def test_large_networks_are_followed_with_all_their_names(architecture):
     source = make_source("torchvision", architecture, num_classes=4)
     network = build_vision(source, {})
-    with vision._undrawn():
-        assert set(network.state_dict()) == set(vision._create(source, {}).state_dict())
+    with undrawn():
+        assert set(network.state_dict()) == set(create(source, {}).state_dict())
     assert find_head(network).classes == 4
 
 
@@ -323,7 +325,7 @@ def test_other_kinds_of_transformers_are_refused(tmp_path, model_type):
 def test_a_library_that_is_missing_is_told_with_how_to_get_it():
     with (
         pytest.raises(Unsupported, match="one of timm, which is not installed") as told,
-        vision._installed("timm"),
+        installed("timm"),
     ):
         raise ModuleNotFoundError
     assert "pip install 'zoo[timm]'" in told.value.hint
