@@ -341,6 +341,20 @@ def _crop(place: Place, module: layers.Crop) -> str:
     return place.end("Slice", x, starts, ends, axes)
 
 
+def _crop_inside(place: Place, module: layers.CropInside) -> str:
+    """Count the cells before the cut as floor((size - reach) / stride) + 1 does.
+
+    ONNX rounds towards 0 instead: below it, what is left is less than the first cell anyway.
+    """
+    x, picture = place.reads
+    rest = [step - reach for step, reach in zip(module.stride, module.reach, strict=True)]
+    size = place.step("left", "Add", _map_size(place, picture), place.integers("rest", *rest))
+    counts = place.step("counts", "Div", size, place.integers("strides", *module.stride))
+    starts = place.integers("starts", *module.first)
+    ends = place.step("ends", "Max", counts, starts)
+    return place.end("Slice", x, starts, ends, place.integers("axes", HEIGHT, WIDTH))
+
+
 def _reshape(place: Place, module: layers.Reshape) -> str:
     end = module.end(place.axes())
     is_shifted = end != module.axis + len(module.dims)
@@ -472,6 +486,7 @@ LAYERS: dict[type[nn.Module], Callable[[Place, Any], Values]] = {
     layers.BiasBy: _bias_by,
     layers.Clip: _clip,
     layers.Crop: _crop,
+    layers.CropInside: _crop_inside,
     layers.Eltwise: _eltwise,
     layers.Embed: _embed,
     layers.Exp: _exp,

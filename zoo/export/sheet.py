@@ -23,7 +23,8 @@ class Sheet:
     nodes: list[NodeProto] = field(default_factory=list)
     constants: dict[str, TensorProto] = field(default_factory=dict)
     pinned: set[int] = field(default_factory=set)  # axes of blobs whose sizes are written in
-    tensors: dict[tuple[int, Shape], str] = field(default_factory=dict)  # kept ones, by identity
+    # Those written in, by identity and shape. They are held, or another could have their identity.
+    tensors: dict[tuple[int, Shape], tuple[Tensor, str]] = field(default_factory=dict)
 
     @property
     def has_fixed_batch(self) -> bool:
@@ -67,8 +68,9 @@ class Sheet:
         if key not in self.tensors:
             while name in self.constants:
                 name += "'"
-            self.tensors[key] = self.keep(name, tensor.detach().cpu().numpy().reshape(shape))
-        return self.tensors[key]
+            value = tensor.detach().cpu().numpy().reshape(shape)
+            self.tensors[key] = tensor, self.keep(name, value)
+        return self.tensors[key][1]
 
     def number(self, name: str, value: float) -> str:
         """Write down a single number."""

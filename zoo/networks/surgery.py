@@ -11,12 +11,11 @@ import torch
 from torch import nn
 from torch.fx import Graph, GraphModule, Node
 
-from zoo.errors import NoHead
+from zoo.errors import Invalid, NoHead, Unsupported
 from zoo.networks import layers
 from zoo.networks.graph import (
     Part,
     append_layer,
-    copy_below,
     describe_node,
     find_module,
     finish_network,
@@ -24,6 +23,10 @@ from zoo.networks.graph import (
     layer_of,
     parts_of,
 )
+from zoo.networks.names import get_layer
+
+HeadKind = Literal["linear", "conv1x1"]
+Steps = dict[str, nn.Module]  # by the names of their layers, one after the other
 
 HEAD = "head"
 PROBABILITIES = "probabilities"
@@ -39,6 +42,7 @@ AFTER_HEAD = (
     nn.MaxPool2d,
     nn.ReLU,
     nn.Softmax,
+    layers.CropInside,
     layers.WidelyPaddedPool2d,
     torch.reshape,
     torch.squeeze,
@@ -86,7 +90,7 @@ class Head:
 
     layer: str
     node: Node
-    kind: Literal["linear", "conv1x1"]
+    kind: HeadKind
     in_features: int
     classes: int
     is_rectified: bool  # what it reads is at least 0, because it comes from a ReLU
@@ -102,28 +106,32 @@ def find_head(network: GraphModule) -> Head:
         NoHead: it is something else; the layer met is named.
         Unsupported: the network has several outputs.
     """
-    node = get_output(network)
-    while is_any(network, node, AFTER_HEAD):
-        node = node.all_input_nodes[0]
-    return _as_head(network, node)
+    return _as_head(network, _head_node(network, get_output(network)))
+
+
+def find_heads(network: GraphModule) -> tuple[Head, ...]:
+    """Find the classifier of each output, as ``find_head`` does, in the outputs' order.
+
+    One that several outputs come from is given once; outputs that come from none are passed.
+
+    Raises:
+        NoHead: no output comes from a classifier; the layers met are named.
+    """
+    ends = [_head_node(network, node) for node in network.graph.output_node().all_input_nodes]
+    heads = [node for node in dict.fromkeys(ends) if _shape_of_head(network, node)]
+    if not heads:
+        _as_head(network, ends[0])
+    return tuple(_as_head(network, node) for node in heads)
 
 
 def get_head(network: GraphModule, at: str) -> Head:
     """Give the classifier that is the layer ``at``, whatever comes after it.
 
     Raises:
-        NoHead: the network has no such layer, or it is no Linear or 1 x 1 Conv2d.
+        LayerNotFound: the network has no such layer; near names are told.
+        NoHead: it is no Linear or 1 x 1 Conv2d.
     """
-    nodes = [node for node in network.graph.nodes if node.meta.get("layer") == at]
-    if not nodes:
-        known = sorted({layer_of(node) for node in network.graph.nodes if "layer" in node.meta})
-        raise NoHead(
-            f"The network has no layer {at!r}.",
-            hint=f"Its last layers are {', '.join(known[-5:])}.",
-            layer=at,
-            layers=known,
-        )
-    return _as_head(network, nodes[-1])
+    return _as_head(network, get_layer(network, at))
 
 
 def cut_at_codes(network: GraphModule, at: str | None = None) -> GraphModule:
@@ -139,36 +147,74 @@ def cut_at_codes(network: GraphModule, at: str | None = None) -> GraphModule:
     Raises:
         NoHead: there is no classifier, or ``at`` is none.
     """
-    graph, codes, parts = _codes_below(network, _head_at(network, at))
+    graph, (codes,), parts = _codes_below(network, (_head_at(network, at),))
     return finish_network(graph, codes, parts)
 
 
-def replace_head(network: GraphModule, *, at: str | None = None, classes: int) -> GraphModule:
+def replace_head(
+    network: GraphModule, *, at: str | None = None, classes: int, also: tuple[str, ...] = ()
+) -> GraphModule:
     """Put a new classifier, ``head`` and ``probabilities``, on the codes of the old one.
 
     The old classifier and all after it are dropped. The new weights are 0, so every class is as
     likely as any other until they are set. ``cut_at_codes`` gives the same codes before and after.
 
+    Of a network with several outputs ``at`` names the main classifier. Those in ``also`` get new
+    ones of the same classes too, ``head_2`` and ``probabilities_2`` and so on; the network returns
+    the probabilities of all of them, the main ones first. The other outputs are dropped.
+
     Raises:
-        NoHead: there is no classifier, or ``at`` is none.
-        Unsupported: a layer below the classifier has the name of a new one.
+        LayerNotFound: ``at`` or one in ``also`` is no layer of the network.
+        NoHead: there is no classifier, or one that is named is none.
+        Unsupported: the network has several outputs and ``at`` names none of its classifiers; a
+            layer below the classifier has the name of a new one.
+        Invalid: a classifier is named twice.
     """
-    old = _head_at(network, at)
+    old = (_head_at(network, at), *(get_head(network, name) for name in also))
+    if len({head.node for head in old}) < len(old):
+        raise Invalid(
+            f"Of the classifiers {', '.join(head.layer for head in old)} one is named twice.",
+            hint="Name the main one once, and each other that is replaced too once.",
+            heads=[head.layer for head in old],
+        )
     graph, codes, parts = _codes_below(network, old)
-    linear = torch.nn.utils.skip_init(nn.Linear, old.in_features, classes, device="cpu")
-    nn.init.zeros_(linear.weight)
-    nn.init.zeros_(linear.bias)
-    for name, module in ((HEAD, linear), (PROBABILITIES, nn.Softmax(dim=1))):
-        codes = append_layer(graph, codes, parts, name, module)
-    return finish_network(graph, codes, parts)
+    ends = tuple(
+        _append_steps(graph, read, parts, _new_head(head.in_features, classes), number)
+        for number, (head, read) in enumerate(zip(old, codes, strict=True), 1)
+    )
+    return finish_network(graph, ends[0] if len(ends) == 1 else ends, parts)
 
 
 def _head_at(network: GraphModule, at: str | None) -> Head:
-    return find_head(network) if at is None else get_head(network, at)
+    if at is not None:
+        return get_head(network, at)
+    if len(network.graph.output_node().all_input_nodes) > 1:
+        heads = [head.layer for head in find_heads(network)]
+        raise Unsupported(
+            f"The network has several outputs, and these classifiers: {', '.join(heads)}.",
+            hint="Name the main one; the others are dropped, or replaced too where you name them.",
+            heads=heads,
+        )
+    return find_head(network)
+
+
+def _head_node(network: GraphModule, end: Node) -> Node:
+    """Give the node where a classifier should be, walking up from an output."""
+    while is_any(network, end, AFTER_HEAD):
+        end = end.all_input_nodes[0]
+    return end
 
 
 def _as_head(network: GraphModule, node: Node) -> Head:
-    kind, in_features, classes = _classifier(network, node)
+    shape = _shape_of_head(network, node)
+    if shape is None:
+        found = describe_node(network, node)
+        raise NoHead(
+            f"Where the classifier should be, the network has {found},"
+            " which is neither fully connected nor a 1 x 1 convolution.",
+            found=found,
+        )
+    kind, in_features, classes = shape
     return Head(
         layer=layer_of(node),
         node=node,
@@ -179,18 +225,13 @@ def _as_head(network: GraphModule, node: Node) -> Head:
     )
 
 
-def _classifier(network: GraphModule, node: Node) -> tuple[Literal["linear", "conv1x1"], int, int]:
+def _shape_of_head(network: GraphModule, node: Node) -> tuple[HeadKind, int, int] | None:
     module = find_module(network, node)
     if isinstance(module, nn.Linear):
         return "linear", module.in_features, module.out_features
     if isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1) and module.groups == 1:
         return "conv1x1", module.in_channels, module.out_channels
-    found = describe_node(network, node)
-    raise NoHead(
-        f"Where the classifier should be, the network has {found},"
-        " which is neither fully connected nor a 1 x 1 convolution.",
-        found=found,
-    )
+    return None
 
 
 def is_any(network: GraphModule, node: Node, kinds: tuple[object, ...]) -> bool:
@@ -219,21 +260,52 @@ def _lacks_relu(network: GraphModule, node: Node) -> bool:
     return False
 
 
-def _codes_below(network: GraphModule, head: Head) -> tuple[Graph, Node, dict[str, Part]]:
-    """Copy what is below a head, and make flat codes of it."""
+def _codes_below(
+    network: GraphModule, heads: tuple[Head, ...]
+) -> tuple[Graph, list[Node], dict[str, Part]]:
+    """Copy what is below the heads, and make flat codes of it for each."""
+    plans = [_plan_codes(network, head) for head in heads]
+    graph, copies = Graph(), dict[Node, Node]()
+    graph.graph_copy(network.graph, copies)
+    kept = {copies[source] for source, _ in plans}
+    for node in reversed(list(graph.nodes)):
+        if not node.users and node not in kept and node.op != "placeholder":
+            graph.erase_node(node)
+    parts = parts_of(network, graph)
+    codes = [
+        _append_steps(graph, copies[source], parts, steps, number)
+        for number, (source, steps) in enumerate(plans, 1)
+    ]
+    return graph, codes, parts
+
+
+def _plan_codes(network: GraphModule, head: Head) -> tuple[Node, Steps]:
+    """Give the node that a head's codes are made of, and what makes them of it."""
     source, is_flat = head.node.all_input_nodes[0], head.kind == "linear"
     lacks_relu = _lacks_relu(network, source)
     while is_any(network, source, BELOW_HEAD):
         is_flat = is_flat and not isinstance(find_module(network, source), nn.Flatten)
         source = source.all_input_nodes[0]
-    graph, codes = copy_below(network, source)
-    parts = parts_of(network, graph)
     steps: dict[str, nn.Module | None] = {
         "codes_relu": nn.ReLU() if lacks_relu else None,
         "codes_pool": nn.AdaptiveAvgPool2d(1) if head.kind == "conv1x1" else None,
         "codes_flatten": None if is_flat else nn.Flatten(),
     }
-    for name, step in steps.items():
-        if step is not None:
-            codes = append_layer(graph, codes, parts, name, step)
-    return graph, codes, parts
+    return source, {name: step for name, step in steps.items() if step is not None}
+
+
+def _new_head(in_features: int, classes: int) -> Steps:
+    linear = torch.nn.utils.skip_init(nn.Linear, in_features, classes, device="cpu")
+    nn.init.zeros_(linear.weight)
+    nn.init.zeros_(linear.bias)
+    return {HEAD: linear, PROBABILITIES: nn.Softmax(dim=1)}
+
+
+def _append_steps(
+    graph: Graph, reads: Node, parts: dict[str, Part], steps: Steps, number: int
+) -> Node:
+    """Add modules one after the other; the names of those of a second classifier say so."""
+    for name, module in steps.items():
+        own_name = name if number == 1 else f"{name}_{number}"
+        reads = append_layer(graph, reads, parts, own_name, module)
+    return reads

@@ -8,6 +8,9 @@ from torch.fx import GraphModule
 
 from zoo.domain.recipe import Source
 from zoo.networks.caffe import read_caffe
+from zoo.networks.cutting import cut_at
+from zoo.networks.dense import convolutionalize
+from zoo.networks.folding import fold_batch_norm
 from zoo.networks.onnx.build import build_onnx
 from zoo.networks.surgery import replace_head
 from zoo.networks.vision import build_vision
@@ -22,7 +25,10 @@ SOURCES: dict[str, Callable[[Source, Mapping[str, Path]], GraphModule]] = {
 }
 # Each takes a network and a surgery of its kind, and gives another network over the same weights.
 SURGERIES: dict[str, Callable[[GraphModule, Any], GraphModule]] = {
+    "convolutionalize": convolutionalize,
+    "cut": lambda network, surgery: cut_at(network, surgery.at),
+    "fold_batch_norm": lambda network, _surgery: fold_batch_norm(network),
     "replace_head": lambda network, surgery: replace_head(
-        network, at=surgery.at, classes=surgery.classes
+        network, at=surgery.at, classes=surgery.classes, also=surgery.also
     ),
 }

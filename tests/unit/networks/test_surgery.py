@@ -4,10 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from zoo.errors import NoHead, Unsupported
+from zoo.domain.recipe import Recipe, Source
+from zoo.domain.surgery import ReplaceHead
+from zoo.errors import Invalid, LayerNotFound, NoHead, Unsupported
 from zoo.networks.blobs import run_blobs
-from zoo.networks.build import weights_of
-from zoo.networks.surgery import cut_at_codes, find_head, get_head, replace_head
+from zoo.networks.build import build_network, weights_of
+from zoo.networks.surgery import cut_at_codes, find_head, find_heads, get_head, replace_head
 from zoo.networks.tracing import trace_network
 
 INPUT = 'name: "n" input: "data" input_shape { dim: 1 dim: 3 dim: 6 dim: 6 }'
@@ -51,6 +53,26 @@ SQUEEZE = (
     + layer("pool10", "Pooling", "conv10", more=POOL)
     + layer("prob", "Softmax", "pool10")
 )
+# A network of two auxiliary classifiers and a main one, as GoogLeNet is while it is trained.
+GOOGLE = (
+    BODY
+    + layer("loss1/pool", "Pooling", "conv", more=POOL)
+    + dense("loss1/classifier", "loss1/pool", 5)
+    + layer("loss1/prob", "Softmax", "loss1/classifier")
+    + filters("mixed", "conv", 6)
+    + layer("relu_mixed", "ReLU", "mixed", "mixed")
+    + filters("loss2/conv", "mixed", 2)
+    + layer("loss2/relu", "ReLU", "loss2/conv", "loss2/conv")
+    + dense("loss2/fc", "loss2/conv", 7)
+    + layer("loss2/relu_fc", "ReLU", "loss2/fc", "loss2/fc")
+    + layer("loss2/drop_fc", "Dropout", "loss2/fc", "loss2/fc")
+    + dense("loss2/classifier", "loss2/fc", 5)
+    + layer("pool5", "Pooling", "mixed", more=POOL)
+    + layer("pool5/drop", "Dropout", "pool5", "pool5")
+    + dense("loss3/classifier", "pool5", 5)
+    + layer("prob", "Softmax", "loss3/classifier")
+)
+MAIN, AUXILIARY = "loss3/classifier", ("loss1/classifier", "loss2/classifier")
 LINEAR_ONLY = INPUT + filters("conv", "data", 4, 3) + dense("fc", "conv", 5)
 
 
@@ -141,6 +163,128 @@ def test_a_cut_may_be_at_an_earlier_layer(build):
     assert find_head(operated).in_features == get_head(network, "fc1").in_features == 64
 
 
+def test_each_output_s_head_is_found_in_their_order(build):
+    heads = find_heads(build(GOOGLE))
+    assert [(head.layer, head.in_features, head.classes) for head in heads] == [
+        ("loss1/classifier", 4, 5),
+        ("loss2/classifier", 7, 5),
+        ("loss3/classifier", 6, 5),
+    ]
+
+
+def test_the_heads_of_a_network_of_one_are_that_one(build):
+    network = build(SQUEEZE)
+    assert find_heads(network) == (find_head(network),)
+
+
+def test_a_head_that_several_outputs_come_from_is_found_once(build):
+    text = BODY + dense("fc", "conv", 5) + layer("a", "Softmax", "fc") + layer("b", "ReLU", "fc")
+    assert [head.layer for head in find_heads(build(text))] == ["fc"]
+
+
+def test_outputs_of_no_head_are_passed_and_all_of_them_refused(build):
+    text = BODY + dense("fc", "conv", 5) + layer("maps", "Sigmoid", "conv")
+    assert [head.layer for head in find_heads(build(text))] == ["fc"]
+    text = BODY + layer("maps", "Sigmoid", "conv") + layer("more", "TanH", "conv")
+    with pytest.raises(NoHead, match="layer 'maps'"):
+        find_heads(build(text))
+
+
+def test_the_main_head_is_replaced_and_the_others_are_dropped(build):
+    network = build(GOOGLE)
+    operated = replace_head(network, at=MAIN, classes=3)
+    x = torch.rand(2, 3, 6, 6)
+    assert torch.equal(operated(x), torch.full((2, 3), 1 / 3))
+    assert set(weights_of(operated)) == {
+        f"{name}.{field}" for name in ("conv", "mixed", "head") for field in ("weight", "bias")
+    }
+    assert torch.equal(cut_at_codes(operated)(x), run_blobs(network, x)["pool5"].flatten(1))
+
+
+def test_other_heads_are_replaced_too_and_the_main_one_comes_first(build):
+    network = build(GOOGLE)
+    operated = replace_head(network, at=MAIN, classes=3, also=AUXILIARY)
+    x = torch.rand(2, 3, 6, 6)
+    assert [tuple(rows.shape) for rows in operated(x)] == [(2, 3)] * 3
+    torch.testing.assert_close(torch.stack(operated(x)), torch.full((3, 2, 3), 1 / 3))
+    heads = find_heads(operated)
+    assert [head.layer for head in heads] == ["head", "head_2", "head_3"]
+    assert [head.in_features for head in heads] == [6, 4, 7]
+    kept = {name for name in weights_of(network) if "classifier" not in name}
+    new = {f"{head.layer}.{field}" for head in heads for field in ("weight", "bias")}
+    assert set(weights_of(operated)) == kept | new
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [(MAIN, "head"), (AUXILIARY[0], "head_2"), (AUXILIARY[1], "head_3")]
+)
+def test_each_new_head_reads_the_codes_of_the_old_one(build, old, new):
+    network = build(GOOGLE)
+    operated = replace_head(network, at=MAIN, classes=3, also=AUXILIARY)
+    x = torch.rand(2, 3, 6, 6)
+    expected = cut_at_codes(network, old)(x)
+    assert torch.equal(cut_at_codes(operated, new)(x), expected)
+    torch.nn.init.eye_(operated.get_submodule(new).weight)
+    rows = dict(zip(("head", "head_2", "head_3"), operated(x), strict=True))
+    torch.testing.assert_close(rows[new], expected[:, :3].softmax(1))
+
+
+def test_several_new_heads_can_be_replaced_again(build):
+    once = replace_head(build(GOOGLE), at=MAIN, classes=3, also=AUXILIARY)
+    twice = replace_head(once, at="head_3", classes=2, also=("head",))
+    assert [head.layer for head in find_heads(twice)] == ["head", "head_2"]
+    x = torch.rand(2, 3, 6, 6)
+    assert torch.equal(cut_at_codes(twice, "head")(x), cut_at_codes(once, "head_3")(x))
+    assert torch.equal(cut_at_codes(twice, "head_2")(x), cut_at_codes(once, "head")(x))
+
+
+def test_heads_of_one_source_get_each_their_own_new_one(build):
+    text = BODY + dense("a", "conv", 5) + dense("b", "conv", 2)
+    operated = replace_head(build(text), at="b", classes=4, also=("a",))
+    assert [tuple(rows.shape) for rows in operated(torch.rand(2, 3, 6, 6))] == [(2, 4)] * 2
+
+
+def test_convolutional_heads_are_replaced_beside_fully_connected_ones(build):
+    network = build(SQUEEZE + dense("side", "join", 3))
+    operated = replace_head(network, at="conv10", classes=4, also=("side",))
+    x = torch.rand(2, 3, 6, 6)
+    assert [tuple(rows.shape) for rows in operated(x)] == [(2, 4)] * 2
+    assert torch.equal(cut_at_codes(operated, "head")(x), cut_at_codes(network, "conv10")(x))
+    assert torch.equal(cut_at_codes(operated, "head_2")(x), cut_at_codes(network, "side")(x))
+
+
+def test_of_several_heads_the_main_one_has_to_be_named(build):
+    with pytest.raises(Unsupported, match=r"loss1/classifier, loss2/classifier, loss3/") as no:
+        replace_head(build(GOOGLE), classes=3)
+    assert no.value.detail["heads"] == ["loss1/classifier", "loss2/classifier", "loss3/classifier"]
+    assert "Name the main one" in no.value.hint
+
+
+def test_a_head_that_is_named_twice_is_refused(build):
+    for also in ((MAIN,), (AUXILIARY[0], AUXILIARY[0])):
+        with pytest.raises(Invalid, match="named twice"):
+            replace_head(build(GOOGLE), at=MAIN, classes=3, also=also)
+
+
+def test_what_is_named_beside_the_main_head_has_to_be_one(build):
+    with pytest.raises(NoHead, match=r"layer 'pool5' \(AdaptiveAvgPool2d\)"):
+        replace_head(build(GOOGLE), at=MAIN, classes=3, also=("pool5",))
+    with pytest.raises(LayerNotFound, match="'loss1/klassifier'") as raised:
+        replace_head(build(GOOGLE), at=MAIN, classes=3, also=("loss1/klassifier",))
+    assert raised.value.detail["near"][0] == "loss1/classifier"
+
+
+def test_a_recipe_names_the_heads_that_are_replaced_too(build, tmp_path):
+    path = tmp_path / "deploy.prototxt"
+    path.write_text(GOOGLE)
+    surgery = ReplaceHead(at=MAIN, classes=3, also=AUXILIARY)
+    recipe = Recipe(source=Source(kind="caffe", path=path.name), surgeries=(surgery,))
+    network = build_network(recipe, {path.name: path})
+    expected = replace_head(build(GOOGLE), at=MAIN, classes=3, also=AUXILIARY)
+    assert set(network.state_dict()) == set(expected.state_dict())
+    assert network.code == expected.code
+
+
 def test_a_network_that_ends_in_something_else_has_no_head(build):
     with pytest.raises(NoHead, match=r"has layer 'conv' \(Conv2d\), which is neither"):
         find_head(build(INPUT + filters("conv", "data", 4, 3)))
@@ -163,7 +307,7 @@ def test_several_outputs_are_refused_by_name(build):
 
 
 def test_a_layer_that_is_not_there_is_refused(build):
-    with pytest.raises(NoHead, match="no layer 'fc9'"):
+    with pytest.raises(LayerNotFound, match="no layer 'fc9'"):
         replace_head(build(ALEX), at="fc9", classes=2)
 
 

@@ -10,6 +10,7 @@ from zoo.networks.layers.arranging import (
 )
 from zoo.networks.layers.combining import Axpy, BiasBy, Eltwise, ScaleBy
 from zoo.networks.layers.counting import ArgMax, Reduction
+from zoo.networks.layers.inside import CropInside
 from zoo.networks.layers.learned import Bias, Embed, Parameter, Scale
 from zoo.networks.layers.normalising import MVN, BatchStatistics, Normalize, WithinChannelLRN
 from zoo.networks.layers.pointwise import (
@@ -41,6 +42,7 @@ __all__ = [
     "BiasBy",
     "Clip",
     "Crop",
+    "CropInside",
     "Eltwise",
     "Embed",
     "Exp",

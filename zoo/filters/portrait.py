@@ -1,0 +1,210 @@
+"""What filters look like: small pictures side by side, in true colours or blue, white and red."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from zoo.domain.filters import Numbers, Portrait, Scaling, Tensor
+from zoo.domain.preprocessing import Channels
+from zoo.errors import Invalid
+from zoo.filters.colours import DIVERGING, Pixels, paint, paint_rgb
+
+SIDE_PX = 1024  # that a picture keeps within where its numbers have a pixel each
+TILE_PX = 64  # side up to which a tile is enlarged, and numbers of a kernel's side that are shown
+MOST_TILES = 1024
+MOST_CHANNELS = 32  # tiles of one filter
+MOST_ROWS, MOST_COLUMNS = 512, 1024  # numbers of a matrix
+MATRIX_SCALE = 16  # pixels of a number of a matrix, at most
+GAP_PX, UNIT_GAP_PX = 1, 5  # between tiles, and between filters of several
+COLOURS = 3
+GROUND = (96, 96, 96)  # between tiles; neither 0 nor a strong number looks like it
+STRIP_PX, FONT_PX, MARGIN_PX = 44, 12, 6  # the legend below maps
+
+
+def draw_portrait(
+    tensor: Tensor, *, scaling: Scaling = Scaling.SHARED, channels: Channels | None = None
+) -> Portrait:
+    """Draw the filters of a tensor, O x I/groups x h x w or out x in.
+
+    Filters of three channels that read a picture are one tile each, in the picture's colours: grey
+    is 0. Others are a row of tiles, one per input channel, and kernels of one number make one map
+    of outputs by inputs: blue is below 0, red above. Large tensors are shown in part, which the
+    legend tells.
+
+    Args:
+        tensor: two axes or more; of three axes of space the first two count as height.
+        scaling: whether colours mean the same in all filters.
+        channels: the order in which the network reads colour; None where these are no colours.
+
+    Raises:
+        Invalid: there is no number to be drawn.
+    """
+    if tensor.count == 0:
+        raise Invalid(f"{tensor.name} holds no numbers that could be drawn.")
+    height, width = _kernel(tensor)
+    if height * width == 1:
+        return _draw_matrix(tensor, scaling)
+    if channels in {Channels.RGB, Channels.BGR} and tensor.shape[1] == COLOURS:
+        return _draw_colours(tensor, scaling, is_turned=channels is Channels.BGR)
+    return _draw_maps(tensor, scaling)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The numbers that are shown, filters x channels x h x w, and of how many they are."""
+
+    numbers: Numbers
+    of: tuple[int, int, int, int]
+
+
+def _kernel(tensor: Tensor) -> tuple[int, int]:
+    """Give a kernel's height and width; a third axis of space counts as height."""
+    sides = tensor.shape[2:]
+    return (math.prod(sides[:-1]), sides[-1]) if sides else (1, 1)
+
+
+def _read(tensor: Tensor, most: tuple[int, int, int, int]) -> _Part:
+    """Read the first filters, channels and numbers of a kernel; no others are touched."""
+    of = (tensor.shape[0], tensor.shape[1], *_kernel(tensor))
+    filters, channels, height, width = map(min, of, most)
+    area = of[2] * of[3]
+    numbers = np.empty((filters, channels, height, width))
+    for index in range(filters):
+        for channel in range(channels):
+            start = (index * of[1] + channel) * area
+            kernel = tensor.read(slice(start, start + height * of[3]))
+            numbers[index, channel] = kernel.reshape(height, of[3])[:, :width]
+    return _Part(numbers, of)
+
+
+def _scale(numbers: Numbers, scaling: Scaling) -> tuple[Numbers, str]:
+    """Bring numbers to -1..1 about 0, and say what the ends stand for."""
+    size = np.where(np.isfinite(numbers), abs(numbers), 0)
+    axes = None if scaling is Scaling.SHARED else tuple(range(1, numbers.ndim))
+    extent = size.max(axis=axes, keepdims=True)
+    told = f"+-{float(extent.max()):.3g}" if scaling is Scaling.SHARED else "each filter's own"
+    return numbers / np.where(extent > 0, extent, 1), told
+
+
+def _draw_colours(tensor: Tensor, scaling: Scaling, *, is_turned: bool) -> Portrait:
+    part = _read(tensor, (MOST_TILES, COLOURS, TILE_PX, TILE_PX))
+    shares, ends = _scale(part.numbers, scaling)
+    tiles = paint_rgb(np.moveaxis(shares[:, ::-1] if is_turned else shares, 1, -1))
+    told = f"{_tell_part(part, ('filters',))} in RGB, {ends}"
+    return Portrait(pixels=_lay_out(tiles[:, np.newaxis]), told=told)
+
+
+def _draw_maps(tensor: Tensor, scaling: Scaling) -> Portrait:
+    channels = min(tensor.shape[1], MOST_CHANNELS)
+    part = _read(tensor, (MOST_TILES // channels, channels, TILE_PX, TILE_PX))
+    shares, ends = _scale(part.numbers, scaling)
+    told = _tell_part(part, ("filters", "channels"))
+    return Portrait(pixels=_with_legend(_lay_out(paint(shares)), told, ends), told=told)
+
+
+def _draw_matrix(tensor: Tensor, scaling: Scaling) -> Portrait:
+    rows, columns = tensor.shape[0], min(tensor.shape[1], MOST_COLUMNS)
+    numbers = np.stack(
+        [
+            tensor.read(slice(row * tensor.fan_in, row * tensor.fan_in + columns))
+            for row in range(min(rows, MOST_ROWS))
+        ]
+    )
+    part = _Part(numbers[:, :, np.newaxis, np.newaxis], (rows, tensor.shape[1], 1, 1))
+    shares, ends = _scale(numbers, scaling)
+    enlarged = min(max(SIDE_PX // max(numbers.shape), 1), MATRIX_SCALE)
+    told = _tell_part(part, ("outputs", "inputs"))
+    return Portrait(pixels=_with_legend(_enlarge(paint(shares), enlarged), told, ends), told=told)
+
+
+def _tell_part(part: _Part, names: tuple[str, ...]) -> str:
+    """Say how many of how many are shown: ``32 of 64 filters x 16 channels``."""
+    counts = [
+        _tell_count(shown, whole, name)
+        for shown, whole, name in zip(part.numbers.shape, part.of, names, strict=False)
+    ]
+    kernel, whole = part.numbers.shape[2:], part.of[2:]
+    if kernel != whole:
+        counts.append(f"{kernel[0]} x {kernel[1]} of {whole[0]} x {whole[1]} numbers")
+    return " x ".join(counts)
+
+
+def _tell_count(shown: int, whole: int, name: str) -> str:
+    counted = name if whole != 1 else name.removesuffix("s")
+    return f"{shown} {counted}" if shown == whole else f"{shown} of {whole} {counted}"
+
+
+def _lay_out(tiles: Pixels) -> Pixels:
+    """Lay the tiles of filters, filters x tiles x h x w x 3, out as squarely as they go."""
+    largest = max(TILE_PX // max(tiles.shape[2:4]), 1)
+    grids = (_choose_grid(tiles.shape, scale) for scale in range(largest, 0, -1))
+    grid = next(grid for grid in grids if grid.scale == 1 or max(grid.size_px) <= SIDE_PX)
+    pixels = np.full((*grid.size_px, 3), GROUND, np.uint8)
+    for index, filter_tiles in enumerate(tiles):
+        row, column = divmod(index, grid.columns)
+        top, left = grid.gap_px + row * grid.step_px[0], grid.gap_px + column * grid.step_px[1]
+        for tile in filter_tiles:
+            enlarged = _enlarge(tile, grid.scale)
+            height, width, _ = enlarged.shape
+            pixels[top : top + height, left : left + width] = enlarged
+            left += width + GAP_PX
+    return pixels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Grid:
+    """Where filters lie; pixels are height, width."""
+
+    scale: int
+    rows: int
+    columns: int
+    gap_px: int
+    step_px: tuple[int, int]  # from one filter to the next
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        down, along = self.step_px
+        return self.rows * down + self.gap_px, self.columns * along + self.gap_px
+
+
+def _choose_grid(shape: tuple[int, ...], scale: int) -> _Grid:
+    """Choose how many filters stand side by side: the longer side is as short as it can be.
+
+    Among equals the one with fewer empty places, then the wider one.
+    """
+    count, several, height, width = shape[:4]
+    gap = UNIT_GAP_PX if several > 1 else GAP_PX
+    step = (height * scale + gap, (width * scale + GAP_PX) * several - GAP_PX + gap)
+    grids = (
+        _Grid(scale=scale, rows=-(-count // columns), columns=columns, gap_px=gap, step_px=step)
+        for columns in range(1, count + 1)
+    )
+    return min(grids, key=lambda grid: (max(grid.size_px), grid.rows * grid.columns, grid.rows))
+
+
+def _enlarge(pixels: Pixels, scale: int) -> Pixels:
+    """Make each pixel a square of so many."""
+    return pixels.repeat(scale, axis=0).repeat(scale, axis=1)
+
+
+def _with_legend(pixels: Pixels, told: str, ends: str) -> Pixels:
+    """Add a strip below: what is shown, and which numbers the colours stand for."""
+    font = ImageFont.load_default(FONT_PX)
+    low, high = ("-" + ends[2:], "+" + ends[2:]) if ends.startswith("+-") else ("-", "+ " + ends)
+    bar_px = DIVERGING.shape[0] // 2
+    needed = [font.getlength(told), font.getlength(low + high) + bar_px + 2 * MARGIN_PX]
+    width = max(pixels.shape[1], math.ceil(max(needed)) + 2 * MARGIN_PX)
+    picture = Image.new("RGB", (width, len(pixels) + STRIP_PX), "white")
+    picture.paste(Image.fromarray(pixels))
+    pen = ImageDraw.Draw(picture)
+    first = len(pixels) + MARGIN_PX + FONT_PX // 2
+    second = len(pixels) + STRIP_PX - MARGIN_PX - FONT_PX // 2
+    pen.text((MARGIN_PX, first), told, "black", font, anchor="lm")
+    pen.text((MARGIN_PX, second), low, "black", font, anchor="lm")
+    left = MARGIN_PX + math.ceil(font.getlength(low)) + MARGIN_PX
+    bar = np.tile(DIVERGING[: 2 * bar_px : 2], (FONT_PX, 1, 1))
+    picture.paste(Image.fromarray(bar), (left, second - FONT_PX // 2))
+    pen.text((left + bar_px + MARGIN_PX, second), high, "black", font, anchor="lm")
+    return np.asarray(picture)
