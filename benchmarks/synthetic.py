@@ -32,6 +32,7 @@ CAFFENET: tuple[Part, ...] = (
     4096,
     1000,
 )
+ALEXNET: tuple[Part, ...] = (*CAFFENET[:1], "norm", "pool", CAFFENET[2], "norm", *CAFFENET[3:])
 VGG: tuple[Part, ...] = (
     *((f"conv1_{index}", 64, 3, 1, 1, 1) for index in (1, 2)),
     "half",
@@ -48,7 +49,12 @@ VGG: tuple[Part, ...] = (
     1000,
 )
 HUGE: tuple[Part, ...] = (*VGG[:-3], 18_500, 4096, 1000)
-NETWORKS = {"caffenet": (227, CAFFENET), "vgg": (224, VGG), "huge": (224, HUGE)}
+NETWORKS = {
+    "alexnet": (227, ALEXNET),
+    "caffenet": (227, CAFFENET),
+    "vgg": (224, VGG),
+    "huge": (224, HUGE),
+}
 
 
 def write_package(name: str, folder: Path) -> tuple[Path, Path]:
@@ -77,6 +83,8 @@ def _lines(name: str, size_px: int, parts: tuple[Part, ...]) -> Iterator[str]:
 def _layer(index: int, part: Part) -> tuple[str, str, str]:
     if isinstance(part, int):
         return f"fc{index}", "InnerProduct", f"inner_product_param {{ num_output: {part} }}"
+    if part == "norm":
+        return f"norm{index}", "LRN", "lrn_param { local_size: 5 alpha: 0.0001 beta: 0.75 }"
     if isinstance(part, str):
         kernel = 3 if part == "pool" else 2
         return f"pool{index}", "Pooling", f"pooling_param {{ kernel_size: {kernel} stride: 2 }}"

@@ -1,15 +1,19 @@
 """What every test may ask for."""
 
+import json
 import os
 import uuid
 from importlib.resources import files
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from zoo.domain.geometry import Geometry, Side
+from zoo.domain.preprocessing import Preprocessing, Resize
 from zoo.operations.opening import open_zoo
 from zoo.settings import read_settings
 
@@ -102,3 +106,47 @@ def digits(tmp_path_factory):
         for picture in sorted((every / str(label)).iterdir())[:10]:
             picture.rename(folder / str(label) / picture.name)
     return folder
+
+
+def write_colour_map(*, labels=("red", "green", "blue"), cell_px=4, whole_picture=()):
+    """Write a dense graph whose cells say how much of each colour their square of pixels has."""
+    # onnx is slow to import, and few tests write graphs.
+    from onnx import TensorProto, helper, numpy_helper  # noqa: PLC0415
+
+    side = Side(stride_px=cell_px, window_px=cell_px, start_px=0, shift_px=0, smallest_px=cell_px)
+    square = cell_px, cell_px
+    geometry = Geometry(height=side, width=side, native_px=square, whole_picture=whole_picture)
+    preprocessing = Preprocessing(resize=Resize.SQUASH, resize_px=cell_px, crop_px=square)
+    told = {
+        "labels": labels,
+        "preprocessing": preprocessing.as_json(),
+        "dense": geometry.as_json(),
+    }
+    nodes = [
+        helper.make_node("Cast", ["images"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("Transpose", ["floats"], ["colours"], perm=[0, 3, 1, 2]),
+        helper.make_node(
+            "AveragePool", ["colours"], ["means"], kernel_shape=square, strides=square
+        ),
+        helper.make_node("Div", ["means", "most"], ["probabilities"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "colours",
+        [helper.make_tensor_value_info("images", TensorProto.UINT8, ["n", "h", "w", 3])],
+        [
+            helper.make_tensor_value_info(
+                "probabilities", TensorProto.FLOAT, ["n", len(labels), "rows", "columns"]
+            )
+        ],
+        [numpy_helper.from_array(np.array(255, np.float32), "most")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    helper.set_model_props(model, {f"zoo.{key}": json.dumps(one) for key, one in told.items()})
+    return model.SerializeToString()
+
+
+@pytest.fixture(scope="session")
+def colour_map():
+    """A function that writes a dense graph: how much of each colour the cells of a picture have."""
+    return write_colour_map

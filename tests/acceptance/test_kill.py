@@ -21,8 +21,13 @@ KILLS = int(os.environ.get("ZOO_TEST_KILLS", "12"))
 QUICK_LEASE = {"ZOO_LEASE_S": "5"}  # A claim without a process is given back after that.
 EACH = KILLS // 3
 MADE = {"README.md", "config.json", "deploy.prototxt", "model.onnx", "model.safetensors"}
-IMPORTED = MADE | {"lenet_digits.caffemodel", "original-readme.md", "parity.json"}
-TUNED = MADE | {"parity.json", "training.json"}
+IMPORTED = MADE | {
+    "layers.json",
+    "lenet_digits.caffemodel",
+    "original-readme.md",
+    "parity.json",
+}
+TUNED = MADE | {"layers.json", "parity.json", "training.json"}
 
 
 @pytest.fixture(scope="module")

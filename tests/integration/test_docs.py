@@ -56,7 +56,7 @@ def test_every_status_is_told(docs):
     assert set(STATUS.values()) <= told
 
 
-@pytest.mark.parametrize("page", ["concepts", "formats", "rest", "settings"])
+@pytest.mark.parametrize("page", ["concepts", "dense", "filters", "formats", "rest", "settings"])
 def test_the_readme_leads_to_every_page(docs, page):
     assert page in docs
     assert f"(docs/{page}.md)" in README.read_text(encoding="utf-8")
@@ -64,8 +64,15 @@ def test_the_readme_leads_to_every_page(docs, page):
 
 def test_commands_that_are_shown_are_there(docs):
     texts = [README.read_text(encoding="utf-8"), *docs.values()]
-    shown = {
-        found for text in texts for found in re.findall(r"(?:^|`)zoo ([a-z]+)", text, re.MULTILINE)
-    }
+    named = re.compile(r"(?:^|`)zoo ([a-z][a-z-]+)", re.MULTILINE)
+    shown = {found for text in texts for found in named.findall(text)}
     assert shown
     assert shown <= set(COMMANDS)
+
+
+def test_the_table_of_dense_networks_has_a_row_for_each_that_its_command_measures(docs):
+    command = (README.parent / "benchmarks" / "dense_table.py").read_text(encoding="utf-8")
+    table = docs["dense"].partition("<!-- the table begins -->")[2].partition("<!--")[0]
+    measured = re.findall(r'^    "(\w+)": \d+,$', command, re.MULTILINE)
+    assert len(measured) >= 14
+    assert [name for name in measured if f" {name} |" not in table] == []

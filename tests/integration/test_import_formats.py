@@ -14,7 +14,7 @@ from zoo.domain.checkpoint import Wishes
 from zoo.domain.config import CARD, CONFIG, GRAPH, WEIGHTS
 from zoo.domain.job import JobState
 from zoo.domain.recipe import Recipe, Source
-from zoo.errors import Invalid, MalformedCheckpoint, UnsafePickle, WeightsMismatch
+from zoo.errors import MalformedCheckpoint, UnsafePickle, WeightsMismatch
 from zoo.formats.caffe.net import Convolution, Input, Layer, Net
 from zoo.formats.caffe.writing import write_caffemodel
 from zoo.formats.safetensors import read_safetensors, write_safetensors
@@ -26,7 +26,6 @@ from zoo.operations.datasets import add_dataset
 from zoo.operations.finetune import enqueue_finetune
 from zoo.operations.import_ import (
     ImportOptions,
-    enqueue_create,
     enqueue_import,
     prepare_import,
     publish_stored,
@@ -220,30 +219,6 @@ def test_a_network_with_unknown_layers_is_stored_and_all_are_named(zoo, bring, t
 
     checks = list(verify(zoo, revision))
     assert all(check.is_sound for check in checks)
-
-
-def test_an_untrained_model_is_created_by_seed(zoo):
-    options = ImportOptions(name="m", wishes=Wishes(architecture="torchvision:squeezenet1_1"))
-    first = ok(work(zoo, enqueue_create(zoo, options, classes=3, seed=1)))
-    again = ok(work(zoo, enqueue_create(zoo, options, classes=3, seed=1)))
-    other = ok(work(zoo, enqueue_create(zoo, options, classes=3, seed=2)))
-    assert first["classes"] == 3
-    assert first["revision"] == again["revision"] != other["revision"]
-    assert first["parameters"] > 700_000
-
-
-def test_an_architecture_nobody_knows_is_told_with_near_names(zoo):
-    options = ImportOptions(name="m", wishes=Wishes(architecture="torchvision:resnet81"))
-    job = work(zoo, enqueue_create(zoo, options, classes=None, seed=0))
-    assert job.state is JobState.FAILED
-    assert "resnet18" in json.dumps(job.error)
-
-
-@pytest.mark.parametrize("architecture", ["resnet18", "keras:resnet18", "timm:"])
-def test_an_architecture_without_a_library_is_refused(zoo, architecture):
-    options = ImportOptions(name="m", wishes=Wishes(architecture=architecture))
-    with pytest.raises(Invalid, match="names no architecture"):
-        enqueue_create(zoo, options, classes=None, seed=0)
 
 
 @pytest.mark.data

@@ -8,8 +8,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from zoo.domain.preprocessing import Preprocessing
-from zoo.web.api.predict import MOST_PICTURES, MOST_TIMES
 from zoo.web.context import MOST_JSON_BYTES
+from zoo.web.pictures import MOST_PICTURES, MOST_TIMES
 from zoo.web.shapes.models import MOST_LETTERS
 
 PREDICT = "/v1/models/lenet-digits/predict"

@@ -46,6 +46,7 @@ def test_a_model_tells_its_refs_and_its_head(client):
         "README.md",
         "config.json",
         "deploy.prototxt",
+        "layers.json",
         "model.onnx",
         "model.safetensors",
         "parity.json",

@@ -13,13 +13,16 @@ from zoo.commands.console import (
     show_table,
 )
 from zoo.domain.config import CARD
+from zoo.domain.layers import Inventory, LayerRow, Pair
 from zoo.domain.revision import Revision
 from zoo.operations import fetch
+from zoo.operations.layers import find_layers
 from zoo.operations.opening import Zoo
 
 # What can be done with a revision, by the ``runs`` of its summary.
 RUNS = {
     "classifier": "as a classifier: predict, finetune",
+    "dense": "as a dense network, on pictures of any size: heatmap, predict",
     "network": "as a network, but it is no classifier: export, verify",
     "stored": "not here: it is kept, shown and downloaded",
 }
@@ -29,15 +32,24 @@ RUNS = {
 @click.argument("model")
 @click.option("--files", "has_files", is_flag=True, help="List the files of the revision.")
 @click.option("--card", "has_card", is_flag=True, help="Print the card.")
+@click.option("--layers", "has_layers", is_flag=True, help="List the layers of its network.")
 @click.option("--history", "has_history", is_flag=True, help="List revisions and moved refs.")
 @json_option
 def command(
-    *, model: str, has_files: bool, has_card: bool, has_history: bool, is_json: bool
+    *,
+    model: str,
+    has_files: bool,
+    has_card: bool,
+    has_layers: bool,
+    has_history: bool,
+    is_json: bool,
 ) -> None:
     """Show MODEL (name, name:ref or name@revision)."""
     with opened() as zoo:
         revision = fetch.get_revision(zoo, model)
-        if is_json:
+        if has_layers:
+            _show_layers(_layers(zoo, revision), is_json=is_json)
+        elif is_json:
             show_json(asdict(revision))
         elif has_card:
             _, path = fetch.get_file(zoo, revision, CARD)
@@ -86,6 +98,40 @@ def _show_history(zoo: Zoo, name: str) -> None:
         click.echo(
             f"{move.at:%Y-%m-%d %H:%M}  {move.ref}: {_short(move.old)} -> {_short(move.new)}"
         )
+
+
+def _layers(zoo: Zoo, revision: Revision) -> Inventory:
+    """Read what a revision says of its layers, or build its network and look."""
+    found = find_layers(zoo, revision)
+    if found is not None:
+        return found
+    # Only here torch is needed, which takes seconds to load.
+    from zoo.worker.layers import list_built_layers
+
+    return list_built_layers(zoo, revision)
+
+
+def _show_layers(inventory: Inventory, *, is_json: bool) -> None:
+    if is_json:
+        show_json(inventory.as_json())
+        return
+    header = ("NAME", "KIND", "OUTPUT", "PARAMETERS", "MACS", "WINDOW", "STRIDE")
+    total = ("total", "", "", inventory.parameters, inventory.macs, "", "")
+    show_table(header, [*map(_layer_cells, inventory.rows), total])
+
+
+def _layer_cells(row: LayerRow) -> tuple[object, ...]:
+    shape = "-" if row.output is None else " x ".join(map(str, row.output)) or "1"
+    window = ("-", "-")
+    if row.window is not None:
+        window = (_sides(row.window.window_px), _sides(row.window.stride_px))
+    return (row.name, row.kind, shape, row.parameters, row.macs, *window)
+
+
+def _sides(pixels: Pair) -> str:
+    """Write a height and a width down, once where they are one."""
+    height, width = pixels
+    return str(height) if height == width else f"{height} x {width}"
 
 
 def _short(identity: str | None) -> str:

@@ -15,7 +15,18 @@ NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MOST_LETTERS - 1}}}")
 REF = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+-]{0,127}")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 MAIN = "main"
-RESERVED = {"revisions", "predict", "files"}  # what follows a model's name in an address
+# What follows a model's name in an address.
+RESERVED = {
+    "dense",
+    "files",
+    "filters",
+    "heatmap",
+    "layers",
+    "map",
+    "predict",
+    "revisions",
+    "surgeries",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

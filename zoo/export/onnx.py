@@ -48,7 +48,7 @@ def write_onnx(
     check_size(network)
     complete = with_probabilities(network)
     shapes = _try(complete, preprocessing)
-    _check_labels(shapes[get_output(complete)], labels)
+    check_labels(shapes[get_output(complete)], labels)
     sheet = Sheet()
     values: dict[Node, Values] = {
         get_input(complete): write_preprocessing(sheet, preprocessing, mean_image)
@@ -94,8 +94,12 @@ def _fixed_batch() -> Unsupported:
     )
 
 
-def _check_labels(shape: Shape, labels: tuple[str, ...]) -> None:
-    """Refuse labels that are more or fewer than the scores a picture gets."""
+def check_labels(shape: Shape, labels: tuple[str, ...]) -> None:
+    """Refuse labels that are more or fewer than the scores a picture gets.
+
+    Raises:
+        WeightsMismatch: they are.
+    """
     classes = math.prod(shape[1:])
     if classes != len(labels):
         raise WeightsMismatch(

@@ -1,13 +1,12 @@
 """The proof that an exported graph computes what the network computes, picture by picture."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime
-from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as states
 
 from zoo.domain.weights import Array
@@ -66,7 +65,7 @@ def check_parity(
             graph if isinstance(graph, bytes) else str(graph), providers=list(providers)
         )
         measured = [
-            _compare(
+            compare_rows(
                 np.asarray(network_probabilities(images), np.float32),
                 session.run([OUTPUT], {INPUT: images})[0],
             )
@@ -74,12 +73,13 @@ def check_parity(
         ]
     except RUNTIME_ERRORS as error:
         raise ParityBroken(f"ONNX Runtime cannot run the graph: {error}") from error
+    whole = join_rows(measured)
     parity = Parity(
-        pictures=sum(one.pictures for one in measured),
-        top1_equal=sum(one.top1_equal for one in measured),
-        ties=sum(one.ties for one in measured),
-        max_abs_difference=max((one.max_abs for one in measured), default=0.0),
-        max_rel_difference=max((one.max_rel for one in measured), default=0.0),
+        pictures=whole.rows,
+        top1_equal=whole.top1_equal,
+        ties=whole.ties,
+        max_abs_difference=whole.max_abs_difference,
+        max_rel_difference=whole.max_rel_difference,
         provider=session.get_providers()[0],
         onnxruntime=onnxruntime.__version__,
     )
@@ -127,7 +127,7 @@ def check_blobs(
             expected = network_outputs(inputs)
             found = session.run(list(expected), dict(inputs))
             for (name, ours), theirs in zip(expected.items(), found, strict=True):
-                difference = _compare_blob(name, np.asarray(ours, np.float32), theirs)
+                difference = compare_blob(name, np.asarray(ours, np.float32), theirs)
                 differences[name] = max(difference, differences.get(name, 0.0))
             passes += 1
     except RUNTIME_ERRORS as error:
@@ -143,8 +143,12 @@ def check_blobs(
     return parity
 
 
-def _compare_blob(name: str, expected: NDArray[np.float32], found: NDArray[np.float32]) -> float:
-    """Give the largest difference relative to the largest number; nan and infinity are equal."""
+def compare_blob(name: str, expected: Array, found: Array) -> float:
+    """Give the largest difference relative to the largest number; nan and infinity are equal.
+
+    Raises:
+        ParityBroken: shapes differ, no number is finite, or other ones are.
+    """
     if expected.shape != found.shape:
         raise ParityBroken(
             f"The graph's {name!r} has the shape {found.shape}, the network's {expected.shape}."
@@ -155,7 +159,7 @@ def _compare_blob(name: str, expected: NDArray[np.float32], found: NDArray[np.fl
     if not np.array_equal(expected[~is_finite], found[~is_finite], equal_nan=True):
         raise ParityBroken(f"{name!r} is not finite at other places in the graph.")
     largest = float(np.abs(expected[is_finite]).max())
-    difference = float(np.abs(expected[is_finite] - found[is_finite]).max())
+    difference = float(np.abs(np.subtract(expected[is_finite], found[is_finite])).max())
     return difference / largest if largest else difference
 
 
@@ -175,34 +179,54 @@ def _judge_blobs(parity: BlobParity, differences: Mapping[str, float]) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Measured:
-    """The differences of one batch."""
+class Agreement:
+    """How far rows of probabilities differ from those expected."""
 
-    pictures: int
+    rows: int
     top1_equal: int
-    ties: int
-    max_abs: float
-    max_rel: float
+    ties: int  # rows whose two best classes changed places within rounding
+    max_abs_difference: float
+    max_rel_difference: float  # to the row's largest probability
+
+    @property
+    def top1_differing(self) -> int:
+        """Count the rows whose best class is another, and not by rounding."""
+        return self.rows - self.top1_equal - self.ties
 
 
-def _compare(expected: NDArray[np.float32], found: NDArray[np.float32]) -> _Measured:
+def compare_rows(expected: Array, found: Array) -> Agreement:
+    """Compare N x K probabilities with those expected.
+
+    Raises:
+        ParityBroken: shapes differ, or a number is not finite.
+    """
     if expected.shape != found.shape:
         raise ParityBroken(
-            f"The graph's probabilities have the shape {found.shape}, the network's"
-            f" {expected.shape}."
+            f"The probabilities found have the shape {found.shape}, the network's {expected.shape}."
         )
     if not (np.isfinite(expected).all() and np.isfinite(found).all()):
         raise ParityBroken("A probability is not a number, or infinite.")
-    differences = np.abs(expected - found).max(axis=1, initial=0)
+    differences = np.abs(np.subtract(expected, found)).max(axis=1, initial=0)
     ours, theirs = expected.argmax(axis=1), found.argmax(axis=1)
     rows = np.arange(len(expected))
     gaps = expected[rows, ours] - expected[rows, theirs]
-    return _Measured(
-        pictures=len(rows),
+    return Agreement(
+        rows=len(rows),
         top1_equal=int((ours == theirs).sum()),
         ties=int(((ours != theirs) & (gaps <= TIE)).sum()),
-        max_abs=float(differences.max(initial=0)),
-        max_rel=float((differences / expected.max(axis=1, initial=0)).max(initial=0)),
+        max_abs_difference=float(differences.max(initial=0)),
+        max_rel_difference=float((differences / expected.max(axis=1, initial=0)).max(initial=0)),
+    )
+
+
+def join_rows(measured: Sequence[Agreement]) -> Agreement:
+    """Give the agreement over several sets of rows."""
+    return Agreement(
+        rows=sum(one.rows for one in measured),
+        top1_equal=sum(one.top1_equal for one in measured),
+        ties=sum(one.ties for one in measured),
+        max_abs_difference=max((one.max_abs_difference for one in measured), default=0.0),
+        max_rel_difference=max((one.max_rel_difference for one in measured), default=0.0),
     )
 
 

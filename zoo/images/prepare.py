@@ -67,6 +67,15 @@ def prepare(image: Image, preprocessing: Preprocessing, *, extent: Box | None = 
     return np.array(image.resize((crop_width, crop_height), filter_, box=window))
 
 
+def resize_whole(image: Image, size_px: tuple[int, int], interpolation: Interpolation) -> Pixels:
+    """Resize all of an RGB picture to a height and width, in one antialiased step.
+
+    A picture of that size comes through bit-identical.
+    """
+    height, width = size_px
+    return np.array(image.resize((width, height), RESAMPLING[interpolation]))
+
+
 def _kept(side: float, resized: int, crop: int) -> tuple[float, float]:
     """Give the part of a side that the centre crop keeps, in pixels before the resize."""
     first = round((resized - crop) / 2)  # as torchvision rounds: half to even

@@ -10,7 +10,9 @@ from zoo.catalog import models
 from zoo.domain.config import (
     CARD,
     CONFIG,
+    DENSE,
     GRAPH,
+    LAYERS,
     PARITY,
     TRAINING,
     WEIGHTS,
@@ -20,7 +22,7 @@ from zoo.domain.revision import File, Model, RefMove, Revision, check_model_name
 from zoo.errors import DigestMismatch, FileNotFound, MalformedCheckpoint, ModelNotFound, NotRunnable
 from zoo.operations.opening import Zoo
 
-WRITTEN = {CARD, CONFIG, GRAPH, PARITY, TRAINING, WEIGHTS}  # by the zoo itself
+WRITTEN = {CARD, CONFIG, DENSE, GRAPH, LAYERS, PARITY, TRAINING, WEIGHTS}  # by the zoo itself
 
 
 def list_models(zoo: Zoo, *, after: str = "", limit: int = 100) -> list[Model]:

@@ -3,13 +3,14 @@
 from zoo.domain.config import WEIGHTS
 from zoo.domain.dataset import Dataset
 from zoo.domain.job import Job, JobKind
-from zoo.domain.revision import Revision, check_model_name, derive_name
+from zoo.domain.revision import Revision, check_model_name
 from zoo.errors import NotRunnable
 from zoo.operations import jobs
 from zoo.operations.datasets import get_dataset
 from zoo.operations.draft import SERVED_AS_IT_IS
 from zoo.operations.fetch import get_revision, read_config
 from zoo.operations.opening import Zoo
+from zoo.operations.surgery import check_trainable, join_name
 from zoo.planning import check_dataset
 
 
@@ -21,12 +22,13 @@ def enqueue_finetune(
     Raises:
         ModelNotFound, RevisionNotFound, DatasetNotFound: there is no such thing.
         NotRunnable: the revision has no network that could be built.
+        Unsupported: it is dense, without the cells that see padding.
         OneClass, TooFewPictures, ClassesDiffer: nothing can be learned from the dataset.
         BadName: the new model cannot be called so.
     """
     revision = get_revision(zoo, model)
-    source = read_config(zoo, revision).recipe.source
-    if source.kind in SERVED_AS_IT_IS:
+    config = read_config(zoo, revision)
+    if config.recipe.source.kind in SERVED_AS_IT_IS:
         raise NotRunnable(
             f"{revision.address} is served as it came and cannot be trained.",
             hint="Its card names the operations that are in the way: zoo show MODEL --card",
@@ -34,6 +36,7 @@ def enqueue_finetune(
         )
     if revision.find_file(WEIGHTS) is None:
         raise NotRunnable(f"{revision.address} has no {WEIGHTS}.", revision=revision.address)
+    check_trainable(revision, config)
     pictures = get_dataset(zoo, dataset)
     check_dataset(pictures)
     params = {
@@ -47,6 +50,4 @@ def enqueue_finetune(
 
 def finetuned_name(revision: Revision, dataset: Dataset) -> str:
     """Name the model that comes of a fine-tune: the parent's name and the dataset's."""
-    owner, slash, name = revision.model.rpartition("/")
-    joined = f"{name}-{dataset.name.rpartition('/')[2]}"
-    return owner + slash + derive_name(joined, otherwise="fine-tuned")
+    return join_name(revision.model, dataset.name.rpartition("/")[2], otherwise="fine-tuned")

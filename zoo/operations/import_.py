@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from zoo.domain.checkpoint import Checkpoint, Wishes
-from zoo.domain.config import CARD, CONFIG, GRAPH, PARITY, WEIGHTS
+from zoo.domain.config import CARD, CONFIG, DENSE, GRAPH, LAYERS, PARITY, WEIGHTS
 from zoo.domain.job import Job, JobKind
 from zoo.domain.recipe import Recipe
 from zoo.domain.revision import (
@@ -27,7 +27,6 @@ from zoo.domain.weights import Weights
 from zoo.errors import PathNotFound, UnknownFormat
 from zoo.formats.caffe.reading import read_text
 from zoo.formats.labels import read_labels
-from zoo.formats.named import read_architecture
 from zoo.formats.safetensors import write_safetensors
 from zoo.formats.statement import MEAN_TENSOR
 from zoo.formats.table import READERS, find_reader, read_checkpoint
@@ -49,7 +48,8 @@ ENDING = re.compile(
     r"\.(caffemodel(\.h5)?|onnx|safetensors|pth|pt|bin|ckpt|pth\.tar)$", re.IGNORECASE
 )
 VERSIONED = re.compile(r"(?P<name>.+?)[_-](?P<tag>v\d+(?:\.\d+)*)")
-GENERATED = {name.lower(): f"original-{name}" for name in (CONFIG, WEIGHTS, GRAPH, PARITY)} | {
+MADE = (CONFIG, WEIGHTS, GRAPH, PARITY, DENSE, LAYERS)
+GENERATED = {name.lower(): f"original-{name}" for name in MADE} | {
     CARD.lower(): "original-readme.md"
 }
 
@@ -154,42 +154,6 @@ def enqueue_import(zoo: Zoo, prepared: Prepared) -> Job:
         "files": {
             path: [blob.digest, blob.size_bytes] for path, blob in sorted(prepared.files.items())
         },
-    }
-    return jobs.enqueue(zoo, JobKind.IMPORT, params)
-
-
-def enqueue_create(zoo: Zoo, options: ImportOptions, *, classes: int | None, seed: int) -> Job:
-    """Queue the job that publishes an architecture with weights drawn at random, by a seed.
-
-    Raises:
-        Invalid: no architecture was named, or not in the form ``library:name``.
-    """
-    check_model_name(options.name)
-    source = read_architecture(options.wishes.architecture or "")
-    arguments = {} if classes is None else {"num_classes": classes}
-    draft = Draft.of(
-        Checkpoint(
-            kind=source.kind,
-            title=options.name,
-            architecture=source.architecture,
-            weights={},
-            labels=options.wishes.labels,
-            tags=(source.kind, "untrained"),
-            notes=(
-                f"Nobody has trained it: its weights were drawn at random, by the seed {seed}.",
-            ),
-        ),
-        recipe=Recipe(source=replace(source, arguments=arguments)),
-        given=options.wishes.preprocessing,
-        originals=(),
-    )
-    params: dict[str, object] = {
-        "model": options.name,
-        "tag": options.tag,
-        "check": None,
-        "draft": put_draft(zoo, draft).digest,
-        "files": {},
-        "seed": seed,
     }
     return jobs.enqueue(zoo, JobKind.IMPORT, params)
 

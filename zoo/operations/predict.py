@@ -13,7 +13,8 @@ from zoo.images.prepare import read_picture
 from zoo.operations.draft import NETWORK
 from zoo.operations.fetch import get_file, get_revision
 from zoo.operations.opening import Zoo
-from zoo.serving.predictor import Predictor, open_predictor
+from zoo.serving.dense import open_graph
+from zoo.serving.predictor import Predictor
 from zoo.serving.shelf import Shelf
 
 
@@ -31,6 +32,8 @@ def predict(
     top: int = 5,
 ) -> Iterator[Prediction]:
     """Predict pictures, given as (name, file or its bytes), one after the other.
+
+    A dense network reads the same crop as the classifier; its map's average is told.
 
     Raises:
         ModelNotFound, RevisionNotFound: there is no such model.
@@ -51,7 +54,7 @@ def predict(
             picture=name,
             model=revision.address,
             provider=predictor.provider,
-            scores=_best(probabilities, predictor.labels, top),
+            scores=rank(probabilities, predictor.labels, top),
         )
 
 
@@ -73,10 +76,13 @@ def find_predictor(zoo: Zoo, shelf: Shelf, revision: Revision) -> Predictor:
             f"{revision.address} has no {GRAPH}. {reason}".strip(), revision=revision.address
         )
     file, path = get_file(zoo, revision, GRAPH)
-    return shelf.take(file.digest, lambda: open_predictor(path, device=zoo.settings.device))
+    return shelf.take(file.digest, lambda: open_graph(path, device=zoo.settings.device))
 
 
-def _best(probabilities: np.ndarray, labels: tuple[str, ...], top: int) -> tuple[ClassScore, ...]:
+def rank(
+    probabilities: np.ndarray, labels: tuple[str, ...], top: int | None = None
+) -> tuple[ClassScore, ...]:
+    """Give the classes of a picture, the most probable first; the best ``top`` of them, or all."""
     order = np.argsort(-probabilities, kind="stable")[:top]
     return tuple(
         ClassScore(label=labels[index], index=int(index), probability=float(probabilities[index]))

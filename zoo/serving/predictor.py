@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,17 @@ NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A session and what its graph says of itself, which nothing has checked against it yet."""
+
+    session: Any
+    provider: str  # the one that really runs
+    labels: tuple[str, ...]
+    preprocessing: Preprocessing
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Predictor:
     """A session that is ready to run; safe to be used by many threads."""
 
@@ -35,12 +46,19 @@ class Predictor:
         Raises:
             NotRunnable: the graph fails on them, or gives something else.
         """
+        return self._run(images, (len(images), len(self.labels)))
+
+    def _run(self, images: NDArray[np.uint8], expected: tuple[int, ...]) -> NDArray[np.float32]:
+        """Give the probabilities, which are of the shape expected and finite.
+
+        Raises:
+            NotRunnable: they are not, or the graph fails.
+        """
         try:
             (answer,) = self.session.run([PROBABILITIES], {IMAGES: images})
         except _refusals() as error:
             raise NotRunnable(f"ONNX Runtime cannot run the graph: {error}") from error
         probabilities = np.asarray(answer, dtype=np.float32)
-        expected = (len(images), len(self.labels))
         if probabilities.shape != expected:
             raise NotRunnable(
                 f"The graph gives probabilities of the shape {probabilities.shape}, not {expected}."
@@ -51,10 +69,35 @@ class Predictor:
 
 
 def open_predictor(graph: Path | bytes, *, device: str = "auto") -> Predictor:
-    """Open a graph that the zoo exported.
+    """Open a classifier's graph that the zoo exported.
 
     Raises:
         NotRunnable: the file is no graph that ONNX Runtime takes, or not of the form of the zoo's.
+        Unsupported: CUDA was asked for and the session came up without it.
+    """
+    return as_classifier(open_session(graph, device=device))
+
+
+def as_classifier(opened: Opened) -> Predictor:
+    """Take a session for a classifier.
+
+    Raises:
+        NotRunnable: the graph is none.
+    """
+    check_signature(opened.session, opened.labels, opened.preprocessing)
+    return Predictor(
+        session=opened.session,
+        labels=opened.labels,
+        preprocessing=opened.preprocessing,
+        provider=opened.provider,
+    )
+
+
+def open_session(graph: Path | bytes, *, device: str) -> Opened:
+    """Open a graph and read its metadata.
+
+    Raises:
+        NotRunnable: the file is no graph that ONNX Runtime takes, or one of others.
         Unsupported: CUDA was asked for and the session came up without it.
     """
     # onnxruntime takes some tenths of a second and 60 MB, which a server without requests saves.
@@ -75,12 +118,18 @@ def open_predictor(graph: Path | bytes, *, device: str = "auto") -> Predictor:
             hint="CUDA 13 and cuDNN 9 are needed; see: zoo doctor",
             provider=provider,
         )
-    labels, preprocessing = _read_metadata(session.get_modelmeta().custom_metadata_map)
-    check_signature(session, labels, preprocessing)
-    return Predictor(session=session, labels=labels, preprocessing=preprocessing, provider=provider)
+    metadata = session.get_modelmeta().custom_metadata_map
+    labels, preprocessing = _read_metadata(metadata)
+    return Opened(
+        session=session,
+        provider=provider,
+        labels=labels,
+        preprocessing=preprocessing,
+        metadata=metadata,
+    )
 
 
-def _read_metadata(metadata: dict[str, str]) -> tuple[tuple[str, ...], Preprocessing]:
+def _read_metadata(metadata: Mapping[str, str]) -> tuple[tuple[str, ...], Preprocessing]:
     try:
         labels = read_labels(json.loads(metadata["zoo.labels"]), "labels")
         return labels, Preprocessing.from_json(json.loads(metadata["zoo.preprocessing"]))

@@ -7,7 +7,10 @@ from zoo.domain.preprocessing import Preprocessing
 from zoo.errors import NotRunnable
 
 IMAGES, PROBABILITIES = "images", "probabilities"
-FORM = "uint8 `images` of N x H x W x 3 to float `probabilities` of N x K"
+CLASSIFIER = "uint8 `images` of N x H x W x 3 to float `probabilities` of N x K"
+DENSE = f"{CLASSIFIER} x h x w, H and W left open, where `zoo.dense` says how the map lies"
+
+Expected = tuple[int | str, ...]  # sizes; a name stands for one that the graph leaves open
 
 
 def check_signature(session: Any, labels: tuple[str, ...], preprocessing: Preprocessing) -> None:  # noqa: ANN401  # the library has no types
@@ -18,13 +21,25 @@ def check_signature(session: Any, labels: tuple[str, ...], preprocessing: Prepro
     Raises:
         NotRunnable: it does not.
     """
-    inputs, outputs = session.get_inputs(), session.get_outputs()
-    found = [one for one in outputs if one.name == PROBABILITIES]
-    _check(inputs, IMAGES, "tensor(uint8)", (1, *preprocessing.crop_px, 3))
-    _check(found, PROBABILITIES, "tensor(float)", (1, len(labels)))
+    _check_ends(session, (1, *preprocessing.crop_px, 3), (1, len(labels)))
 
 
-def _check(values: Sequence[Any], name: str, kind: str, expected: tuple[int, ...]) -> None:
+def check_dense_signature(session: Any, labels: tuple[str, ...]) -> None:  # noqa: ANN401  # the library has no types
+    """Check that a session takes pictures of any size and gives a map per label.
+
+    Raises:
+        NotRunnable: it does not.
+    """
+    _check_ends(session, (1, "height", "width", 3), (1, len(labels), "rows", "columns"))
+
+
+def _check_ends(session: Any, images: Expected, probabilities: Expected) -> None:  # noqa: ANN401  # the library has no types
+    outputs = [one for one in session.get_outputs() if one.name == PROBABILITIES]
+    _check(session.get_inputs(), IMAGES, "tensor(uint8)", images)
+    _check(outputs, PROBABILITIES, "tensor(float)", probabilities)
+
+
+def _check(values: Sequence[Any], name: str, kind: str, expected: Expected) -> None:
     told = ", ".join(f"{one.type} {one.name!r} of {_shape(one.shape)}" for one in values)
     if [(one.name, one.type) for one in values] != [(name, kind)] or not _fits(
         values[0].shape, expected
@@ -32,11 +47,12 @@ def _check(values: Sequence[Any], name: str, kind: str, expected: tuple[int, ...
         raise NotRunnable(
             f"The graph has {told or 'nothing'} where {kind} {name!r} of {_shape(expected)}"
             " should be.",
-            hint=f"A graph of the zoo takes {FORM}, of the sizes its metadata tell.",
+            hint=f"A classifier of the zoo takes {CLASSIFIER}, of the sizes its metadata tell;"
+            f" a dense network {DENSE}.",
         )
 
 
-def _fits(shape: Sequence[int | str | None], expected: tuple[int, ...]) -> bool:
+def _fits(shape: Sequence[int | str | None], expected: Expected) -> bool:
     """Tell whether the sides that are told are those expected; the others are names or nothing."""
     return len(shape) == len(expected) and all(
         side == wanted

@@ -10,7 +10,18 @@ from zoo.operations.opening import open_zoo
 from zoo.operations.predict import open_shelf
 from zoo.settings import Settings, read_settings
 from zoo.web import access, answers, reference
-from zoo.web.api import datasets, health, jobs, models, predict, revisions
+from zoo.web.api import (
+    datasets,
+    filters,
+    health,
+    jobs,
+    layers,
+    maps,
+    models,
+    predict,
+    revisions,
+    surgeries,
+)
 from zoo.web.context import SHELF, ZOO
 
 POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'"
@@ -35,7 +46,19 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
     app.url_map.converters["model"] = ModelConverter
     answers.install(app)
-    for room in (models, revisions, predict, datasets, jobs, health, reference):
+    for room in (
+        models,
+        revisions,
+        layers,
+        filters,
+        predict,
+        maps,
+        surgeries,
+        datasets,
+        jobs,
+        health,
+        reference,
+    ):
         app.register_blueprint(room.bp)
     app.before_request(access.check_access)
     app.after_request(_secure)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import TypeVar, get_origin
 
 from flask import current_app, request
 from pydantic import BaseModel, ValidationError
@@ -34,12 +34,18 @@ def limit_body(most_bytes: int) -> None:
 
 
 def read_query(model: type[Model]) -> Model:
-    """Check the query string.
+    """Check the query string; a parameter that takes several values is given once for each.
 
     Raises:
         BadRequest: a parameter is unknown or out of range.
     """
-    return check_fields(model, request.args.to_dict())
+    several = {
+        name for name, field in model.model_fields.items() if get_origin(field.annotation) is tuple
+    }
+    given = {
+        name: values if name in several else values[0] for name, values in request.args.lists()
+    }
+    return check_fields(model, given)
 
 
 def read_body(model: type[Model]) -> Model:

@@ -42,18 +42,20 @@ class Told:
     query: type[BaseModel] | None = None
     body: type[BaseModel] | Body | None = None
     refuses: tuple[type[errors.ZooError], ...] = ()
+    also: tuple[str, ...] = ()  # media types of bytes that the answer may be instead
 
 
-def tells(
+def tells(  # noqa: PLR0913  # as many as there is to tell
     answer: type[BaseModel] | str,
     *,
     status: int = 200,
     query: type[BaseModel] | None = None,
     body: type[BaseModel] | Body | None = None,
     refuses: tuple[type[errors.ZooError], ...] = (),
+    also: tuple[str, ...] = (),
 ) -> Callable[[View], View]:
     """Have a view tell the reference what it takes and answers."""
-    told = Told(answer=answer, status=status, query=query, body=body, refuses=refuses)
+    told = Told(answer=answer, status=status, query=query, body=body, refuses=refuses, also=also)
 
     def mark(view: View) -> View:
         view.told = told  # type: ignore[attr-defined]  # a function carries what it is told
@@ -179,7 +181,10 @@ def _responses(told: Told) -> dict[str, Any]:
         }
         for status, codes in sorted(refused.items())
     }
-    first = {"description": "Done.", "content": _content(told.answer)}
+    content = _content(told.answer)
+    for media in told.also:
+        content |= _content(media)
+    first = {"description": "Done.", "content": content}
     return {str(told.status): first} | answers
 
 

@@ -11,6 +11,7 @@ from zoo.domain.config import (
     CARD,
     CONFIG,
     GRAPH,
+    LAYERS,
     PARITY,
     TRAINING,
     WEIGHTS,
@@ -19,7 +20,7 @@ from zoo.domain.config import (
 from zoo.domain.dataset import Dataset, Split
 from zoo.domain.job import Job
 from zoo.domain.plan import Plan
-from zoo.domain.revision import Blob, Revision
+from zoo.domain.revision import Revision
 from zoo.domain.surgery import ReplaceHead
 from zoo.domain.weights import Array
 from zoo.export.parity import Parity, check_parity
@@ -27,17 +28,20 @@ from zoo.formats.safetensors import write_safetensors
 from zoo.images.prepare import Pixels, read_picture
 from zoo.networks.build import weights_of
 from zoo.networks.classifier import Classifier
+from zoo.networks.preprocess import find_mean_image
 from zoo.networks.surgery import HEAD, cut_at_codes, find_head, replace_head
-from zoo.operations import fetch
 from zoo.operations.datasets import get_dataset
 from zoo.operations.opening import Zoo
 from zoo.operations.publish import Publication, publish, put_json, put_text
 from zoo.planning import plan_finetune
 from zoo.training.codes import BATCH, Codes, CodesCache, CodesTask, body_key, gather_codes
 from zoo.training.finetune import SPLITS, Fit, fit_head
-from zoo.worker.network import build_classifier, choose_device, export, mean_image
+from zoo.worker.layers import describe_layers
+from zoo.worker.network import choose_device, export, mean_image
+from zoo.worker.parent import carried_files, open_parent
 from zoo.worker.progress import Progress
 from zoo.worker.record import Record
+from zoo.worker.undone import undo_dense
 
 WITNESSES = 8  # validation pictures that also run through the whole torch network
 
@@ -99,12 +103,14 @@ def run(zoo: Zoo, job: Job, progress: Progress) -> None:
         PARITY: put_json(zoo, record.parity.as_json()),
         CARD: put_text(zoo, record.card()),
     }
+    if (layers := describe_layers(classifier.network, config.preprocessing)) is not None:
+        files[LAYERS] = put_json(zoo, layers)
     progress.check()
     publish(
         zoo,
         Publication(
             model=job.params["name"],
-            files=_source(zoo, subject) | files,
+            files=carried_files(zoo, subject.parent) | files,
             message=f"fine-tuned from {subject.parent.model} on {subject.dataset.name}",
             summary=record.summary(),
             parent=subject.parent.address,
@@ -116,16 +122,16 @@ def run(zoo: Zoo, job: Job, progress: Progress) -> None:
 
 def _read(zoo: Zoo, job: Job, progress: Progress) -> Subject:
     """Read the parent revision and the dataset, build the network and plan."""
-    parent = fetch.get_revision(zoo, job.params["model"])
+    parent = undo_dense(open_parent(zoo, job.params["model"]))
     dataset = get_dataset(zoo, job.params["dataset"])
     plan = plan_finetune(dataset, seed=job.params["seed"])
     for reason in plan.because:
         progress.say("plan", reason)
-    config = fetch.read_config(zoo, parent)
-    classifier = build_classifier(config, fetch.verified_files(zoo, parent))
+    mean = find_mean_image(parent.config.preprocessing, parent.weights)
+    classifier = Classifier(parent.network, parent.config.preprocessing, mean)
     return Subject(
-        parent=parent,
-        config=config,
+        parent=parent.revision,
+        config=parent.config,
         classifier=classifier,
         at=find_head(classifier.network).layer,
         dataset=dataset,
@@ -213,14 +219,6 @@ def _prove(
     return check_parity(
         lambda images: np.stack([next(rows) for _ in images]), graph, batches(len(pictures))
     )
-
-
-def _source(zoo: Zoo, subject: Subject) -> dict[str, Blob]:
-    """Give the files that the network is built from, which the new revision carries on."""
-    return {
-        file.path: Blob(digest=file.digest, size_bytes=file.size_bytes)
-        for file in fetch.list_source_files(zoo, subject.parent)
-    }
 
 
 def _tell(fit: Fit) -> str:

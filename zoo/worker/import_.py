@@ -4,10 +4,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from torch.fx import GraphModule
 
-from zoo.domain.config import CARD, CONFIG, GRAPH, PARITY, WEIGHTS
+from zoo.domain.config import CARD, CONFIG, WEIGHTS, ModelConfig
 from zoo.domain.job import Job
 from zoo.domain.preprocessing import Preprocessing
 from zoo.domain.recipe import Recipe, Source
@@ -17,24 +18,30 @@ from zoo.errors import Invalid, NotRunnable, Unsupported
 from zoo.export.wrap import wrap_onnx
 from zoo.formats.onnx.external import beside
 from zoo.formats.safetensors import read_safetensors, write_safetensors
-from zoo.formats.statement import as_given
 from zoo.networks.build import build_network, load_weights
-from zoo.networks.classifier import Classifier, output_shape
-from zoo.networks.preprocess import find_mean_image
-from zoo.networks.vision import describe_architecture, fit_arguments, fit_weights, initial_weights
+from zoo.networks.classifier import output_shape
+from zoo.networks.vision import fit_weights
 from zoo.operations.draft import CLASSIFIER, NETWORK, SERVED_AS_IT_IS, Draft, get_draft
+from zoo.operations.filters import warm_filters
 from zoo.operations.opening import Zoo
 from zoo.operations.publish import Publication, publish, put_json, put_text
 from zoo.serving.external import refuse_external_data
 from zoo.worker.built import Result
 from zoo.worker.check import check_accuracy
-from zoo.worker.network import check_on_noise, export, export_plain
+from zoo.worker.create import draw_weights
+from zoo.worker.described import NAMED, as_described
+from zoo.worker.exported import (
+    Dense,
+    export_classifier,
+    export_dense,
+    export_network,
+)
 from zoo.worker.progress import Progress
+from zoo.worker.undone import build_original, find_convolutionalize
 
 Paths = Mapping[str, Path]
 
 TRANSFORMERS = "transformers"  # whose versions call the parts of a network otherwise
-NAMED = {"torchvision", "timm"}  # sources that a library describes by the architecture's name
 
 
 def run(zoo: Zoo, job: Job, progress: Progress) -> None:
@@ -51,8 +58,10 @@ def run(zoo: Zoo, job: Job, progress: Progress) -> None:
     paths = {path: zoo.blobs.local_path(blob.digest) for path, blob in files.items()}
     draft = get_draft(zoo, job.params["draft"])
     progress.say("build", f"building the network of {job.params['model']}")
+    told: dict[str, Any] = {}
     if WEIGHTS not in files:
-        draft, files[WEIGHTS] = _draw(zoo, draft, job.params["seed"])
+        drawn = draw_weights(zoo, draft, job.params, paths, progress)
+        draft, files[WEIGHTS], told = drawn.draft, drawn.weights, drawn.summary
         paths[WEIGHTS] = zoo.blobs.local_path(files[WEIGHTS].digest)
     if draft.recipe and draft.recipe.source.kind == TRANSFORMERS:
         files[WEIGHTS] = _renamed(zoo, draft.recipe.source, paths)
@@ -62,33 +71,31 @@ def run(zoo: Zoo, job: Job, progress: Progress) -> None:
     progress.check()
     notes = (*result.notes, *checked)
     config = draft.config(result.recipe, labels=result.labels, pictures=result.pictures)
-    card = draft.card(labels=result.labels, pictures=result.pictures, notes=notes)
+    data = job.params.get("data")  # what the first numbers of a creation were drawn from
+    if data is not None:
+        config = replace(config, lineage={"dataset": data})
+    card = draft.card(
+        labels=result.labels,
+        pictures=result.pictures,
+        notes=notes,
+        paragraphs=result.paragraphs,
+    )
     files |= {CONFIG: put_json(zoo, config.as_json()), CARD: put_text(zoo, card)}
-    if result.graph is not None:
-        files[GRAPH] = zoo.blobs.put([result.graph])
-    if result.parity is not None:
-        files[PARITY] = put_json(zoo, result.parity.as_json())
+    files |= result.files(zoo)
     summary = draft.summary(runs=result.runs, labels=result.labels, pictures=result.pictures)
+    warm_filters(zoo, files[WEIGHTS].digest)
     publish(
         zoo,
         Publication(
             model=job.params["model"],
             files=files,
             message="import",
-            summary=summary | extra | {"notes": list(notes)},
+            summary=summary | result.summary | told | extra | {"notes": list(notes)},
+            dataset=data,
             refs=(MAIN, tag) if (tag := job.params["tag"]) else (MAIN,),
             attempt=progress.attempt,
         ),
     )
-
-
-def _draw(zoo: Zoo, draft: Draft, seed: int) -> tuple[Draft, Blob]:
-    """Draw the weights of an architecture that came without any."""
-    if draft.recipe is None:
-        raise Invalid("There is no architecture to draw weights for.", hint="Name it: --arch")
-    weights = initial_weights(draft.recipe.source, seed=seed)
-    counted = replace(draft, parameters=sum(array.size for array in weights.values()))
-    return counted, zoo.blobs.put(write_safetensors(weights))
 
 
 def _renamed(zoo: Zoo, source: Source, paths: Paths) -> Blob:
@@ -150,62 +157,29 @@ def _built(
     """Build the network, load its weights, and export it."""
     weights = read_safetensors(paths[WEIGHTS])
     if recipe.source.kind in NAMED:
-        draft, recipe = _as_described(draft, recipe, weights)
+        draft, recipe = as_described(draft, recipe, weights)
+    config = draft.config(recipe, labels=draft.labels or (), pictures=draft.pictures)
+    progress.say("export", "writing the graph and comparing it with the network")
+    if find_convolutionalize(recipe) is not None:
+        return _dense(config, paths, weights, weights_digest, progress)
     network = build_network(recipe, paths)
     load_weights(network, weights)
     scores = count_scores(network, draft.pictures)
-    progress.say("export", "writing the graph and comparing it with the network")
-    if scores is None or draft.pictures is None:
-        return _plain(draft, recipe, network, weights)
-    labels = _labels(draft, scores)
-    config = draft.config(recipe, labels=labels, pictures=draft.pictures)
-    mean = find_mean_image(draft.pictures, weights)
-    classifier = Classifier(network, draft.pictures, mean)
-    result = Result(
-        runs=CLASSIFIER,
-        recipe=recipe,
-        labels=labels,
-        pictures=draft.pictures,
-        graph=None,
-        parity=None,
-        classifier=classifier,
-    )
-    try:
-        graph = export(classifier, config, weights_digest=weights_digest)
-    except Unsupported as error:
-        return replace(result, notes=(f"There is no model.onnx: {error}",))
-    return replace(result, graph=graph, parity=check_on_noise(classifier, graph, config))
+    if scores is None:
+        return export_network(network, config, weights)
+    config = replace(config, label_names=_labels(draft, scores))
+    return export_classifier(network, config, weights, digest=weights_digest)
 
 
-def _plain(draft: Draft, recipe: Recipe, network: GraphModule, weights: Weights) -> Result:
-    """Write a network that is no classifier down with its own inputs and outputs."""
-    result = Result(
-        runs=NETWORK, recipe=recipe, labels=(), pictures=draft.pictures, graph=None, parity=None
-    )
-    try:
-        graph, parity = export_plain(network, draft.pictures, weights)
-    except Unsupported as error:
-        return replace(result, notes=(f"There is no model.onnx: {error}",))
-    return replace(result, graph=graph, parity=parity)
-
-
-def _as_described(draft: Draft, recipe: Recipe, weights: Weights) -> tuple[Draft, Recipe]:
-    """Ask the library what the files did not tell of its architecture."""
-    source = fit_arguments(recipe.source, weights)
-    described = describe_architecture(
-        source.kind,
-        source.architecture,
-        file=next(iter(draft.originals), ""),
-        arguments=source.arguments,
-    )
-    pictures = draft.pictures or described.preprocessing
-    if draft.given:
-        given = as_given(draft.given, channels=pictures.channel_count)
-        pictures = replace(pictures, **given)
-    classes = source.arguments.get("num_classes", described.classes)
-    is_theirs = described.labels is not None and len(described.labels) == classes
-    labels = draft.labels or (described.labels if is_theirs else None)
-    return replace(draft, pictures=pictures, labels=labels), replace(recipe, source=source)
+def _dense(
+    config: ModelConfig, paths: Paths, weights: Weights, weights_digest: str, progress: Progress
+) -> Result:
+    """Measure a dense network again that another zoo had made, against what it was made of."""
+    surgery = find_convolutionalize(config.recipe)
+    assert surgery is not None
+    original = build_original(config.recipe, paths, weights)
+    dense = Dense.of(original, surgery, config.preprocessing, None)
+    return export_dense(dense, config, progress, digest=weights_digest)
 
 
 def count_scores(network: GraphModule, pictures: Preprocessing | None) -> int | None:

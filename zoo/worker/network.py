@@ -1,20 +1,17 @@
 """From a revision's files to a network with weights, and from it to a proven graph."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch.fx import GraphModule
 
-from zoo.domain.config import WEIGHTS, ModelConfig
+from zoo.domain.config import ModelConfig
 from zoo.domain.preprocessing import Preprocessing
 from zoo.domain.weights import Weights
 from zoo.export.parity import BlobParity, Parity, check_blobs, check_parity
 from zoo.export.plain import draw_noise, name_of, run_outputs, write_graph
 from zoo.export.traced import write_any_onnx
-from zoo.formats.safetensors import read_safetensors
-from zoo.networks.build import build_network, load_weights
 from zoo.networks.classifier import Classifier
 from zoo.networks.preprocess import find_mean_image
 
@@ -26,19 +23,6 @@ def choose_device(wanted: str) -> torch.device:
     if wanted == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(wanted)
-
-
-def build_classifier(config: ModelConfig, paths: Mapping[str, Path]) -> Classifier:
-    """Build the network of a revision with its weights and preprocessing.
-
-    Raises:
-        WeightsMismatch: the weights are not those of the recipe.
-    """
-    network = build_network(config.recipe, paths)
-    weights = read_safetensors(paths[WEIGHTS])
-    load_weights(network, weights)
-    mean = find_mean_image(config.preprocessing, weights)
-    return Classifier(network, config.preprocessing, mean)
 
 
 def mean_image(classifier: Classifier, config: ModelConfig) -> Weights:

@@ -10,22 +10,28 @@ import torch
 from numpy.typing import NDArray
 from torch.fx import GraphModule
 
-from zoo.domain.config import CONFIG, GRAPH, WEIGHTS, ModelConfig
+from zoo.domain.config import CONFIG, DENSE, GRAPH, WEIGHTS, ModelConfig
 from zoo.domain.revision import Revision
 from zoo.domain.weights import Weights
 from zoo.errors import Invalid, ParityBroken, Unsupported, ZooError
 from zoo.formats.caffe.caffemodel import read_blobs
+from zoo.formats.caffe.package import WEIGHTS as CAFFEMODELS
 from zoo.formats.caffe.package import read_package
 from zoo.formats.safetensors import read_safetensors
 from zoo.networks.blobs import run_blobs
 from zoo.networks.build import build_network, load_weights
 from zoo.networks.classifier import Classifier
+from zoo.networks.dense import measure_geometry
 from zoo.networks.preprocess import find_mean_image
 from zoo.operations.draft import SERVED_AS_IT_IS
 from zoo.operations.fetch import parse_config, verified_files
 from zoo.operations.opening import Zoo
+from zoo.operations.surgery import read_dense
+from zoo.serving.dense import open_dense
+from zoo.worker.dense import compare_sizes, list_sizes
 from zoo.worker.network import check_on_noise, check_plain
 from zoo.worker.oracle import compare_with_opencv
+from zoo.worker.undone import find_convolutionalize
 
 RELATIVE = 1e-4  # of a blob's largest value; what two orders of summing differ by is far less
 INPUT, BLOB = "input:", "blob:"  # how a reference file names its arrays
@@ -72,6 +78,8 @@ def verify(zoo: Zoo, revision: Revision, *, reference: Path | None = None) -> It
         yield Check(name="shapes", found=str(error), is_sound=False)
         return
     yield Check(name="shapes", found=f"{len(weights)} tensors fit the network")
+    if DENSE in paths:
+        yield _check_geometry(config, network, paths)
     yield _check_graph(config, network, weights, paths)
     if config.recipe.source.kind == "caffe" and not config.recipe.surgeries:
         yield _check_opencv(network, paths)
@@ -143,6 +151,22 @@ def _check_numbers(weights: Weights) -> Check:
     return Check(name="numbers", found=f"all of {len(weights)} tensors are finite")
 
 
+def _check_geometry(config: ModelConfig, network: GraphModule, paths: Paths) -> Check:
+    """Measure again how a dense network's map lies over pictures."""
+    surgery = find_convolutionalize(config.recipe)
+    if surgery is None:
+        return Check(name="geometry", found="the recipe makes no dense network", is_sound=False)
+    geometry = measure_geometry(network, surgery)
+    told = [read_dense(paths[DENSE])]
+    if GRAPH in paths:
+        told.append(open_dense(paths[GRAPH], device="cpu").geometry)
+    is_sound = all(one == geometry for one in told)
+    found = f"{geometry.height.formula} rows, {geometry.width.formula} columns"
+    if not is_sound:
+        found += f", which is not what {DENSE} or the graph says"
+    return Check(name="geometry", found=found, is_sound=is_sound)
+
+
 def _check_graph(
     config: ModelConfig, network: GraphModule, weights: Weights, paths: Paths
 ) -> Check:
@@ -159,6 +183,11 @@ def _check_graph(
 def _compare_graph(
     config: ModelConfig, network: GraphModule, weights: Weights, graph: Path
 ) -> float:
+    if (surgery := find_convolutionalize(config.recipe)) is not None:
+        geometry = measure_geometry(network, surgery)
+        sizes = list_sizes(geometry)
+        compared = compare_sizes(network, graph, config.preprocessing, geometry, sizes)
+        return compared.parity.max_rel_difference
     if not config.label_names:
         return check_plain(network, graph, config.pictures, weights).max_rel_difference
     mean = find_mean_image(config.preprocessing, weights)
@@ -170,6 +199,8 @@ def _check_opencv(network: GraphModule, paths: Paths) -> Check:
     name = "opencv = ours"
     if importlib.util.find_spec("cv2") is None:
         return Check(name=name, found="OpenCV is not installed; not compared")
+    if not any(path.endswith(CAFFEMODELS) for path in paths):
+        return Check(name=name, found="not compared: it was created here, without a .caffemodel")
     try:
         package = read_package(paths)
         difference = compare_with_opencv(

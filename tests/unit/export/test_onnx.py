@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 import torch
 from hypothesis import HealthCheck, assume, given, settings
@@ -96,64 +95,52 @@ def make_labels(count):
     return tuple(f"class {number}" for number in range(count))
 
 
-def make_noise(*shape, seed=0):
-    return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
-
-
 def export(network, preprocessing=PLAIN, labels=3, **more):
     mean_image = more.pop("mean_image", None)
     return write_onnx(network, preprocessing, mean_image, make_labels(labels), **more)
 
 
-def run(graph, images):
-    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
-    return session.run(["probabilities"], {"images": images})[0]
-
-
-def properties_of(graph):
-    return {entry.key: entry.value for entry in onnx.load_from_string(graph).metadata_props}
-
-
-def sides_of(graph):
-    shape = onnx.load_from_string(graph).graph.input[0].type.tensor_type.shape
-    return [side.dim_param or side.dim_value for side in shape.dim]
-
-
-def test_every_kind_of_layer_computes_the_same(build):
+def test_every_kind_of_layer_computes_the_same(build, draw_images):
     network = build(ALL_LAYERS)
     graph = export(network, labels=5)
     onnx.checker.check_model(graph, full_check=True)
-    parity = check_parity(Classifier(network, PLAIN).probabilities, graph, [make_noise(8, 9, 9, 3)])
+    parity = check_parity(Classifier(network, PLAIN).probabilities, graph, [draw_images(8, 9, 9)])
     assert parity.max_abs_difference < 1e-6
     assert (parity.pictures, parity.top1_equal) == (8, 8)
 
 
-def test_a_network_that_pools_its_whole_map_takes_every_size(build):
+def test_a_network_that_pools_its_whole_map_takes_every_size(
+    build, draw_images, run_graph, sides_of
+):
     network = build(ALL_LAYERS)
     graph = export(network, labels=5)
-    assert sides_of(graph) == ["batch", "height", "width", 3]
+    assert sides_of(graph)["images"] == ["batch", "height", "width", 3]
     classify = Classifier(network, PLAIN).probabilities
     for height, width in ((9, 9), (10, 17), (31, 12), (64, 65)):
-        images = make_noise(2, height, width, 3)
-        np.testing.assert_allclose(run(graph, images), classify(images), rtol=0, atol=1e-6)
+        images = draw_images(2, height, width)
+        np.testing.assert_allclose(
+            run_graph(graph, {"images": images}), classify(images), rtol=0, atol=1e-6
+        )
 
 
-def test_a_network_with_a_fully_connected_map_takes_its_own_size(build):
-    assert sides_of(export(build(SMALL))) == ["batch", 9, 9, 3]
+def test_a_network_with_a_fully_connected_map_takes_its_own_size(build, sides_of):
+    assert sides_of(export(build(SMALL)))["images"] == ["batch", 9, 9, 3]
 
 
-def test_a_mean_image_fixes_the_size(build):
+def test_a_mean_image_fixes_the_size(build, draw_images, sides_of):
     chosen = replace(PLAIN, mean_tensor="preprocessing.mean")
     mean_image = np.random.default_rng(0).random((3, 9, 9)).astype(np.float32)
     network = build(ALL_LAYERS)
     graph = export(network, chosen, labels=5, mean_image=mean_image)
-    assert sides_of(graph) == ["batch", 9, 9, 3]
+    assert sides_of(graph)["images"] == ["batch", 9, 9, 3]
     classify = Classifier(network, chosen, mean_image).probabilities
-    check_parity(classify, graph, [make_noise(4, 9, 9, 3)])
+    check_parity(classify, graph, [draw_images(4, 9, 9)])
 
 
 @pytest.mark.parametrize("channels", list(Channels))
-def test_preprocessing_inside_the_graph_is_that_of_training_to_the_bit(channels):
+def test_preprocessing_inside_the_graph_is_that_of_training_to_the_bit(
+    channels, draw_images, run_graph
+):
     count = 1 if channels is Channels.GRAY else 3
     chosen = Preprocessing(
         crop_px=(9, 9), channels=channels, mean=(0.4, 0.5, 0.6)[:count], std=(0.2, 0.3, 0.4)[:count]
@@ -162,9 +149,8 @@ def test_preprocessing_inside_the_graph_is_that_of_training_to_the_bit(channels)
     value = write_preprocessing(sheet, chosen, None)
     read = describe_blob("images", [None] * 4, is_picture=True)
     graph = assemble(sheet, [read], [describe_blob(value, [None] * 4)], {})
-    images = make_noise(4, 9, 9, 3)
-    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
-    (found,) = session.run(None, {"images": images})
+    images = draw_images(4, 9, 9)
+    found = run_graph(graph, {"images": images})
     expected = Preprocess(chosen)(torch.tensor(images)).numpy()
     np.testing.assert_array_equal(found, expected)
 
@@ -173,28 +159,29 @@ def test_preprocessing_inside_the_graph_is_that_of_training_to_the_bit(channels)
     deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
-    st.sampled_from(["MAX", "AVE"]),
-    st.tuples(st.integers(1, 5), st.integers(1, 5), st.integers(0, 4)),
+    st.tuples(
+        st.sampled_from(["MAX", "AVE"]), st.integers(1, 5), st.integers(1, 5), st.integers(0, 4)
+    ),
     st.tuples(st.integers(1, 9), st.integers(1, 9)),
 )
-def test_every_pooling_is_the_same_in_onnx_runtime(build, method, window, size):
+def test_every_pooling_is_the_same_in_onnx_runtime(build, draw_images, run_graph, window, size):
     try:
-        network = build(POOLING % (*size, method, *window))
+        network = build(POOLING % (*size, *window))
     except MalformedPrototxt:
         assume(condition=False)
     plain = replace(PLAIN, crop_px=size)
-    images = make_noise(2, *size, 3)
+    images = draw_images(2, *size)
     scores = network(Preprocess(plain)(torch.tensor(images)))
     graph = export(network, plain, labels=scores[0].numel())
     expected = scores.softmax(1).flatten(1).numpy()
-    np.testing.assert_allclose(run(graph, images), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(run_graph(graph, {"images": images}), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_the_same_network_gives_the_same_bytes(build):
     assert export(build(ALL_LAYERS), labels=5) == export(build(ALL_LAYERS), labels=5)
 
 
-def test_labels_and_preprocessing_travel_with_the_graph(build):
+def test_labels_and_preprocessing_travel_with_the_graph(build, properties_of):
     labels = ("ant", "bee", "größte Biene")
     graph = write_onnx(build(SMALL), PLAIN, None, labels, metadata={"zoo.model": "m@1"})
     found = properties_of(graph)
@@ -203,11 +190,15 @@ def test_labels_and_preprocessing_travel_with_the_graph(build):
     assert found["zoo.model"] == "m@1"
 
 
-def test_a_softmax_is_added_where_there_is_none_and_that_is_told(build):
+def test_a_softmax_is_added_where_there_is_none_and_that_is_told(
+    build, draw_images, run_graph, properties_of
+):
     assert properties_of(export(build(SMALL)))["zoo.softmax"] == "its own"
     graph = export(build(ALL_LAYERS), labels=5)
     assert properties_of(graph)["zoo.softmax"] == "added"
-    np.testing.assert_allclose(run(graph, make_noise(2, 9, 9, 3)).sum(axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(
+        run_graph(graph, {"images": draw_images(2, 9, 9)}).sum(axis=1), 1, rtol=1e-5
+    )
 
 
 def test_tensors_keep_the_names_of_the_state_dict(build):
@@ -234,11 +225,11 @@ def test_a_network_that_counts_on_one_picture_is_refused(build, fixed):
         export(network, labels=3)
 
 
-def test_a_size_that_is_written_into_the_graph_is_not_free(build):
+def test_a_size_that_is_written_into_the_graph_is_not_free(build, draw_images, sides_of):
     network = build(SIZED)
     graph = export(network, labels=3)
-    assert sides_of(graph) == ["batch", 9, 9, 3]
-    check_parity(Classifier(network, PLAIN).probabilities, graph, [make_noise(3, 9, 9, 3)])
+    assert sides_of(graph)["images"] == ["batch", 9, 9, 3]
+    check_parity(Classifier(network, PLAIN).probabilities, graph, [draw_images(3, 9, 9)])
 
 
 def test_labels_that_are_too_few_are_refused(build):
@@ -278,7 +269,7 @@ def test_what_has_no_exact_equal_is_refused_by_layer(module, reason):
 @pytest.mark.data
 @pytest.mark.parametrize("name", REAL)
 def test_a_real_network_and_its_graph_agree_on_pictures_and_on_noise(
-    load_package, shared_data, name
+    load_package, shared_data, name, draw_images
 ):
     network, chosen = load_package(name), REAL[name]
     mean = shared_data / "models" / name / "mean.binaryproto"
@@ -289,18 +280,18 @@ def test_a_real_network_and_its_graph_agree_on_pictures_and_on_noise(
         np.asarray(Image.open(path).convert("RGB").resize(chosen.crop_px[::-1])) for path in paths
     ]
     classify = Classifier(network, chosen, mean_image).probabilities
-    batches = [np.stack(pictures), make_noise(2, *chosen.crop_px, 3)]
+    batches = [np.stack(pictures), draw_images(2, *chosen.crop_px)]
     parity = check_parity(classify, graph, batches)
     assert parity.top1_equal == parity.pictures == 8
     assert parity.max_abs_difference < 2e-5
 
 
 @pytest.mark.data
-def test_a_real_network_with_a_new_head_and_its_graph_agree(load_package):
+def test_a_real_network_with_a_new_head_and_its_graph_agree(load_package, draw_images):
     network = replace_head(load_package("squeezenet_v1.0"), at="conv10", classes=2)
     head = np.random.default_rng(0).normal(0, 1e-3, (2, 512))
     weights = {k: v.numpy() for k, v in network.state_dict().items()} | {"head.weight": head}
     load_weights(network, weights)
     graph = export(network, IMAGENET, labels=2)
     classify = Classifier(network, IMAGENET).probabilities
-    assert check_parity(classify, graph, [make_noise(4, 227, 227, 3)]).top1_equal == 4
+    assert check_parity(classify, graph, [draw_images(4, 227, 227)]).top1_equal == 4

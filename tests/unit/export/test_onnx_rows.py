@@ -2,7 +2,6 @@
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
@@ -88,7 +87,7 @@ def make(nodes, weights=None, shape=("N", *SIDES), opset=20):
 
 
 @pytest.fixture(scope="module")
-def go_round(tmp_path_factory):
+def go_round(tmp_path_factory, run_graph):
     """Read a graph, build its network, write that, and compare both graphs on some pictures."""
     path = tmp_path_factory.mktemp("graphs") / "net.onnx"
 
@@ -99,16 +98,12 @@ def go_round(tmp_path_factory):
         written = write_graph(network, inputs={"x": (1, *sides)})
         onnx.checker.check_model(written, full_check=True)
         x = draw(count, *sides, low=0.1)
-        ours, theirs = (run(graph, x) for graph in (written, model.SerializeToString()))
+        graphs = (written, model.SerializeToString())
+        ours, theirs = (run_graph(graph, {"x": x}) for graph in graphs)
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
         return written
 
     return check
-
-
-def run(graph, x):
-    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
-    return session.run(None, {session.get_inputs()[0].name: x})[0]
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -154,8 +149,7 @@ def test_a_transformers_parts_are_written_again(go_round):
     go_round(make(nodes, weights, shape=("N", 5, 6)), sides=(5, 6), count=1)
 
 
-def test_a_layer_with_sizes_of_its_own_fixes_the_size_of_pictures(go_round):
+def test_a_layer_with_sizes_of_its_own_fixes_the_size_of_pictures(go_round, sides_of):
     node = helper.make_node("Reshape", ["x", "s"], ["y"])
     written = go_round(make([node], {"s": whole(0, 2, 2, -1)}))
-    shape = onnx.load_from_string(written).graph.input[0].type.tensor_type.shape
-    assert [side.dim_value for side in shape.dim][1:] == list(SIDES)
+    assert sides_of(written)["x"][1:] == list(SIDES)

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
@@ -57,15 +56,6 @@ def classifier(*ends, channels=3, shape=None, dtype=np.float32, **options):
     return make(nodes, weights, shape=shape or ["n", channels, "h", "w"], **options)
 
 
-def run(graph, given):
-    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
-    return session.run(None, given)[0]
-
-
-def noise(count, *sides):
-    return np.random.default_rng(1).integers(0, 256, (count, *sides, 3), np.uint8)
-
-
 def softmax(scores):
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
@@ -80,28 +70,27 @@ def put(tmp_path):
     return write
 
 
-def properties_of(graph):
-    return {entry.key: entry.value for entry in onnx.load_from_string(graph).metadata_props}
-
-
-def check(wrapped, model, preprocessing, expected=softmax, count=4):
+@pytest.fixture
+def check(run_graph, draw_images):
     """Compare with the graph as it came, fed by the zoo's own preprocessing, one at a time."""
-    images = noise(count, *preprocessing.crop_px)
-    x = Preprocess(preprocessing)(torch.tensor(images)).numpy()
-    rows = [run(model.SerializeToString(), {"images": one[None]}) for one in x]
-    scores = np.concatenate([np.asarray(row, np.float32).reshape(1, -1) for row in rows])
-    found = run(wrapped.graph, {"images": images})
-    np.testing.assert_allclose(found, expected(scores), rtol=0, atol=1e-5)
+
+    def compare(wrapped, model, preprocessing, expected=softmax):
+        images = draw_images(4, *preprocessing.crop_px)
+        x = Preprocess(preprocessing)(torch.tensor(images)).numpy()
+        rows = [run_graph(model.SerializeToString(), {"images": one[None]}) for one in x]
+        scores = np.concatenate([np.asarray(row, np.float32).reshape(1, -1) for row in rows])
+        found = run_graph(wrapped.graph, {"images": images})
+        np.testing.assert_allclose(found, expected(scores), rtol=0, atol=1e-5)
+
+    return compare
 
 
-def test_pictures_go_in_and_probabilities_come_out(put):
+def test_pictures_go_in_and_probabilities_come_out(put, check, properties_of, sides_of):
     model = classifier()
     wrapped = wrap_onnx(put(model), preprocessing=PLAIN, labels=tuple("abcde"))
     check(wrapped, model, PLAIN)
     onnx.checker.check_model(wrapped.graph, full_check=True)
-    found = onnx.load_from_string(wrapped.graph)
-    ends = [one.name for one in (*found.graph.input, *found.graph.output)]
-    assert ends == ["images", "probabilities"]
+    assert list(sides_of(wrapped.graph)) == ["images", "probabilities"]
     told = properties_of(wrapped.graph)
     assert json.loads(told["zoo.labels"]) == list("abcde")
     assert Preprocessing.from_json(json.loads(told["zoo.preprocessing"])) == PLAIN
@@ -112,13 +101,13 @@ def test_pictures_go_in_and_probabilities_come_out(put):
     )
 
 
-def test_what_the_zoo_serves_is_what_is_written(put):
+def test_what_the_zoo_serves_is_what_is_written(put, draw_images):
     from zoo.serving.predictor import open_predictor  # noqa: PLC0415
 
     wrapped = wrap_onnx(put(classifier()), preprocessing=PLAIN)
     predictor = open_predictor(wrapped.graph, device="cpu")
     assert predictor.labels == ("0", "1", "2", "3", "4")
-    assert predictor.predict(noise(3, 8, 6)).shape == (3, 5)
+    assert predictor.predict(draw_images(3, 8, 6)).shape == (3, 5)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +120,7 @@ def test_what_the_zoo_serves_is_what_is_written(put):
         (("Relu",), softmax, "A softmax was added"),
     ],
 )
-def test_probabilities_are_made_of_what_the_graph_ends_in(put, ends, expected, told):
+def test_probabilities_are_made_of_what_the_graph_ends_in(put, ends, expected, told, check):
     model = classifier(*ends)
     wrapped = wrap_onnx(put(model), preprocessing=PLAIN)
     check(wrapped, model, PLAIN, expected)
@@ -139,32 +128,32 @@ def test_probabilities_are_made_of_what_the_graph_ends_in(put, ends, expected, t
     assert bool(wrapped.notes) is bool(told)
 
 
-def test_gray_pictures_are_read_by_one_channel(put):
+def test_gray_pictures_are_read_by_one_channel(put, check):
     model = classifier(channels=1)
     check(wrap_onnx(put(model), preprocessing=GRAY), model, GRAY)
 
 
-def test_a_graph_with_channels_last_is_fed_so(put):
+def test_a_graph_with_channels_last_is_fed_so(put, draw_images, run_graph):
     nodes = [
         helper.make_node("Transpose", ["images"], ["t"], perm=[0, 3, 1, 2]),
         helper.make_node("GlobalAveragePool", ["t"], ["scores"]),
     ]
     model = make(nodes, {}, shape=["n", 8, 6, 3])
-    images = noise(2, 8, 6)
+    images = draw_images(2, 8, 6)
     wrapped = wrap_onnx(put(model), preprocessing=PLAIN)
     x = Preprocess(PLAIN)(torch.tensor(images)).numpy()
     np.testing.assert_allclose(
-        run(wrapped.graph, {"images": images}), softmax(x.mean(axis=(2, 3))), atol=1e-5
+        run_graph(wrapped.graph, {"images": images}), softmax(x.mean(axis=(2, 3))), atol=1e-5
     )
 
 
-def test_a_graph_of_half_precision_is_fed_so(put):
+def test_a_graph_of_half_precision_is_fed_so(put, draw_images, run_graph):
     model = classifier(dtype=np.float16, kind=TensorProto.FLOAT16)
     wrapped = wrap_onnx(put(model), preprocessing=PLAIN)
-    assert run(wrapped.graph, {"images": noise(2, 8, 6)}).dtype == np.float32
+    assert run_graph(wrapped.graph, {"images": draw_images(2, 8, 6)}).dtype == np.float32
 
 
-def test_a_batch_of_one_that_is_written_in_is_opened(put):
+def test_a_batch_of_one_that_is_written_in_is_opened(put, check, properties_of):
     nodes = [
         helper.make_node("Reshape", ["images", "flat"], ["f"]),
         helper.make_node("Gemm", ["f", "c"], ["scores"]),
@@ -176,7 +165,7 @@ def test_a_batch_of_one_that_is_written_in_is_opened(put):
     assert properties_of(wrapped.graph)["zoo.batch"] == "opened"
 
 
-def test_a_batch_that_cannot_be_opened_is_run_one_by_one(put):
+def test_a_batch_that_cannot_be_opened_is_run_one_by_one(put, check, properties_of):
     nodes = [
         helper.make_node("GlobalAveragePool", ["images"], ["g"]),
         helper.make_node("ReduceSum", ["g"], ["everything"], keepdims=1),
@@ -200,7 +189,7 @@ def test_a_graph_that_mixes_the_pictures_of_its_batch_is_refused(put):
         wrap_onnx(put(make(nodes, {}, shape=[2, 3, 8, 6])), preprocessing=PLAIN)
 
 
-def test_the_output_that_is_as_long_as_the_labels_is_taken(put):
+def test_the_output_that_is_as_long_as_the_labels_is_taken(put, properties_of):
     nodes = [
         helper.make_node("GlobalAveragePool", ["images"], ["first"]),
         helper.make_node("Concat", ["first", "first"], ["second"], axis=1),
@@ -213,7 +202,7 @@ def test_the_output_that_is_as_long_as_the_labels_is_taken(put):
     assert len(wrap_onnx(put(model), preprocessing=PLAIN).labels) == 3
 
 
-def test_old_operations_are_converted(put):
+def test_old_operations_are_converted(put, check):
     model = classifier("Softmax", opset=9)
     model.ir_version = 3
     model.graph.input.extend(
@@ -224,7 +213,7 @@ def test_old_operations_are_converted(put):
     assert wrapped.notes == ("Its operations were converted from version 9 to 13.",)
 
 
-def test_tensors_of_other_files_are_put_inside(tmp_path):
+def test_tensors_of_other_files_are_put_inside(tmp_path, check):
     path = tmp_path / "theirs.onnx"
     model = classifier()
     onnx.save(model, path, save_as_external_data=True, location="theirs.data", size_threshold=0)

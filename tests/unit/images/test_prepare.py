@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from zoo.domain.preprocessing import Preprocessing, Resize
+from zoo.domain.preprocessing import Interpolation, Preprocessing, Resize
 from zoo.errors import UnreadablePicture
 from zoo.images.decode import decode
-from zoo.images.prepare import prepare, read_picture
+from zoo.images.prepare import prepare, read_picture, resize_whole
 
 
 def make_noise(width, height):
@@ -177,3 +177,18 @@ def test_a_large_jpeg_is_read_with_little_difference(orientation, resize):
 def test_a_picture_that_cannot_be_read_is_named():
     with pytest.raises(UnreadablePicture, match=r"ants/1\.jpg"):
         read_picture(b"no", Preprocessing(), name="ants/1.jpg", max_pixels=10)
+
+
+@pytest.mark.parametrize("interpolation", Interpolation)
+def test_a_whole_picture_of_the_size_asked_for_comes_through_bit_identical(interpolation):
+    image = make_noise(37, 21)
+    assert np.array_equal(resize_whole(image, (21, 37), interpolation), np.asarray(image))
+
+
+def test_a_whole_picture_is_resized_as_its_interpolation_says():
+    image = make_noise(37, 21)
+    for interpolation, filter_ in zip(
+        Interpolation, (Image.Resampling.BILINEAR, Image.Resampling.BICUBIC), strict=True
+    ):
+        resized = resize_whole(image, (9, 50), interpolation)
+        assert np.array_equal(resized, np.asarray(image.resize((50, 9), filter_)))

@@ -1,0 +1,205 @@
+"""`zoo filters`."""
+
+from pathlib import Path
+
+import click
+
+from zoo.commands.console import json_option, opened, show_json, show_table
+from zoo.commands.written import write_whole
+from zoo.domain.filters import BINS, Drift, FilterStatistics, Match, Scaling
+from zoo.operations.filters import (
+    FilterReport,
+    describe_filters,
+    draw_filters,
+    select_drift,
+    select_layer,
+)
+from zoo.operations.opening import Zoo
+
+ROWS = 16  # of a histogram in text
+BAR = 48  # letters of its longest bar
+DIGITS = 3
+LEAST_WHOLE, MOST_WHOLE = 100, 10**6  # numbers shown without a point
+HEADER = (
+    *("LAYER", "SHAPE", "MIN", "MAX", "MEAN", "STD"),
+    *("KURTOSIS", "ZEROS", "DEAD", "MAX/BOUND", "STD/HE"),
+)
+MATCHES = {
+    Match.SAME: "",
+    Match.RESHAPED: "same numbers in another shape",
+    Match.RESIZED: "of another size",
+    Match.NEW: "not in the other model",
+    Match.GONE: "only in the other model",
+}
+
+
+@click.command()
+@click.argument("model")
+@click.option("--layer", help="One layer, by its name.  [default of a picture: the first]")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write its picture, a PNG.")
+@click.option(
+    "--scaling",
+    type=click.Choice([scaling.value for scaling in Scaling]),
+    default=Scaling.SHARED.value,
+    show_default=True,
+    help="Whether the picture's colours mean the same in all filters.",
+)
+@click.option("--against", help="Show how far each tensor moved from this model, or from: parent.")
+@json_option
+def command(
+    *,
+    model: str,
+    layer: str | None,
+    output: Path | None,
+    scaling: str,
+    against: str | None,
+    is_json: bool,
+) -> None:
+    """Show what values the filters of MODEL (name, name:ref or name@revision) hold.
+
+    MAX/BOUND is the largest magnitude over 1/fan_in, STD/HE the spread over He's sqrt(2/fan_in);
+    kurtosis is 3 for a normal distribution; a filter is dead below a millionth of the median norm.
+    """
+    if output and against:
+        raise click.UsageError("A picture shows one model: give -o or --against.")
+    with opened() as zoo:
+        if output:
+            _draw(zoo, model, layer, output, Scaling(scaling), is_json=is_json)
+            return
+        report = describe_filters(zoo, model, against=against)
+    if against:
+        _show_drift(report, layer, is_json=is_json)
+    elif layer:
+        _show_layer(select_layer(report, layer), is_json=is_json)
+    elif is_json:
+        show_json(report.as_json())
+    else:
+        _show_layers(report)
+
+
+def _draw(
+    zoo: Zoo, model: str, layer: str | None, output: Path, scaling: Scaling, *, is_json: bool
+) -> None:
+    picture = draw_filters(zoo, model, layer, scaling=scaling)
+    write_whole(output, picture.png)
+    if is_json:
+        show_json({"layer": picture.layer, "shown": picture.told, "output": output})
+    else:
+        click.echo(f"{picture.layer}: {picture.told}", err=True)
+        click.echo(output)
+
+
+def _show_layers(report: FilterReport) -> None:
+    show_table(HEADER, [_cells(layer) for layer in report.layers])
+    for layer in report.layers:
+        if layer.nans or layer.infinities:
+            click.echo(f"{layer.layer}: {_tell_wrong(layer)}")
+    if report.others:
+        click.echo(f"and {len(report.others)} tensors that are no filters (biases, statistics)")
+
+
+def _cells(layer: FilterStatistics) -> tuple[object, ...]:
+    return (
+        layer.layer,
+        _shape(layer),
+        _number(layer.least),
+        _number(layer.largest),
+        _number(layer.mean),
+        _number(layer.std),
+        _number(layer.kurtosis),
+        _percent(layer.zero_share),
+        layer.dead,
+        _number(layer.bound_ratio),
+        _number(layer.he_ratio),
+    )
+
+
+def _show_layer(layer: FilterStatistics, *, is_json: bool) -> None:
+    if is_json:
+        show_json(layer.as_json())
+        return
+    lines = {
+        "tensor": f"{layer.name}, {layer.kind}, {_shape(layer)}: {layer.count:,} numbers",
+        "range": f"{_number(layer.least)} .. {_number(layer.largest)}",
+        "mean": _number(layer.mean),
+        "std": _number(layer.std),
+        "kurtosis": f"{_number(layer.kurtosis)} (3 for a normal distribution)",
+        "zeros": f"{layer.zeros:,} ({_percent(layer.zero_share)})",
+        "dead": _tell_dead(layer),
+        "not finite": _tell_wrong(layer),
+        "fan-in": layer.fan_in,
+        "1/fan-in": f"{_number(layer.inverse_bound)}, {_number(layer.bound_ratio)} times that",
+        "1/sqrt": _number(layer.inverse_root_bound),
+        "He's std": f"{_number(layer.he_std)}, {_number(layer.he_ratio)} times that",
+    }
+    for name, value in lines.items():
+        click.echo(f"{name:<10}  {value}")
+    _show_histogram(layer)
+
+
+def _show_histogram(layer: FilterStatistics) -> None:
+    """Draw the bins, four and four together, as bars of text."""
+    if not layer.histogram or layer.least is None or layer.largest is None:
+        return
+    together = BINS // ROWS
+    step = (layer.largest - layer.least) / ROWS
+    counts = [sum(layer.histogram[row * together : (row + 1) * together]) for row in range(ROWS)]
+    for row, count in enumerate(counts):
+        bar = "#" * -(-count * BAR // max(counts))
+        click.echo(f"{layer.least + row * step:>10.3g}  {bar} {count:,}")
+
+
+def _show_drift(report: FilterReport, layer: str | None, *, is_json: bool) -> None:
+    drift = report.drift if layer is None else select_drift(report, layer)
+    if is_json:
+        kept = {"model", "against"}
+        whole = {name: value for name, value in report.as_json().items() if name in kept}
+        show_json(whole | {"drift": [one.as_json() for one in drift]})
+        return
+    show_table(("TENSOR", "CHANGE", "COSINE", "CHANGED", ""), [_drift_cells(one) for one in drift])
+    for one in drift if layer else ():
+        for moved in one.moved:
+            how_far = "from 0" if moved.change is None else f"by {moved.change:.3g}"
+            click.echo(f"{one.name}[{moved.index}] moved {how_far}")
+    here = [one for one in drift if one.match is not Match.GONE]
+    unchanged = sum(one.is_unchanged for one in here)
+    click.echo(f"{unchanged} of {len(here)} tensors are unchanged to the bit", err=True)
+
+
+def _drift_cells(one: Drift) -> tuple[object, ...]:
+    if one.is_unchanged:
+        told = ", ".join(filter(None, ("unchanged to the bit", MATCHES[one.match])))
+        return (one.name, 0, 1, _percent(0), told)
+    share = "-" if one.changed_share is None else _percent(one.changed_share)
+    match = "reshaped" if one.match is Match.RESHAPED else MATCHES[one.match]
+    return (one.name, _number(one.change), _number(one.cosine, digits=6), share, match)
+
+
+def _tell_dead(layer: FilterStatistics) -> str:
+    told = f"{layer.dead} of {layer.shape[0]} filters"
+    places = ", ".join(map(str, layer.first_dead))
+    more = ", ..." if layer.dead > len(layer.first_dead) else ""
+    return f"{told}: {places}{more}" if layer.dead else told
+
+
+def _tell_wrong(layer: FilterStatistics) -> str:
+    return f"{layer.nans:,} NaN, {layer.infinities:,} infinite"
+
+
+def _shape(layer: FilterStatistics) -> str:
+    return " x ".join(map(str, layer.shape))
+
+
+def _percent(share: float) -> str:
+    """Write a share down; only none at all is 0 %, only all of them 100 %."""
+    if 0 < share < 1:
+        return f"{min(max(100 * share, 0.1), 99.9):.1f} %"
+    return f"{100 * share:.0f} %"
+
+
+def _number(value: float | None, *, digits: int = DIGITS) -> float | str:
+    """Round a number for people; where no digit behind the point is left, none is shown."""
+    if value is None:
+        return "-"
+    rounded = float(f"{value:.{digits}g}")
+    return int(rounded) if LEAST_WHOLE <= abs(rounded) < MOST_WHOLE else rounded

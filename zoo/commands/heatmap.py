@@ -1,0 +1,150 @@
+"""`zoo heatmap`."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from zoo.commands.console import json_option, opened, show_json, show_table
+from zoo.commands.written import write_whole
+from zoo.domain.prediction import Cell, ClassScore, MapPrediction
+from zoo.errors import Conflict
+from zoo.operations.heat import (
+    Drawing,
+    MapOptions,
+    Scaling,
+    as_npy,
+    draw_heat,
+    list_best_cells,
+    predict_map,
+)
+from zoo.operations.predict import open_shelf
+
+BEST = 3  # cells shown
+PIXELS = click.IntRange(1)
+
+
+@click.command()
+@click.argument("model")
+@click.argument("picture", type=click.Path(path_type=Path))
+@click.option("--label", help="Class shown, by name or index.  [default: the best of the picture]")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="PNG.  [default: PICTURE-heat.png here]"
+)
+@click.option("--npy", type=click.Path(path_type=Path), help="Write the map of every class too.")
+@click.option("--short-side", type=PIXELS, help="Resize the picture first; small ones can grow.")
+@click.option(
+    "--scale",
+    "scales",
+    type=float,
+    multiple=True,
+    default=(1.0,),
+    show_default="1",
+    help="Read the picture at this factor of that size; again for more, which are averaged.",
+)
+@click.option("--tile", type=PIXELS, help="Largest side read at once.  [default: ZOO_TILE_PX]")
+@click.option("--opacity", type=click.FloatRange(0, 1), default=0.6, show_default=True)
+@click.option(
+    "--scaling",
+    type=click.Choice([scaling.value for scaling in Scaling]),
+    default=Scaling.FIXED.value,
+    show_default=True,
+    help="Colours stand for 0 to 1, or for the map's own least to its largest.",
+)
+@click.option("--legend/--no-legend", "has_legend", default=True, help="A strip with the values.")
+@click.option("--top", type=click.IntRange(1), default=5, show_default=True, help="Classes shown.")
+@json_option
+def command(
+    *,
+    model: str,
+    picture: Path,
+    label: str | None,
+    output: Path | None,
+    npy: Path | None,
+    short_side: int | None,
+    scales: tuple[float, ...],
+    tile: int | None,
+    opacity: float,
+    scaling: str,
+    has_legend: bool,
+    top: int,
+    is_json: bool,
+) -> None:
+    """Show where on PICTURE the dense MODEL (name, name:ref or name@revision) sees a class.
+
+    The colours of viridis, from dark blue to yellow, are laid over the picture and written as PNG.
+    """
+    goal = output or Path(f"{picture.stem}-heat.png")
+    _check_goals(picture, goal, npy)
+    if npy and len(scales) > 1:
+        raise click.UsageError("--npy holds the map of one --scale.")
+    options = MapOptions(
+        labels=() if label is None else (label,),
+        short_side_px=short_side,
+        scales=scales,
+        tile_px=tile,
+    )
+    drawing = Drawing(opacity=opacity, scaling=Scaling(scaling), has_legend=has_legend)
+    with opened() as zoo:
+        found = predict_map(zoo, open_shelf(zoo), model, (str(picture), picture), options)
+    (shown, *_) = found.asked or found.scores
+    cells = list_best_cells(found, shown.index, BEST)
+    write_whole(goal, draw_heat(found, shown, drawing))
+    if npy:
+        write_whole(npy, as_npy(found.maps[0]))
+    if is_json:
+        show_json(_tell(found, shown, cells, top) | {"output": goal, "npy": npy})
+    else:
+        _show(found, shown, cells, top)
+        click.echo(goal)
+
+
+def _check_goals(picture: Path, *goals: Path | None) -> None:
+    """Refuse to write over the picture that is read."""
+    for goal in goals:
+        if goal and goal.exists() and picture.exists() and goal.samefile(picture):
+            raise Conflict(f"{goal} is the picture itself.", hint="Name another file: -o FILE")
+
+
+def _show(found: MapPrediction, shown: ClassScore, cells: list[Cell], top: int) -> None:
+    height, width, _ = found.pixels.shape
+    click.echo(f"picture  {found.picture}: {width} x {height} pixels")
+    for one in found.maps:
+        rows, columns = one.map_size
+        read_height, read_width = one.size_px
+        click.echo(
+            f"map      {columns} x {rows} cells at scale {one.scale:g}"
+            f" ({read_width} x {read_height} pixels)"
+        )
+    scores = "  ".join(f"{score.label} {score.probability:.3f}" for score in found.scores[:top])
+    click.echo(f"whole    {scores}")
+    click.echo(f"shown    {shown.label} {shown.probability:.3f}")
+    rows_of_cells = [
+        (cell.row, cell.column, f"{cell.scale:g}", f"{cell.probability:.3f}", _box(cell))
+        for cell in cells
+    ]
+    show_table(("ROW", "COLUMN", "SCALE", "PROBABILITY", "SEES"), rows_of_cells)
+
+
+def _box(cell: Cell) -> str:
+    left, top, right, bottom = cell.box_px
+    return f"x {left}..{right}, y {top}..{bottom}"
+
+
+def _tell(found: MapPrediction, shown: ClassScore, cells: list[Cell], top: int) -> dict[str, Any]:
+    """Give what is shown as JSON."""
+    return {
+        "picture": found.picture,
+        "model": found.model,
+        "provider": found.provider,
+        "size_px": found.pixels.shape[:2],
+        "geometry": found.geometry.as_json(),
+        "scales": [
+            {"scale": one.scale, "size_px": one.size_px, "map_size": one.map_size}
+            for one in found.maps
+        ],
+        "scores": [asdict(score) for score in found.scores[:top]],
+        "shown": asdict(shown),
+        "cells": [asdict(cell) for cell in cells],
+    }

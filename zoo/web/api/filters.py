@@ -1,0 +1,51 @@
+"""/v1/models/NAME/filters: what values filters hold, and what they look like."""
+
+from flask import Blueprint, Response, jsonify, request
+from flask.typing import ResponseReturnValue
+
+from zoo.errors import (
+    FileNotFound,
+    LayerNotFound,
+    MalformedCheckpoint,
+    ModelNotFound,
+    RevisionNotFound,
+)
+from zoo.operations.filters import describe_filters, draw_view, find_view
+from zoo.web.context import current_zoo, read_query
+from zoo.web.reference import tells
+from zoo.web.shapes.filters import FiltersAnswer, FiltersQuery, PictureQuery
+
+bp = Blueprint("filters", __name__, url_prefix="/v1/models")
+
+PNG = "image/png"
+REFUSES = (ModelNotFound, RevisionNotFound, FileNotFound, MalformedCheckpoint)
+
+
+@bp.get("/<model:name>/filters")
+@tells(FiltersAnswer, query=FiltersQuery, refuses=REFUSES)
+def list_filters(name: str) -> ResponseReturnValue:
+    """Say what values a model's filters hold, and how far they moved from another's.
+
+    The name may carry a ref or a revision: name:production, name@1a2b3c.
+    """
+    query = read_query(FiltersQuery)
+    report = describe_filters(current_zoo(), name, against=query.against)
+    return jsonify(FiltersAnswer.of(report).model_dump(mode="json"))
+
+
+@bp.get("/<model:name>/filters/<path:layer>.png")
+@tells(PNG, query=PictureQuery, refuses=(*REFUSES, LayerNotFound))
+def get_filter_picture(name: str, layer: str) -> ResponseReturnValue:
+    """Draw the filters of a layer.
+
+    Those that read a picture are in its colours, grey being 0; others are blue below 0 and red
+    above. The ETag changes with the weights and with how they are drawn.
+    """
+    query = read_query(PictureQuery)
+    view = find_view(current_zoo(), name, layer, scaling=query.scaling)
+    if request.if_none_match.contains(view.tag):
+        response = Response(status=304)
+    else:
+        response = Response(draw_view(view).png, mimetype=PNG)
+    response.set_etag(view.tag)
+    return response
