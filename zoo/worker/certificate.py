@@ -185,8 +185,8 @@ def _differ(measured: Native | Crops | Mean) -> str:
     if agreement.ties:
         best += f" (in {agreement.ties} more two are equally good)"
     told = (
-        f"a probability differs by at most {agreement.max_abs_difference:.1e}, that is"
-        f" {agreement.max_rel_difference:.1e} of the largest beside it; {best}"
+        f"a probability differs by at most {agreement.max_abs_difference:.2g}, that is"
+        f" {agreement.max_rel_difference:.2g} of the largest beside it; {best}"
     )
     exact = None if isinstance(measured, Mean) else measured.in_double
     if exact is None:
