@@ -15,6 +15,8 @@ from torch.fx import Graph, GraphModule, Node
 from zoo.errors import Unsupported
 
 Part = nn.Module | Tensor  # what a node of a graph may name: a module it calls, a tensor it reads
+NAMING = {"call_module", "get_attr", "placeholder"}  # nodes whose targets are names in a program
+ENDING_QUOTES = {'"', "\\"}
 CONSTANT = "constant"  # in ``node.meta``: the tensor read is part of the graph, not of the weights
 
 ONE_EACH = "Classifying needs a network that reads one picture and gives one set of scores."
@@ -111,9 +113,14 @@ def copy_below(network: GraphModule, end: Node) -> tuple[Graph, Node]:
 def finish_network(
     graph: Graph, output: Node | tuple[Node, ...], parts: Mapping[str, Part]
 ) -> GraphModule:
-    """Let the graph return ``output`` and bind the parts it names; evaluation mode."""
+    """Let the graph return ``output`` and bind the parts it names; evaluation mode.
+
+    Raises:
+        Unsupported: a part has a name that could be read as a program.
+    """
     graph.output(output)
     graph.lint()
+    _check_names(graph)
     network = GraphModule(dict(parts), graph, class_name="Network")
     for node in graph.find_nodes(op="get_attr"):
         tensor = parts[str(node.target)]
@@ -121,6 +128,21 @@ def finish_network(
             owner, _, field = str(node.target).rpartition(".")
             network.get_submodule(owner).register_buffer(field, tensor, persistent=False)
     return network.eval()
+
+
+def _check_names(graph: Graph) -> None:
+    """Refuse names that torch.fx, which writes them between quotes into a program, would not quote.
+
+    Readers of files give parts names that are harmless; this holds whoever forgets to.
+    """
+    for node in graph.nodes:
+        name = str(node.target)
+        if node.op in NAMING and (not name.isprintable() or ENDING_QUOTES & set(name)):
+            raise Unsupported(
+                f"A part of the network is called {name!r}, which no part may be.",
+                hint="Give that layer a name of letters, digits, '_', '-', '/' and '.'.",
+                name=name,
+            )
 
 
 def append_layer(

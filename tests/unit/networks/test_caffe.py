@@ -258,9 +258,20 @@ def test_options_without_a_module_are_refused_by_layer(parameters, shape, reason
         build_caffe(make_net(("odd", "data", "odd", parameters), shape=shape))
 
 
-def test_a_layer_with_weights_and_a_name_of_pytorchs_own_is_refused():
-    with pytest.raises(UnsupportedLayers, match=r"'forward' .* PyTorch keeps for itself"):
-        build_caffe(make_net(("forward", "data", "y", InnerProduct(num_output=2))))
+@pytest.mark.parametrize("name", ["forward", "class", "\ufb01lter", 'a"+str(1/0)+"', "a\n.b\\"])
+def test_layers_with_weights_may_bear_any_name_too(name):
+    net = make_net((name, "data", "y", InnerProduct(num_output=2)), ("if", "y", "z", ReLU()))
+    network = build_caffe(net)
+    blobs = {name: (np.ones((2, 192), np.float32), np.float32([0, -1e6]))}
+    weights, _ = to_weights(net, blobs)
+    assert set(weights) == set(network.state_dict())
+    load_weights(network, weights)
+    assert network(torch.ones(1, 3, 8, 8)).tolist() == [[192, 0]]
+
+
+def test_a_layer_with_weights_and_a_private_name_of_pytorchs_is_refused():
+    with pytest.raises(UnsupportedLayers, match=r"'_modules' .* PyTorch keeps for itself"):
+        build_caffe(make_net(("_modules", "data", "y", InnerProduct(num_output=2))))
 
 
 def test_a_second_bottom_or_top_is_refused_where_nothing_is_done_with_it():

@@ -18,7 +18,7 @@ from zoo.domain.surgery import ReplaceHead
 from zoo.errors import UnsupportedLayers
 from zoo.export.onnx import write_onnx
 from zoo.export.parity import check_parity
-from zoo.formats.onnx.names import RESERVED
+from zoo.formats.module_names import RESERVED
 from zoo.formats.onnx.own import find_own
 from zoo.formats.onnx.plan import onnx_weights
 from zoo.formats.onnx.reading import read_onnx
@@ -191,7 +191,8 @@ def test_a_layer_may_be_called_like_a_part_of_torch(put):
         helper.make_node("Gemm", ["x", "train.weight"], ["a"], name="train"),
         helper.make_node("Gemm", ["a", "a.weight"], ["b"]),
         helper.make_node("Gemm", ["b", "a.weight.weight"], ["c"]),
-        helper.make_node("Relu", ["c"], ["y"], name="forward"),
+        helper.make_node("Sigmoid", ["c"], ["d"], name="class"),
+        helper.make_node("Relu", ["d"], ["y"], name="forward"),
     ]
     value = helper.make_tensor_value_info
     weights = [

@@ -17,6 +17,7 @@ from zoo.formats.caffe.axes import Shape, describe
 from zoo.formats.caffe.net import Blobs, Layer, Net, Shared
 from zoo.formats.caffe.shapes import infer_shapes
 from zoo.formats.caffe.slots import ROWS, Floats, blob_names, weight_name
+from zoo.formats.module_names import as_module_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,7 @@ Slots = Mapping[str, tuple[Slot, ...]]
 
 def parameter_prefix(layer_name: str) -> str:
     """Name a layer in a state dict, where a dot would mean a module inside a module."""
-    return layer_name.replace(".", "_")
+    return as_module_name(layer_name.replace(".", "_"))
 
 
 def to_weights(net: Net, blobs: Blobs) -> tuple[Weights, Matching]:

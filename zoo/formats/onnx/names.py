@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
+from zoo.formats.module_names import as_module_name
 from zoo.formats.onnx.model import Node, Tensor
 
 Anything = TypeVar("Anything")
@@ -11,21 +12,6 @@ Anything = TypeVar("Anything")
 ENDINGS = (".weight", ".value")
 OURS = "network/"  # what nodes that the zoo wrote begin with
 LONGEST = 200  # letters
-# What torch's modules call parts of their own; a module of such a name would hide one of them.
-RESERVED_WORDS = """
-    add_module additional_state_dict apply bfloat16 buffers bypass_fwd_hooks call_super_init
-    children code compile cpu cuda delete_all_unused_submodules delete_submodule double
-    dump_patches eval extra_repr float forward get_buffer get_extra_state get_parameter
-    get_submodule graph half ipu load_state_dict meta modules mtia named_buffers named_children
-    named_modules named_parameters parameters print_readable recompile register_backward_hook
-    register_buffer register_forward_hook register_forward_pre_hook
-    register_full_backward_hook register_full_backward_pre_hook
-    register_load_state_dict_post_hook register_load_state_dict_pre_hook register_module
-    register_parameter register_state_dict_post_hook register_state_dict_pre_hook requires_grad_
-    set_extra_state set_submodule shape_env share_memory state_dict to to_empty to_folder train
-    training type xpu zero_grad add_submodule T_destination
-    """
-RESERVED = frozenset(RESERVED_WORDS.split())
 
 
 def name_layer(node: Node, weights: Iterable[Tensor]) -> str:
@@ -47,7 +33,7 @@ def _plain(name: str, *, keep_dots: bool) -> str:
     parts = [part for part in text.split(".") if part] or ["layer"]
     if not keep_dots:
         parts = ["_".join(parts)]
-    return ".".join(f"{part}:" if part in RESERVED or _is_private(part) else part for part in parts)
+    return ".".join(f"{part}:" if _is_private(part) else as_module_name(part) for part in parts)
 
 
 def _is_private(part: str) -> bool:
