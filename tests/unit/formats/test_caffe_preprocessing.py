@@ -119,6 +119,8 @@ def test_a_mean_image_smaller_than_the_input_becomes_a_mean_per_channel(find):
     assert image is None
     assert found.mean == (1, 2, 3)
     assert found.mean_tensor is None
+    told = "mean.binaryproto, smaller than the crop, by its mean per channel; assumed: "
+    assert found.source.startswith(told)
 
 
 def test_a_mean_image_of_other_channels_is_refused(find):

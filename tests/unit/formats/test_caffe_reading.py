@@ -152,6 +152,11 @@ def test_a_second_layer_of_a_name_with_weights_is_unsupported():
         read(text)
 
 
+def test_names_of_weights_that_only_a_dot_keeps_apart_are_unsupported():
+    with pytest.raises(UnsupportedLayers, match=r"a_b \(InnerProduct: .* above, but for a dot"):
+        read(ip("a.b") + ip("a_b"))
+
+
 def test_layers_of_several_blobs_keep_their_order():
     slice_ = "layer { name: 's' type: 'Slice' bottom: 'data' top: 'x' top: 'y' top: 'z' }"
     net = read(slice_ + layer("c", "Eltwise", "z x") + layer("w", "Scale", "y c"))

@@ -1,5 +1,7 @@
 """Names of modules: never a line of a program, never a word that means something else."""
 
+from ast import literal_eval
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +24,5 @@ def test_what_python_or_torch_read_otherwise_is_marked(name):
 @given(st.text())
 def test_no_name_ends_the_quote_it_stands_in(name):
     found = as_module_name(name)
-    program = compile(f'"{found}"', "", "eval")
-    assert eval(program) == found  # noqa: PGH001  # what it is about
-    assert len(found.removesuffix(":")) in {len(name), len(name) - 1}
+    assert literal_eval(f'"{found}"') == found
+    assert len(found) - len(name) in {0, 1}

@@ -202,10 +202,13 @@ class Assembly:
 
     def _check_name(self, layer: Message, made: Layer) -> None:
         """Refuse weights under a repeated name: the file's go to the first layer of that name."""
-        is_repeated = made.name != _name(layer)
+        name = _name(layer)
         own = set(range(len(blob_names(made)))) - {shared.index for shared in made.shares}
-        if is_repeated and own:
+        if made.name == name or not own:
+            return
+        if any(above.name == name for above in self.layers):
             raise Unsupported("a second layer of this name, for which the file has no weights")
+        raise Unsupported("its weights would be named as those of a layer above, but for a dot")
 
     def _drop(self, layer: Message, title: str) -> None:
         """Leave a layer out; what it writes is not there at prediction."""

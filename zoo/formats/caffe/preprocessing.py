@@ -65,10 +65,11 @@ def find_preprocessing(
         chosen = _as_trained(chosen, trained, name=package.train_val.name)
     chosen = _as_stated(chosen, stated)
     image = _find_image(package, stated, trained, channels)
+    has_image = image is not None
     if image is not None:
         chosen, image = _with_image(chosen, image, is_size_stated="resize_px" in stated)
     _check_crop(package, chosen)
-    source = stated.get("source") or _source(package, chosen, stated, trained)
+    source = stated.get("source") or _source(package, chosen, stated, trained, has_image=has_image)
     if wished:
         source = f"given at the import ({', '.join(wished)}); {source}"
     return replace(chosen, source=source.rstrip("; ")), image
@@ -197,7 +198,12 @@ def _check_crop(package: Package, chosen: Preprocessing) -> None:
 
 
 def _source(
-    package: Package, chosen: Preprocessing, stated: dict[str, Any], trained: Transformation | None
+    package: Package,
+    chosen: Preprocessing,
+    stated: dict[str, Any],
+    trained: Transformation | None,
+    *,
+    has_image: bool,
 ) -> str:
     """Say where the numbers come from, and which of them are only assumed."""
     parts = []
@@ -206,8 +212,9 @@ def _source(
     if trained and package.train_val:
         lost = trained.has_mean_file and not package.mean
         parts.append(package.train_val.name + (", whose mean image is not here" if lost else ""))
-    if chosen.mean_tensor and package.mean:
-        parts.append(package.mean.name)
+    if has_image and package.mean:
+        averaged = "" if chosen.mean_tensor else ", smaller than the crop, by its mean per channel"
+        parts.append(package.mean.name + averaged)
     if not (stated.keys() >= COMPLETE and stated.keys() & MEANS):
         parts.append(chosen.source)
     return "; ".join(parts)
