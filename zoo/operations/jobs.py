@@ -122,6 +122,15 @@ def lose(zoo: Zoo, attempt: Attempt) -> None:
         jobs.end_attempt(db, attempt, outcome, now=zoo.clock())
 
 
+def succeed(zoo: Zoo, attempt: Attempt, result: dict[str, Any]) -> None:
+    """End an attempt, and with it the job, with what it found; ``publish`` ends those that publish.
+
+    Raises:
+        LeaseLost: another attempt counts now.
+    """
+    _end(zoo, attempt, jobs.Outcome(state=JobState.SUCCEEDED, result=result))
+
+
 def fail(zoo: Zoo, attempt: Attempt, error: ZooError) -> None:
     """End an attempt, and with it the job, with an error.
 

@@ -1,6 +1,7 @@
 """The process of one job: ``python -m zoo.worker.run JOB ATTEMPT``. It holds its own lease."""
 
 import contextlib
+import importlib
 import signal
 import sys
 import threading
@@ -12,6 +13,7 @@ from zoo.operations import jobs
 from zoo.operations.opening import Zoo, open_zoo
 from zoo.settings import read_settings
 from zoo.worker.progress import Progress
+from zoo.worker.table import BODIES
 
 
 def main() -> None:
@@ -30,11 +32,10 @@ def run(zoo: Zoo, progress: Progress) -> None:
     # Where another attempt counts by now, there is nothing left to write down.
     with contextlib.suppress(LeaseLost):
         try:
-            # torch is imported here, with the lease already held.
-            from zoo.worker.table import BODIES  # noqa: PLC0415
-
             job = jobs.get_job(zoo, progress.attempt.job)
-            BODIES[job.kind](zoo, job, progress)
+            # torch is imported here, with the lease already held.
+            body = importlib.import_module(f"zoo.worker.{BODIES[job.kind]}")
+            body.run(zoo, job, progress)
         except Interrupted:
             jobs.put_back(zoo, progress.attempt)
         except LeaseLost:

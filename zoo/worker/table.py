@@ -1,14 +1,13 @@
-"""Which body does which kind of job."""
+"""Which module has the body of which kind of job: its ``run``.
 
-from collections.abc import Callable
+By name, because a job's process imports its own body alone: what others need (scikit-learn,
+torch's exporters) takes seconds to import.
+"""
 
-from zoo.domain.job import Job, JobKind
-from zoo.operations.opening import Zoo
-from zoo.worker import finetune, import_, surgery
-from zoo.worker.progress import Progress
+from zoo.domain.job import JobKind
 
-BODIES: dict[JobKind, Callable[[Zoo, Job, Progress], None]] = {
-    JobKind.IMPORT: import_.run,
-    JobKind.FINETUNE: finetune.run,
-    JobKind.SURGERY: surgery.run,
+BODIES: dict[JobKind, str] = {
+    JobKind.IMPORT: "import_",
+    JobKind.FINETUNE: "finetune",
+    JobKind.SURGERY: "surgery",
 }

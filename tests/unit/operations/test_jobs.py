@@ -89,6 +89,14 @@ def test_a_job_that_fails_says_why(zoo, job, attempt):
     assert found.error["error"]["message"] == "It ends in a pooling."
 
 
+def test_a_job_that_publishes_nothing_succeeds_with_what_it_found(zoo, job, attempt):
+    jobs.succeed(zoo, attempt, {"accuracy": 0.5})
+    done = jobs.get_job(zoo, job.id)
+    assert (done.state, done.result) == (JobState.SUCCEEDED, {"accuracy": 0.5})
+    with pytest.raises(LeaseLost):
+        jobs.succeed(zoo, attempt, {})
+
+
 def test_a_job_that_is_lost_waits_and_at_the_third_time_fails(zoo, job):
     states = []
     for _ in range(3):
