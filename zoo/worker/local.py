@@ -14,6 +14,10 @@ from zoo.domain.job import Attempt
 from zoo.operations.opening import Zoo
 
 GRACE_S = 20.0  # between asking a process to stop and ending it
+# What glibc is told, unless the user tells it something: to keep the memory of large arrays for the
+# next ones. Otherwise each map of a batch comes from the system, page by page, and goes back to it,
+# which was a fifth to a third of the CPU time of SqueezeNet on batches of 16.
+ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(2**34), "MALLOC_TRIM_THRESHOLD_": str(2**34)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +61,7 @@ def start(zoo: Zoo, attempt: Attempt) -> JobProcess:
         fresh.rename(path)
         process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
             command,
-            env=os.environ | zoo.settings.as_environment(),
+            env=ALLOCATOR | os.environ | zoo.settings.as_environment(),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
