@@ -5,7 +5,6 @@ from pathlib import Path
 import click
 
 from zoo.commands.console import json_option, opened, show_json, show_table
-from zoo.commands.written import write_whole
 from zoo.domain.filters import BINS, Drift, FilterStatistics, Match, Scaling
 from zoo.operations.filters import (
     FilterReport,
@@ -15,6 +14,7 @@ from zoo.operations.filters import (
     select_layer,
 )
 from zoo.operations.opening import Zoo
+from zoo.operations.written import write_whole
 
 ROWS = 16  # of a histogram in text
 BAR = 48  # letters of its longest bar

@@ -7,7 +7,6 @@ from typing import Any
 import click
 
 from zoo.commands.console import json_option, opened, show_json, show_table
-from zoo.commands.written import write_whole
 from zoo.domain.prediction import Cell, ClassScore, MapPrediction
 from zoo.errors import Conflict
 from zoo.operations.heat import (
@@ -20,6 +19,7 @@ from zoo.operations.heat import (
     predict_map,
 )
 from zoo.operations.predict import open_shelf
+from zoo.operations.written import write_whole
 
 BEST = 3  # cells shown
 PIXELS = click.IntRange(1)

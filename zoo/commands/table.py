@@ -12,6 +12,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "surgery": ("surgery", "Cut a network, replace its head, fold its batch normalisation."),
     "filters": ("filters", "Show what values a model's filters hold, and what they look like."),
     "init-study": ("init_study", "Compare how filters may begin, by training from each."),
+    "transfer-study": ("transfer_study", "Measure how far each layer of a network transfers."),
     "list": ("list_", "List the models of the zoo."),
     "show": ("show", "Show a model: its revisions, files, card and lineage."),
     "verify": ("verify", "Prove once more that a model is what it says."),

@@ -1,5 +1,6 @@
-"""Files that a command writes: there whole, or not at all."""
+"""Files that are written outside of the zoo: there whole, or not at all."""
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -9,5 +10,8 @@ def write_whole(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".zoo-") as folder:
         part = Path(folder) / "part"
-        part.write_bytes(data)
+        with part.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
         part.replace(path)
