@@ -7,6 +7,7 @@ from typing import Any
 from zoo.training.transfer import Treatment
 
 BASES = ("base A", "base B")
+AT_CHANCE = 1.2  # times chance, up to which a base is said to have learned nothing
 TREATMENTS = tuple(Treatment)
 
 # Top-1 of Yosinski et al. 2014 on random halves of ImageNet by the number of layers taken over,
@@ -75,8 +76,8 @@ def write_markdown(told: Mapping[str, Any], *, plot: str) -> str:
     paragraphs = [
         f"# How transferable the layers of {told['model'].partition('@')[0]} are",
         (
-            f"Network of `{told['model']}`, begun by {told['init']}. Task A: {told['tasks']['A']}. "
-            f"Task B: {told['tasks']['B']}. Every network was trained for {course['epochs']} "
+            f"Network of `{told['model']}`, begun by {told['init']}, reading pictures of mean 0 "
+            f"and deviation 1. Task A: {told['tasks']['A']}. Task B: {told['tasks']['B']}. Every network was trained for {course['epochs']} "
             f"epochs in batches of {course['batch']}, highest rate {course['rate']:g}, over "
             f"{told['seeds']} seed(s). Accuracies are those on B's validation pictures after the "
             "last epoch; nothing was chosen by them. What stands behind +- is the standard "
@@ -108,6 +109,9 @@ def say(told: Mapping[str, Any]) -> list[str]:
     }
     if base is None or any(None in values for values in means.values()):
         return ["Not all networks are trained yet; run the same command again to go on."]
+    if base <= AT_CHANCE * told["chance"]:
+        found = f"The base has learned nothing: {base:.3f}, where chance is {told['chance']:.3f}."
+        return [f"{found} Try a lower rate (--lr) or more epochs."]
     gain = statistics.fmean(means[Treatment.ANB_PLUS]) - base
     half = 1.96 * (base * (1 - base) / told["validation_pictures"]) ** 0.5
     sentences = (

@@ -6,7 +6,7 @@ given again, the study goes on with what is missing. Tables and the plot are wri
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,15 @@ import torch
 from torch.fx import GraphModule
 
 from zoo.domain.dataset import Dataset, Picture, Split
+from zoo.domain.preprocessing import Preprocessing
 from zoo.errors import OneClass, Unsupported
 from zoo.filters.scheme import Scheme
 from zoo.images.chart import Chart, Line, draw_chart
-from zoo.images.prepare import read_picture
+from zoo.images.prepare import Pixels, read_picture
 from zoo.networks.build import build_network
 from zoo.networks.cutting import cut_at
 from zoo.networks.initial import initialise
-from zoo.networks.preprocess import Preprocess, find_mean_image
+from zoo.networks.preprocess import Preprocess
 from zoo.networks.stages import Stage, list_stages
 from zoo.networks.surgery import HEAD, find_head, replace_head
 from zoo.operations.datasets import get_dataset
@@ -38,6 +39,8 @@ from zoo.worker.undone import undo_dense
 JSON, MARKDOWN, PLOT = "study.json", "study.md", "transfer.png"
 MOST_PIXELS = 2**29  # of all pictures together, which are held at once
 LOOKED_AT = 64  # pictures that data-driven schemes look at
+SAMPLED = 8  # every so many-th training picture tells what numbers pictures are made of
+LEAST_SPREAD = 1.0  # levels of 255; of pictures that are all alike
 LEAST_CLASSES = 2  # of a task
 UPPER = 1_000_003  # added to the seed of what begins anew, so that it is not the base's beginning
 
@@ -149,7 +152,6 @@ class _Setting:
     ) -> None:
         self.zoo, self.parent, self.datasets, self.options = zoo, parent, datasets, options
         pictures = parent.config.preprocessing
-        self.preprocess = Preprocess(pictures, find_mean_image(pictures, parent.weights))
         self.at = find_head(parent.network).layer
         self.stages = _stages_below(parent.network, self.at)[: options.stages]
         if not self.stages:
@@ -162,7 +164,8 @@ class _Setting:
         self.are_halves = datasets[0].address == datasets[1].address
         for dataset in datasets:
             _check(dataset, pictures.crop_px, are_halves=self.are_halves)
-        self.read: dict[str, Any] = {}
+        self.read: dict[str, Pixels] = {}
+        self.preprocess = Preprocess(self._standardised())
 
     def tell(self) -> dict[str, Any]:
         """Tell what is studied, with plain JSON types."""
@@ -179,6 +182,7 @@ class _Setting:
             "course": {"epochs": course.epochs, "rate": course.rate, "batch": course.batch},
             "seeds": self.options.seeds,
             "init": str(self.options.init),
+            "chance": (1 + self.are_halves) / len(second.classes),
             "versions": {"torch": str(torch.__version__), "numpy": np.__version__},
         }
 
@@ -216,7 +220,26 @@ class _Setting:
             labels=np.array([index[picture.label] for picture in chosen]),
         )
 
-    def _pixels(self, picture: Picture) -> Any:  # noqa: ANN401  # an array
+    def _standardised(self) -> Preprocessing:
+        """Give the model's preprocessing with numbers of mean 0 and deviation 1 to read.
+
+        The weights that its own numbers were meant for are not used here, and new ones learn
+        hardly at all from 0..255.
+        """
+        seen = [
+            self._pixels(picture)
+            for dataset in self.datasets
+            for picture in dataset.of_split(Split.TRAIN)[::SAMPLED]
+        ]
+        pictures = self.parent.config.preprocessing
+        none, one = ((value,) * pictures.channel_count for value in (0.0, 1.0))
+        plain = replace(pictures, scale=1.0, mean_tensor=None, mean=none, std=one)
+        numbers = Preprocess(plain)(torch.from_numpy(np.stack(seen)))
+        deviation = numbers.std(dim=(0, 2, 3)).clamp_min(LEAST_SPREAD)
+        mean = numbers.mean(dim=(0, 2, 3))
+        return replace(plain, mean=tuple(mean.tolist()), std=tuple(deviation.tolist()))
+
+    def _pixels(self, picture: Picture) -> Pixels:
         """Read a picture once."""
         if picture.digest not in self.read:
             self.read[picture.digest] = read_picture(

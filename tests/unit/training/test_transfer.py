@@ -27,6 +27,7 @@ ABOUT = {
     "course": {"epochs": 1, "rate": 0.02, "batch": 4},
     "seeds": 2,
     "init": "he",
+    "chance": 0.5,
 }
 
 
@@ -152,6 +153,11 @@ def test_what_is_not_trained_yet_is_left_out():
     assert told["treatments"]["AnB"][1]["mean"] is None
     assert accuracy_rows(told)[1][2][3] == "-"
     assert "Not all" in say(told)[0]
+
+
+def test_a_base_that_learned_nothing_is_told():
+    told = tell_transfer(ABOUT | {"chance": 0.6}, make_runs())
+    assert "learned nothing: 0.650" in say(told)[0]
 
 
 def test_the_published_table_falls_as_the_paper_says():
