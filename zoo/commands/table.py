@@ -6,6 +6,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "create": ("create", "Create an untrained model: an architecture by name, or a prototxt."),
     "datasets": ("datasets", "Add, list and show datasets of labelled pictures."),
     "finetune": ("finetune", "Fine-tune a model on a dataset and publish the result as ONNX."),
+    "eval": ("eval_", "Measure a model on a dataset, and compare two models."),
     "predict": ("predict", "Say what is on pictures."),
     "dense": ("dense", "Have a classifier read pictures of any size: FC layers as convolutions."),
     "heatmap": ("heatmap", "Show where on a picture a dense model sees a class."),

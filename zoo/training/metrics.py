@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+BINS = 15  # of confidence
 Z_95 = 1.959963984540054  # the normal quantile that leaves 2.5 % on either side
 
 
@@ -29,6 +30,7 @@ class Metrics:
     per_class: dict[str, Accuracy]  # recall
     confusion: tuple[tuple[int, ...], ...]  # rows are the true classes, columns the predicted
     log_loss: float
+    calibration_error: float  # see ``calibration_error``
 
     def as_json(self) -> dict[str, Any]:
         """Write the figures down as training.json holds them."""
@@ -69,4 +71,57 @@ def measure(
         },
         confusion=tuple(tuple(row) for row in confusion.tolist()),
         log_loss=float(-np.log(np.clip(picked, 1e-12, None)).mean()),
+        calibration_error=calibration_error(probabilities, labels),
     )
+
+
+def calibration_error(
+    probabilities: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]]
+) -> float:
+    """Give how far confidence and accuracy lie apart, 0 to 1, for N x K probabilities.
+
+    The expected calibration error over 15 bins of equal width (Guo et al. 2017, eq. 3): the mean
+    over all pictures of the difference, in their bin, between the share that is right and the mean
+    of the largest probability.
+    """
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == labels
+    places = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
+    gaps = np.bincount(places, weights=right - confidence, minlength=BINS)
+    return float(np.abs(gaps).sum() / len(labels))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Two classifiers on the same pictures."""
+
+    both: int  # pictures that both have right
+    only_first: int
+    only_second: int
+    neither: int
+    p: float  # of a difference as large as this one between classifiers that are equally good
+
+
+def compare(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Comparison:
+    """Compare two classifiers by which pictures each has right, N booleans each.
+
+    McNemar's test in its exact form: of the pictures that one alone has right, either is as likely
+    to be the one (McNemar 1947); two-sided.
+    """
+    only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
+    return Comparison(
+        both=int((first & second).sum()),
+        only_first=only_first,
+        only_second=only_second,
+        neither=int((~first & ~second).sum()),
+        p=_two_sided(min(only_first, only_second), only_first + only_second),
+    )
+
+
+def _two_sided(fewer: int, total: int) -> float:
+    """Give the chance that of ``total`` tosses one side comes up ``fewer`` times or less."""
+    logs = [
+        math.lgamma(total + 1) - math.lgamma(k + 1) - math.lgamma(total - k + 1)
+        for k in range(fewer + 1)
+    ]
+    return min(1.0, 2 * sum(math.exp(log - total * math.log(2)) for log in logs))

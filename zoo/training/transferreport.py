@@ -77,11 +77,11 @@ def write_markdown(told: Mapping[str, Any], *, plot: str) -> str:
         f"# How transferable the layers of {told['model'].partition('@')[0]} are",
         (
             f"Network of `{told['model']}`, begun by {told['init']}, reading pictures of mean 0 "
-            f"and deviation 1. Task A: {told['tasks']['A']}. Task B: {told['tasks']['B']}. Every network was trained for {course['epochs']} "
-            f"epochs in batches of {course['batch']}, highest rate {course['rate']:g}, over "
-            f"{told['seeds']} seed(s). Accuracies are those on B's validation pictures after the "
-            "last epoch; nothing was chosen by them. What stands behind +- is the standard "
-            "deviation over the seeds."
+            f"and deviation 1. Task A: {told['tasks']['A']}. Task B: {told['tasks']['B']}. Every "
+            f"network was trained for {course['epochs']} epochs in batches of {course['batch']}, "
+            f"highest rate {course['rate']:g}, over {told['seeds']} seed(s). Accuracies are those "
+            "on B's validation pictures after the last epoch; nothing was chosen by them. What "
+            "stands behind +- is the standard deviation over the seeds."
         ),
         _table(*accuracy_rows(told)),
         f"![Accuracy by the number of stages taken over]({plot})",

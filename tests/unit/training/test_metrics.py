@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo.training.metrics import measure, wilson
+from zoo.training.metrics import calibration_error, compare, measure, wilson
 
 
 @pytest.mark.parametrize(
@@ -83,3 +83,50 @@ def test_what_is_measured_can_be_written_as_json(metrics):
     data = json.loads(json.dumps(metrics.as_json(), allow_nan=False))
     assert data["confusion"] == [[1, 0, 0], [1, 1, 0], [0, 0, 1]]
     assert data["accuracy"]["right"] == 3
+
+
+def test_confidence_that_is_earned_is_no_calibration_error():
+    probabilities = np.tile([0.8, 0.2], (10, 1))
+    labels = np.array([0] * 8 + [1] * 2)
+    assert calibration_error(probabilities, labels) == pytest.approx(0)
+
+
+def test_a_calibration_error_is_the_mean_gap_over_the_bins():
+    # Four pictures at .9, one of them wrong; two at .6, both right.
+    probabilities = np.array([[0.9, 0.1]] * 4 + [[0.6, 0.4]] * 2)
+    labels = np.array([0, 0, 0, 1, 0, 0])
+    assert calibration_error(probabilities, labels) == pytest.approx((4 * 0.15 + 2 * 0.4) / 6)
+
+
+@given(st.integers(1, 60), st.integers(2, 6), st.integers(0, 2**32 - 1))
+def test_a_calibration_error_lies_between_0_and_1(count, classes, seed):
+    rng = np.random.default_rng(seed)
+    probabilities = rng.dirichlet(np.ones(classes), count)
+    found = calibration_error(probabilities, rng.integers(0, classes, count))
+    assert 0 <= found <= 1
+
+
+@pytest.mark.parametrize(
+    ("only_first", "only_second", "p"),
+    [
+        (0, 0, 1.0),
+        (5, 5, 1.0),
+        (0, 5, 2 / 2**5),
+        (1, 9, 2 * (1 + 10) / 2**10),
+        (10, 2, 2 * (1 + 12 + 66) / 2**12),
+    ],
+)
+def test_mcnemars_test_is_a_toss_for_each_picture_that_one_alone_has_right(
+    only_first, only_second, p
+):
+    first = np.array([True] * only_first + [False] * only_second + [True, False, True])
+    second = np.array([False] * only_first + [True] * only_second + [True, False, True])
+    found = compare(first, second)
+    assert (found.only_first, found.only_second) == (only_first, only_second)
+    assert (found.both, found.neither) == (2, 1)
+    assert found.p == pytest.approx(p)
+
+
+def test_mcnemars_test_takes_many_pictures():
+    first = np.arange(100_000) % 2 == 0
+    assert compare(first, ~first).p == pytest.approx(1, abs=0.01)
