@@ -1,5 +1,6 @@
 """The linear probe: multinomial logistic regression on standardised codes."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -9,6 +10,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
 from zoo.domain.plan import Plan
+from zoo.training.calibration import fit_temperature, softmax
+from zoo.training.metrics import calibration_error
 
 Matrix = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -25,17 +28,31 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """What scores are divided by, found on pictures that were held out of the fit in turn."""
+
+    temperature: float
+    error_before: float  # expected calibration error of those pictures, without it
+    error_after: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """A fitted head, the standardisation folded in: scores = codes @ weight.T + bias."""
+    """A fitted head, scores = codes @ weight.T + bias; standardisation, temperature folded in."""
 
     weight: NDArray[np.float32]  # K x D
     bias: NDArray[np.float32]  # K
     c: float
     candidates: tuple[Candidate, ...]
+    calibration: Calibration | None  # None where nothing could be held out; folded in as well
 
     def as_json(self) -> dict[str, Any]:
-        """Write down how C was chosen, as training.json holds it."""
-        return {"c": self.c, "candidates": [asdict(candidate) for candidate in self.candidates]}
+        """Write down how C and the temperature were chosen, as training.json holds it."""
+        return {
+            "c": self.c,
+            "candidates": [asdict(candidate) for candidate in self.candidates],
+            "calibration": asdict(self.calibration) if self.calibration else None,
+        }
 
 
 def fit_probe(codes: NDArray[np.float32], labels: Labels, plan: Plan) -> Probe:
@@ -50,13 +67,18 @@ def fit_probe(codes: NDArray[np.float32], labels: Labels, plan: Plan) -> Probe:
     mean, deviation = _moments(exact)
     model = _model(plan).set_params(C=c).fit((exact - mean) / deviation, labels)
     weight, bias = _both_sides(model)
+    calibration = (
+        _calibrate(_held_out_scores(exact, labels, plan, c), labels) if candidates else None
+    )
     # scores = W (x - m) / s + b, so the head that reads raw codes is W / s and b - (W / s) m.
     folded = weight / deviation
+    sharpness = 1 / calibration.temperature if calibration else 1.0
     return Probe(
-        weight=folded.astype(np.float32),
-        bias=(bias - folded @ mean).astype(np.float32),
+        weight=(folded * sharpness).astype(np.float32),
+        bias=((bias - folded @ mean) * sharpness).astype(np.float32),
         c=c,
         candidates=candidates,
+        calibration=calibration,
     )
 
 
@@ -67,13 +89,42 @@ def choose_c(candidates: tuple[Candidate, ...]) -> float:
     return min(candidate.c for candidate in candidates if candidate.accuracy >= floor)
 
 
-def _cross_validate(codes: Matrix, labels: Labels, plan: Plan) -> tuple[Candidate, ...]:
-    """Measure every C of the plan on folds that keep each class's share."""
+def _calibrate(scores: Matrix, labels: Labels) -> Calibration:
+    """Find the temperature of scores that were held out."""
+    temperature = fit_temperature(scores, labels)
+    return Calibration(
+        temperature=temperature,
+        error_before=calibration_error(softmax(scores), labels),
+        error_after=calibration_error(softmax(scores / temperature), labels),
+    )
+
+
+def _held_out_scores(codes: Matrix, labels: Labels, plan: Plan, c: float) -> Matrix:
+    """Give every picture the scores of a head that was fitted without its fold, N x K."""
+    scores = np.empty((len(labels), labels.max() + 1))
+    for train, held_out in _folds(codes, labels, plan):
+        mean, deviation = _moments(codes[train])
+        model = _model(plan).set_params(C=c)
+        model.fit((codes[train] - mean) / deviation, labels[train])
+        weight, bias = _both_sides(model)
+        scores[held_out] = (codes[held_out] - mean) / deviation @ weight.T + bias
+    return scores
+
+
+def _folds(
+    codes: Matrix, labels: Labels, plan: Plan
+) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Divide the pictures so that each class keeps its share: those to fit on, those held out."""
     splitter = StratifiedKFold(n_splits=plan.folds, shuffle=True, random_state=plan.seed)
+    yield from splitter.split(codes, labels)
+
+
+def _cross_validate(codes: Matrix, labels: Labels, plan: Plan) -> tuple[Candidate, ...]:
+    """Measure every C of the plan on folds."""
     scores = np.array(
         [
             _score_fold(codes, labels, train, held_out, plan)
-            for train, held_out in splitter.split(codes, labels)
+            for train, held_out in _folds(codes, labels, plan)
         ]
     )
     errors = scores.std(axis=0, ddof=1) / np.sqrt(plan.folds)

@@ -94,7 +94,18 @@ class Record:
         return (
             f"Accuracy {accuracy.value:.3f}: {accuracy.right} of {accuracy.total} validation "
             f"pictures, none of which took part in any choice. The 95 % interval (Wilson) is "
-            f"{accuracy.low:.3f} to {accuracy.high:.3f}."
+            f"{accuracy.low:.3f} to {accuracy.high:.3f}. Its probabilities are off by "
+            f"{self.fit.metrics[Split.VAL].calibration_error:.3f} on average (expected calibration "
+            f"error){self._told_temperature()}."
+        )
+
+    def _told_temperature(self) -> str:
+        calibration = self.fit.probe.calibration
+        if calibration is None:
+            return ""
+        return (
+            f"; scores are divided by a temperature of {calibration.temperature:.2g}, found on "
+            "training pictures held out in turn"
         )
 
     def _told_classes(self) -> str:

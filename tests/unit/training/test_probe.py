@@ -130,3 +130,18 @@ def test_the_standard_error_is_that_of_the_best():
     wide = Candidate(c=0.1, accuracy=0.8, standard_error=0.5)
     best = Candidate(c=1.0, accuracy=0.9, standard_error=0.01)
     assert choose_c((wide, best)) == 1.0
+
+
+def test_what_is_folded_in_makes_held_out_probabilities_mean_what_they_say():
+    codes, labels = make_codes((60, 60), apart=0.4)
+    plan = make_plan(c_grid=(1e-4,), folds=5)
+    probe = fit_probe(codes, labels, plan)
+    plain = fit_probe(codes, labels, make_plan(c_grid=(1e-4,), folds=0))
+    assert plain.calibration is None
+    found = probe.calibration
+    # So small a C shrinks scores towards each other; the temperature spreads them.
+    assert found.temperature < 0.5
+    assert found.error_after < found.error_before
+    assert probe.weight == pytest.approx(plain.weight / found.temperature, rel=1e-4)
+    assert probe.bias == pytest.approx(plain.bias / found.temperature, rel=1e-4, abs=1e-4)
+    assert probe.as_json()["calibration"]["temperature"] == found.temperature
