@@ -64,6 +64,9 @@ class Settings(BaseSettings):
     tile_px: int = Field(
         default=1024, ge=64, description="Side above which dense networks read a picture in tiles."
     )
+    cache_bytes: int = Field(
+        default=8 * GIB, ge=0, description="Most that cached codes take; the least used go first."
+    )
     served_models: int = Field(default=4, ge=1, description="Predictors held open at once.")
 
     @classmethod

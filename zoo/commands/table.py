@@ -8,6 +8,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "finetune": ("finetune", "Fine-tune a model on a dataset and publish the result as ONNX."),
     "eval": ("eval_", "Measure a model on a dataset, and compare two models."),
     "predict": ("predict", "Say what is on pictures."),
+    "codes": ("codes", "Write the codes of a dataset's pictures to a file."),
     "dense": ("dense", "Have a classifier read pictures of any size: FC layers as convolutions."),
     "heatmap": ("heatmap", "Show where on a picture a dense model sees a class."),
     "surgery": ("surgery", "Cut a network, replace its head, fold its batch normalisation."),

@@ -22,7 +22,8 @@ def list_stages(network: GraphModule) -> tuple[Stage, ...]:
 
     A stage ends where a single value goes on, right before the next weighted layer: behind the
     ReLU, the pooling and the normalisation that belong to it. Branches are inside of one stage, so
-    that a network frozen up to ``end`` has whole blocks frozen.
+    that a network frozen up to ``end`` has whole blocks frozen. A normalisation at the head of a
+    branch belongs to the block that it begins.
     """
     names = name_values(network)
     necks = set(find_necks(network))
@@ -35,9 +36,8 @@ def list_stages(network: GraphModule) -> tuple[Stage, ...]:
                 stages.append(Stage(layers=tuple(layers), end=end))
                 layers, end = [], ""
             layers.append(names.get(node, node.name))
-        if layers and node in names:
-            # A value beside others ends nothing, and takes back that an earlier one did.
-            end = names[node] if node in necks else ""
+        if layers and node in necks and node in names:
+            end = names[node]
     if layers and end:
         stages.append(Stage(layers=tuple(layers), end=end))
     return tuple(stages)

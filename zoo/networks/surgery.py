@@ -3,6 +3,7 @@
 Every cut gives a new network over the same modules; the one that was cut stays as it was.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import add, getitem, mul
 from typing import Literal
@@ -221,7 +222,7 @@ def _as_head(network: GraphModule, node: Node) -> Head:
         kind=kind,
         in_features=in_features,
         classes=classes,
-        is_rectified=_is_rectified(network, node.all_input_nodes[0]),
+        is_rectified=is_rectified(network, node.all_input_nodes[0]),
     )
 
 
@@ -242,12 +243,12 @@ def is_any(network: GraphModule, node: Node, kinds: tuple[object, ...]) -> bool:
     return isinstance(module, tuple(kind for kind in kinds if isinstance(kind, type)))
 
 
-def _is_rectified(network: GraphModule, node: Node) -> bool:
+def is_rectified(network: GraphModule, node: Node) -> bool:
     """Tell whether a node's values cannot be negative."""
     if is_any(network, node, MAKING_POSITIVE):
         return True
     if is_any(network, node, KEEPING_SIGN):
-        return all(_is_rectified(network, read) for read in node.all_input_nodes)
+        return all(is_rectified(network, read) for read in node.all_input_nodes)
     return False
 
 
@@ -264,7 +265,17 @@ def _codes_below(
     network: GraphModule, heads: tuple[Head, ...]
 ) -> tuple[Graph, list[Node], dict[str, Part]]:
     """Copy what is below the heads, and make flat codes of it for each."""
-    plans = [_plan_codes(network, head) for head in heads]
+    return build_on(network, [plan_codes(network, head) for head in heads])
+
+
+def build_on(
+    network: GraphModule, plans: Sequence[tuple[Node, Steps]]
+) -> tuple[Graph, list[Node], dict[str, Part]]:
+    """Copy what some nodes depend on, and add to each of them modules one after the other.
+
+    Returns:
+        The graph without an output, where each plan ends in it, and the parts that it names.
+    """
     graph, copies = Graph(), dict[Node, Node]()
     graph.graph_copy(network.graph, copies)
     kept = {copies[source] for source, _ in plans}
@@ -272,14 +283,14 @@ def _codes_below(
         if not node.users and node not in kept and node.op != "placeholder":
             graph.erase_node(node)
     parts = parts_of(network, graph)
-    codes = [
+    ends = [
         _append_steps(graph, copies[source], parts, steps, number)
         for number, (source, steps) in enumerate(plans, 1)
     ]
-    return graph, codes, parts
+    return graph, ends, parts
 
 
-def _plan_codes(network: GraphModule, head: Head) -> tuple[Node, Steps]:
+def plan_codes(network: GraphModule, head: Head) -> tuple[Node, Steps]:
     """Give the node that a head's codes are made of, and what makes them of it."""
     source, is_flat = head.node.all_input_nodes[0], head.kind == "linear"
     lacks_relu = _lacks_relu(network, source)

@@ -59,6 +59,7 @@ class CodesCache:
         found: dict[str, Codes] = {}
         for path in sorted(self.folder.glob("*.npz")):
             try:
+                os.utime(path)  # what is used is the last to be given up when room is short
                 # NumPy leaves a file that it opened itself open where that is damaged.
                 with path.open("rb") as file, np.load(file) as shard:
                     pairs = zip(shard["digests"].tolist(), shard["codes"], strict=True)
@@ -95,7 +96,7 @@ class CodesCache:
 class CodesTask:
     """What it takes to compute codes."""
 
-    body: nn.Module  # float N x C x H x W to codes N x D
+    body: nn.Module  # float N x C x H x W to codes N x D, or a tuple of them
     preprocess: nn.Module  # uint8 N x H x W x 3 to float N x C x H x W
     load: Callable[[str], Pixels]  # picture digest to uint8 H x W x 3
     device: torch.device
@@ -111,27 +112,48 @@ def gather_codes(
 
     ``report`` is told (done, total) after every batch that was computed.
     """
+    (codes,) = gather_taps(task, digests, (cache,), report)
+    return codes
+
+
+def gather_taps(
+    task: CodesTask,
+    digests: Iterable[str],
+    caches: Sequence[CodesCache],
+    report: Callable[[int, int], None],
+) -> list[dict[str, Codes]]:
+    """Give the codes of these pictures at several taps, each with a cache of its own.
+
+    The body gives a tuple of N x D, one for each cache, from a single pass; pictures that all
+    caches know take none.
+    """
     wanted = dict.fromkeys(digests)
-    known = cache.read(wanted)
-    missing = [digest for digest in wanted if digest not in known]
-    waiting: dict[str, Codes] = {}
-    for done, (digest, code) in enumerate(_compute(task, missing), 1):
-        waiting[digest] = code
+    known = [cache.read(wanted) for cache in caches]
+    missing = [digest for digest in wanted if not all(digest in one for one in known)]
+    waiting: dict[str, Sequence[Codes]] = {}
+    for done, (digest, codes) in enumerate(_compute(task, missing), 1):
+        waiting[digest] = codes
         if len(waiting) == SHARD or done == len(missing):
-            cache.add(list(waiting), np.stack(list(waiting.values())))
-            known |= waiting
+            for number, (cache, found) in enumerate(zip(caches, known, strict=True)):
+                fresh = {key: each[number] for key, each in waiting.items() if key not in found}
+                if fresh:
+                    cache.add(list(fresh), np.stack(list(fresh.values())))
+                    found.update(fresh)
             waiting = {}
         if done % BATCH == 0 or done == len(missing):
             report(done, len(missing))
-    return {digest: known[digest] for digest in wanted}
+    return [{digest: found[digest] for digest in wanted} for found in known]
 
 
-def _compute(task: CodesTask, digests: Sequence[str]) -> Iterator[tuple[str, Codes]]:
+def _compute(task: CodesTask, digests: Sequence[str]) -> Iterator[tuple[str, Sequence[Codes]]]:
     """Run the body over pictures, batch by batch, in evaluation mode."""
     task.body.eval()
     for start in range(0, len(digests), BATCH):
         batch = digests[start : start + BATCH]
         images = torch.from_numpy(np.stack([task.load(digest) for digest in batch]))
         with torch.inference_mode():
-            codes = task.body(task.preprocess(images.to(task.device))).float().cpu().numpy()
-        yield from zip(batch, codes, strict=True)
+            given = task.body(task.preprocess(images.to(task.device)))
+            taps = given if isinstance(given, tuple) else (given,)
+            codes = [tap.float().cpu().numpy() for tap in taps]
+        for row, digest in enumerate(batch):
+            yield digest, [tap[row] for tap in codes]

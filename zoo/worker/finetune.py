@@ -20,7 +20,6 @@ from zoo.domain.config import (
 from zoo.domain.dataset import Dataset, Split
 from zoo.domain.job import Job
 from zoo.domain.plan import Plan
-from zoo.domain.revision import Revision
 from zoo.domain.surgery import ReplaceHead
 from zoo.domain.weights import Array
 from zoo.export.parity import Parity, check_parity
@@ -29,16 +28,18 @@ from zoo.images.prepare import Pixels, read_picture
 from zoo.networks.build import weights_of
 from zoo.networks.classifier import Classifier
 from zoo.networks.preprocess import find_mean_image
-from zoo.networks.surgery import HEAD, cut_at_codes, find_head, replace_head
+from zoo.networks.surgery import HEAD, find_head, replace_head
+from zoo.networks.taps import CODES
 from zoo.operations.datasets import get_dataset
 from zoo.operations.opening import Zoo
 from zoo.operations.publish import Publication, publish, put_json, put_text
 from zoo.planning import plan_finetune
-from zoo.training.codes import BATCH, Codes, CodesCache, CodesTask, body_key, gather_codes
+from zoo.training.codes import BATCH, Codes
 from zoo.training.finetune import SPLITS, Fit, fit_head
+from zoo.worker.codes import read_codes
 from zoo.worker.layers import describe_layers
-from zoo.worker.network import choose_device, export, mean_image
-from zoo.worker.parent import carried_files, open_parent
+from zoo.worker.network import export, mean_image
+from zoo.worker.parent import Parent, carried_files, open_parent
 from zoo.worker.progress import Progress
 from zoo.worker.record import Record
 from zoo.worker.undone import undo_dense
@@ -50,8 +51,7 @@ WITNESSES = 8  # validation pictures that also run through the whole torch netwo
 class Subject:
     """What is fine-tuned, and on what."""
 
-    parent: Revision
-    config: ModelConfig
+    parent: Parent
     classifier: Classifier
     at: str  # layer name of the old head
     dataset: Dataset
@@ -86,7 +86,7 @@ def run(zoo: Zoo, job: Job, progress: Progress) -> None:
     blob = zoo.blobs.put(write_safetensors(weights))
     graph = export(classifier, config, weights_digest=blob.digest)
     record = Record(
-        parent=subject.parent,
+        parent=subject.parent.revision,
         dataset=subject.dataset,
         plan=subject.plan,
         config=config,
@@ -110,10 +110,10 @@ def run(zoo: Zoo, job: Job, progress: Progress) -> None:
         zoo,
         Publication(
             model=job.params["name"],
-            files=carried_files(zoo, subject.parent) | files,
-            message=f"fine-tuned from {subject.parent.model} on {subject.dataset.name}",
+            files=carried_files(zoo, subject.parent.revision) | files,
+            message=f"fine-tuned from {subject.parent.revision.model} on {subject.dataset.name}",
             summary=record.summary(),
-            parent=subject.parent.address,
+            parent=subject.parent.revision.address,
             dataset=subject.dataset.address,
             attempt=progress.attempt,
         ),
@@ -130,8 +130,7 @@ def _read(zoo: Zoo, job: Job, progress: Progress) -> Subject:
     mean = find_mean_image(parent.config.preprocessing, parent.weights)
     classifier = Classifier(parent.network, parent.config.preprocessing, mean)
     return Subject(
-        parent=parent.revision,
-        config=parent.config,
+        parent=parent,
         classifier=classifier,
         at=find_head(classifier.network).layer,
         dataset=dataset,
@@ -141,32 +140,15 @@ def _read(zoo: Zoo, job: Job, progress: Progress) -> Subject:
 
 def _codes(zoo: Zoo, subject: Subject, progress: Progress) -> dict[str, Codes]:
     """Give the codes of every picture, from the cache where it has them."""
-    device = choose_device(zoo.settings.device)
-    task = CodesTask(
-        body=cut_at_codes(subject.classifier.network, subject.at).to(device),
-        preprocess=subject.classifier.preprocess.to(device),
-        load=lambda digest: _load(zoo, subject.config, digest),
-        device=device,
-    )
-    return gather_codes(
-        task,
-        [picture.digest for split in SPLITS for picture in subject.dataset.of_split(split)],
-        CodesCache(folder=zoo.codes_folder / _key(subject)),
+    digests = [picture.digest for split in SPLITS for picture in subject.dataset.of_split(split)]
+    codes = read_codes(
+        zoo,
+        subject.parent,
+        digests,
+        (CODES,),
         lambda done, total: progress.count("codes", "pictures", done, total),
     )
-
-
-def _key(subject: Subject) -> str:
-    """Name the cache of codes after all that they depend on but the pictures."""
-    weights = subject.parent.find_file(WEIGHTS)
-    return body_key(
-        {
-            "weights": weights.digest if weights else None,
-            "recipe": subject.config.recipe.as_json(),
-            "preprocessing": subject.config.preprocessing.as_json(),
-            "at": subject.at,
-        }
-    )
+    return dict(zip(digests, codes[CODES], strict=True))
 
 
 def _load(zoo: Zoo, config: ModelConfig, digest: str) -> Pixels:
@@ -187,11 +169,11 @@ def _fold(subject: Subject, fit: Fit) -> Candidate:
         head.get_parameter("weight").copy_(torch.from_numpy(fit.probe.weight))
         head.get_parameter("bias").copy_(torch.from_numpy(fit.probe.bias))
     config = ModelConfig(
-        architecture=subject.config.architecture,
+        architecture=subject.parent.config.architecture,
         label_names=classes,
-        pictures=subject.config.preprocessing,
-        recipe=subject.config.recipe.then(ReplaceHead(at=subject.at, classes=len(classes))),
-        lineage={"parent": subject.parent.address, "dataset": subject.dataset.address},
+        pictures=subject.parent.config.preprocessing,
+        recipe=subject.parent.config.recipe.then(ReplaceHead(at=subject.at, classes=len(classes))),
+        lineage={"parent": subject.parent.revision.address, "dataset": subject.dataset.address},
     )
     mean = next(iter(mean_image(subject.classifier, config).values()), None)
     classifier = Classifier(network, config.preprocessing, mean)
@@ -211,7 +193,7 @@ def _prove(
     def batches(most: int) -> Iterator[Array]:
         for start in range(0, most, BATCH):
             batch = pictures[start : min(start + BATCH, most)]
-            yield np.stack([_load(zoo, subject.config, picture.digest) for picture in batch])
+            yield np.stack([_load(zoo, subject.parent.config, picture.digest) for picture in batch])
             progress.count("export", "pictures compared", start + len(batch), most)
 
     check_parity(candidate.classifier.probabilities, graph, batches(min(WITNESSES, len(pictures))))

@@ -1,0 +1,142 @@
+"""The codes of pictures at some taps of a revision's network, from the cache or computed."""
+
+from collections.abc import Callable, Sequence
+from io import BytesIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.domain.config import WEIGHTS
+from zoo.domain.dataset import Dataset, Picture, Split
+from zoo.errors import EmptyDataset, Invalid
+from zoo.images.prepare import Pixels, read_picture
+from zoo.networks.preprocess import Preprocess, find_mean_image
+from zoo.networks.surgery import find_head
+from zoo.networks.taps import CODES, Tap, list_taps, tap_network
+from zoo.operations.datasets import get_dataset
+from zoo.operations.opening import Zoo
+from zoo.training.codes import CodesCache, CodesTask, body_key, gather_taps
+from zoo.training.eviction import evict
+from zoo.worker.network import choose_device
+from zoo.worker.parent import Parent, open_parent
+from zoo.worker.undone import undo_dense
+
+Report = Callable[[int, int], None]
+Matrix = NDArray[np.float32]
+
+
+def read_codes(
+    zoo: Zoo, parent: Parent, digests: Sequence[str], taps: Sequence[str], report: Report
+) -> dict[str, Matrix]:
+    """Give the codes of pictures by tap, N x D in the order of the digests.
+
+    What is computed is kept, for every later job on the same pictures; the cache stays within
+    ``ZOO_CACHE_BYTES``. ``report`` is told (done, total) pictures that had to be computed.
+
+    Raises:
+        LayerNotFound, NoHead, Unsupported: a tap is none.
+        UnreadablePicture: a picture cannot be read.
+    """
+    pictures = parent.config.preprocessing
+    shape = (pictures.channel_count, *pictures.crop_px)
+    device = choose_device(zoo.settings.device)
+    mean = find_mean_image(pictures, parent.weights)
+    task = CodesTask(
+        body=tap_network(parent.network, taps, shape).to(device),
+        preprocess=Preprocess(pictures, mean).to(device),
+        load=lambda digest: _load(zoo, parent, digest),
+        device=device,
+    )
+    caches = [CodesCache(folder=zoo.codes_folder / _key(parent, tap)) for tap in taps]
+    found = gather_taps(task, digests, caches, report)
+    evict(zoo.codes_folder, zoo.settings.cache_bytes)
+    return {
+        tap: np.stack([codes[digest] for digest in digests])
+        for tap, codes in zip(taps, found, strict=True)
+    }
+
+
+def write_codes(  # noqa: PLR0913  # whose codes, of what, where
+    zoo: Zoo,
+    model: str,
+    dataset: str,
+    *,
+    layers: Sequence[str],
+    is_all: bool,
+    splits: Sequence[Split],
+    report: Report,
+) -> tuple[bytes, list[tuple[str, int]]]:
+    """Give the codes of a dataset's pictures as the bytes of an .npz, and what is in it.
+
+    ``codes`` is N x D for one layer; for several each has an array under its own name. Beside them
+    lie ``labels`` (indices into ``classes``), ``classes``, ``paths``, ``digests``, ``splits``.
+
+    Raises:
+        ModelNotFound, DatasetNotFound: there is no such thing.
+        EmptyDataset: the dataset has no pictures of these splits.
+        LayerNotFound, NoHead, Unsupported: a layer gives no codes.
+    """
+    parent = undo_dense(open_parent(zoo, model))
+    pictures = get_dataset(zoo, dataset)
+    chosen = [picture for split in splits for picture in pictures.of_split(split)]
+    if not chosen:
+        raise EmptyDataset(
+            f"Dataset {pictures.name!r} has no pictures of these splits.",
+            hint=f"It has: {', '.join(pictures.counts())}.",
+            dataset=pictures.name,
+        )
+    taps = [tap.layer for tap in taps_of(parent)] if is_all else list(layers) or [CODES]
+    codes = read_codes(zoo, parent, [picture.digest for picture in chosen], taps, report)
+    arrays = codes if len(codes) > 1 else {"codes": next(iter(codes.values()))}
+    return _as_npz(arrays, pictures, chosen), [
+        (tap, matrix.shape[1]) for tap, matrix in codes.items()
+    ]
+
+
+def taps_of(parent: Parent) -> tuple[Tap, ...]:
+    """List where codes can be taken of a revision's network."""
+    pictures = parent.config.preprocessing
+    return list_taps(parent.network, (pictures.channel_count, *pictures.crop_px))
+
+
+def _as_npz(arrays: dict[str, Matrix], dataset: Dataset, chosen: Sequence[Picture]) -> bytes:
+    beside = {
+        "labels": np.array([dataset.classes.index(picture.label) for picture in chosen]),
+        "classes": np.array(dataset.classes),
+        "paths": np.array([picture.path for picture in chosen]),
+        "digests": np.array([picture.digest for picture in chosen]),
+        "splits": np.array([picture.split.value for picture in chosen]),
+    }
+    taken = sorted(set(arrays) & set(beside))
+    if taken:
+        raise Invalid(
+            f"A layer is called {taken[0]!r}, as the list beside the codes.",
+            hint="Write it alone: --layer NAME",
+            layer=taken[0],
+        )
+    buffer = BytesIO()
+    np.savez(buffer, **arrays, **beside)  # type: ignore[arg-type]  # its stub allows no such names
+    return buffer.getvalue()
+
+
+def _key(parent: Parent, tap: str) -> str:
+    """Name the cache of codes after all that they depend on but the pictures."""
+    weights = parent.revision.find_file(WEIGHTS)
+    return body_key(
+        {
+            "weights": weights.digest if weights else None,
+            "recipe": parent.config.recipe.as_json(),
+            "preprocessing": parent.config.preprocessing.as_json(),
+            "tap": tap,
+            "at": find_head(parent.network).layer if tap == CODES else "",
+        }
+    )
+
+
+def _load(zoo: Zoo, parent: Parent, digest: str) -> Pixels:
+    return read_picture(
+        zoo.blobs.local_path(digest),
+        parent.config.preprocessing,
+        name=digest,
+        max_pixels=zoo.settings.max_picture_pixels,
+    )
