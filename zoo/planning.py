@@ -7,11 +7,12 @@ they are spread over the classes.
 from collections import Counter
 
 from zoo.domain.dataset import Dataset, Split
-from zoo.domain.plan import Plan, Strategy
+from zoo.domain.plan import ALL, BEST, Classifier, Plan, Strategy
 from zoo.errors import ClassesDiffer, OneClass, TooFewPictures
 
 # Inverse regularisation strengths of logistic regression on standardised codes, a decade apart.
 C_GRID = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3)
+SVM_GRID = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)  # likewise, of a linear SVM
 FOLDS = 5
 IMBALANCE = 3  # largest class / smallest class above which classes are weighed
 
@@ -57,7 +58,13 @@ def check_dataset(dataset: Dataset) -> None:
             )
 
 
-def plan_finetune(dataset: Dataset, *, seed: int) -> Plan:
+def plan_finetune(
+    dataset: Dataset,
+    *,
+    seed: int,
+    layer: str = "codes",
+    classifier: Classifier = Classifier.LOGISTIC,
+) -> Plan:
     """Decide how a network is fitted to a dataset.
 
     Raises:
@@ -68,24 +75,40 @@ def plan_finetune(dataset: Dataset, *, seed: int) -> Plan:
     smallest, largest = min(train.values()), max(train.values())
     folds = min(FOLDS, smallest) if smallest >= 2 else 0  # noqa: PLR2004  # a fold needs two sides
     is_imbalanced = largest > IMBALANCE * smallest
+    grid = SVM_GRID if classifier is Classifier.SVM else C_GRID
     return Plan(
         strategy=Strategy.PROBE,
-        c_grid=C_GRID if folds else (C_GRID[3],),
+        layer=layer,
+        classifier=classifier,
+        c_grid=grid if folds else (grid[3],),
         folds=folds,
         balanced=is_imbalanced,
         seed=seed,
         because=(
             f"{sum(train.values())} training pictures: a linear classifier on the unchanged body",
-            _why_folds(folds),
+            _why_folds(folds, grid[3]),
+            *_why_layer(layer, folds),
             _why_weights(largest, smallest, is_imbalanced=is_imbalanced),
         ),
     )
 
 
-def _why_folds(folds: int) -> str:
+def _why_folds(folds: int, otherwise: float) -> str:
     if folds:
         return f"C chosen by {folds}-fold cross-validation on the training pictures alone"
-    return f"a class has one training picture, so nothing can be held out: C = {C_GRID[3]}"
+    return f"a class has one training picture, so nothing can be held out: C = {otherwise}"
+
+
+def _why_layer(layer: str, folds: int) -> list[str]:
+    """Say where codes are taken, if that is not where the classifier reads."""
+    if layer == BEST and not folds:
+        return ["a class has one training picture, so no layer can be chosen: the last one"]
+    told = {
+        "codes": [],
+        BEST: ["codes of the layer that cross-validation finds better than the last, or the last"],
+        ALL: ["codes of layers along the whole depth, side by side"],
+    }
+    return told.get(layer, [f"codes of the layer {layer!r}, as asked for"])
 
 
 def _why_weights(largest: int, smallest: int, *, is_imbalanced: bool) -> str:

@@ -3,9 +3,9 @@
 import pytest
 
 from zoo.domain.dataset import Dataset, Picture, Split
-from zoo.domain.plan import Strategy
+from zoo.domain.plan import ALL, BEST, Classifier, Strategy
 from zoo.errors import ClassesDiffer, OneClass, TooFewPictures
-from zoo.planning import C_GRID, check_dataset, plan_finetune
+from zoo.planning import C_GRID, SVM_GRID, check_dataset, plan_finetune
 
 
 def make_dataset(train, val=None, test=None):
@@ -59,6 +59,26 @@ def test_a_plan_is_a_probe_with_the_seed_given():
     plan = plan_finetune(make_dataset({"ant": 5, "bee": 9}), seed=7)
     assert (plan.strategy, plan.seed) == (Strategy.PROBE, 7)
     assert "14 training pictures" in plan.because[0]
+
+
+@pytest.mark.parametrize(
+    ("layer", "reason"),
+    [(BEST, "cross-validation finds better"), (ALL, "whole depth"), ("fc7", "'fc7', as asked")],
+)
+def test_where_codes_are_taken_is_told(layer, reason):
+    plan = plan_finetune(make_dataset({"ant": 5, "bee": 9}), seed=0, layer=layer)
+    assert plan.layer == layer
+    assert any(reason in why for why in plan.because)
+
+
+def test_no_layer_can_be_chosen_where_nothing_can_be_held_out():
+    plan = plan_finetune(make_dataset({"ant": 1, "bee": 9}), seed=0, layer=BEST)
+    assert any("no layer can be chosen" in why for why in plan.because)
+
+
+def test_an_svm_has_its_own_grid():
+    plan = plan_finetune(make_dataset({"ant": 5, "bee": 9}), seed=0, classifier=Classifier.SVM)
+    assert plan.c_grid == SVM_GRID
 
 
 def test_one_class_is_refused():

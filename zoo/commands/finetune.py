@@ -13,6 +13,7 @@ from zoo.commands.console import (
     show_json,
 )
 from zoo.commands.datasets import address_of
+from zoo.domain.plan import Classifier
 from zoo.operations.finetune import enqueue_finetune
 
 
@@ -21,20 +22,45 @@ from zoo.operations.finetune import enqueue_finetune
 @click.argument("dataset")
 @click.option("--name", help="What the new model is called; MODEL-DATASET otherwise.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
+@click.option(
+    "--layer",
+    metavar="NAME",
+    default="codes",
+    show_default=True,
+    help="Where codes are taken: codes (what the classifier reads), a layer, best, or all.",
+)
+@click.option(
+    "--classifier",
+    type=click.Choice([one.value for one in Classifier]),
+    default=Classifier.LOGISTIC.value,
+    show_default=True,
+    help="What is fitted to the codes.",
+)
 @click.option("-d", "--detach", is_flag=True, help="Queue the job and return its number.")
 @json_option
 def command(
-    *, model: str, dataset: str, name: str | None, seed: int, detach: bool, is_json: bool
+    *,
+    model: str,
+    dataset: str,
+    name: str | None,
+    seed: int,
+    layer: str,
+    classifier: str,
+    detach: bool,
+    is_json: bool,
 ) -> None:
     r"""Fine-tune MODEL on DATASET and publish the result with its ONNX graph.
 
     MODEL is a name, name:ref or name@revision of the zoo. DATASET is the name of a dataset, or a
     folder or archive, which is then added first. The classifier is a linear one on the network's
-    codes; its accuracy on the validation pictures is given with a 95 % interval.
+    codes; its accuracy on the validation pictures is given with a 95 % interval. Where pictures are
+    unlike those the network knows, an earlier layer may serve better: --layer best measures it by
+    cross-validation on the training pictures.
 
     \b
-    Example:
+    Examples:
       zoo finetune squeezenet ./ants-and-bees
+      zoo finetune squeezenet ./steel-defects --layer best --classifier svm
     """
     # The job's process is started from here; torch stays out of this one.
     from zoo.worker.supervisor import run_job
@@ -42,7 +68,15 @@ def command(
     with opened() as zoo:
         line = ProgressLine()
         address = address_of(zoo, dataset, line)
-        job = enqueue_finetune(zoo, model, address, name=name, seed=seed)
+        job = enqueue_finetune(
+            zoo,
+            model,
+            address,
+            name=name,
+            seed=seed,
+            layer=layer,
+            classifier=Classifier(classifier),
+        )
         if detach:
             show_json({"job": job.id}) if is_json else click.echo(job.id)
             click.echo(f"  next: zoo jobs show {job.id}", err=True)

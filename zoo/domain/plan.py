@@ -4,6 +4,15 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Self
 
+BEST, ALL = "best", "all"  # taps: the one that cross-validation chooses, or all side by side
+
+
+class Classifier(StrEnum):
+    """What is fitted to codes."""
+
+    LOGISTIC = "logistic"  # multinomial logistic regression
+    SVM = "svm"  # linear, squared hinge loss, one class against the rest
+
 
 class Strategy(StrEnum):
     """How a network is fitted to new pictures."""
@@ -21,11 +30,14 @@ class Plan:
     balanced: bool  # weigh classes by 1 / their share
     seed: int
     because: tuple[str, ...]  # one measured reason a line
+    layer: str = "codes"  # where codes are taken: what the classifier reads, a layer, BEST or ALL
+    classifier: Classifier = Classifier.LOGISTIC
 
     def as_json(self) -> dict[str, Any]:
         """Write the plan down as training.json holds it."""
         return asdict(self) | {
             "strategy": self.strategy.value,
+            "classifier": self.classifier.value,
             "c_grid": list(self.c_grid),
             "because": list(self.because),
         }
@@ -37,6 +49,7 @@ class Plan:
             **data
             | {
                 "strategy": Strategy(data["strategy"]),
+                "classifier": Classifier(data.get("classifier", Classifier.LOGISTIC)),
                 "c_grid": tuple(data["c_grid"]),
                 "because": tuple(data["because"]),
             }

@@ -30,6 +30,16 @@ class ReplaceHead:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AttachHead:
+    """Put a new classifier on the averages of some layers side by side, and drop all else."""
+
+    taps: tuple[str, ...]  # layer names, or "codes": what the old classifier reads
+    shape: tuple[int, int, int]  # channels, height, width of the pictures
+    classes: int
+    kind: str = "attach_head"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Convolutionalize:
     """Turn fully connected layers into convolutions, so that pictures of any size are read."""
 
@@ -54,7 +64,7 @@ class FoldBatchNorm:
     kind: str = "fold_batch_norm"
 
 
-Surgery = ReplaceHead | Convolutionalize | Cut | FoldBatchNorm
+Surgery = ReplaceHead | AttachHead | Convolutionalize | Cut | FoldBatchNorm
 
 
 def surgery_as_json(surgery: Surgery) -> dict[str, Any]:
@@ -102,6 +112,13 @@ def _read_names(value: object, name: str) -> tuple[str, ...]:
     return tuple(read_text(one, name) for one in read_list(value, name))
 
 
+def _read_taps(value: object, name: str) -> tuple[str, ...]:
+    taps = _read_names(value, name)
+    if not taps:
+        raise ValueError(f"{name} names no layer")
+    return taps
+
+
 def _read_shape(value: object, name: str) -> tuple[int, int, int]:
     channels, height, width = read_list(value, name, count=3)
     return (
@@ -124,6 +141,10 @@ READERS: Mapping[str, tuple[Any, Mapping[str, Any]]] = {
     "replace_head": (
         ReplaceHead,
         {"at": read_text, "classes": _read_classes, "also": _read_names},
+    ),
+    "attach_head": (
+        AttachHead,
+        {"taps": _read_taps, "shape": _read_shape, "classes": _read_classes},
     ),
     "convolutionalize": (
         Convolutionalize,

@@ -7,6 +7,7 @@ from typing import Any
 from torch.fx import GraphModule
 
 from zoo.domain.recipe import Source
+from zoo.networks.attaching import attach_head
 from zoo.networks.caffe import read_caffe
 from zoo.networks.cutting import cut_at
 from zoo.networks.dense import convolutionalize
@@ -25,6 +26,7 @@ SOURCES: dict[str, Callable[[Source, Mapping[str, Path]], GraphModule]] = {
 }
 # Each takes a network and a surgery of its kind, and gives another network over the same weights.
 SURGERIES: dict[str, Callable[[GraphModule, Any], GraphModule]] = {
+    "attach_head": attach_head,
     "convolutionalize": convolutionalize,
     "cut": lambda network, surgery: cut_at(network, surgery.at),
     "fold_batch_norm": lambda network, _surgery: fold_batch_norm(network),

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor, nn
-from torch.fx import GraphModule, Node
+from torch.fx import Graph, GraphModule, Node
 
 from zoo.errors import Unsupported
 from zoo.networks.blobs import run_shapes
-from zoo.networks.graph import finish_network
+from zoo.networks.graph import Part, finish_network
 from zoo.networks.inventory import list_layers
 from zoo.networks.names import get_layer, name_values
 from zoo.networks.stages import find_necks, list_stages
@@ -97,15 +97,33 @@ def tap_network(network: GraphModule, taps: Sequence[str], shape: Shape) -> Grap
         NoHead: ``codes`` is asked for, and there is no classifier.
         Unsupported: a layer gives no map, sequence or row of numbers.
     """
+    graph, ends, _, parts = build_taps(network, taps, shape)
+    return finish_network(graph, tuple(ends), parts)
+
+
+def build_taps(
+    network: GraphModule, taps: Sequence[str], shape: Shape
+) -> tuple[Graph, list[Node], list[int], dict[str, Part]]:
+    """Copy what some taps depend on, and take the codes there.
+
+    Returns:
+        The graph without an output, the codes of each tap and how many numbers they are, and the
+        parts that the graph names.
+    """
     shapes = run_shapes(network, (1, *shape))
+    head = find_head(network) if CODES in taps else None
     plans = [
-        plan_codes(network, find_head(network))
-        if tap == CODES
+        plan_codes(network, head)
+        if head is not None and tap == CODES
         else _plan(get_layer(network, tap), tap, shapes)
         for tap in taps
     ]
+    widths = [
+        head.in_features if head is not None and tap == CODES else _channels(shapes[node])
+        for tap, (node, _) in zip(taps, plans, strict=True)
+    ]
     graph, ends, parts = build_on(network, plans)
-    return finish_network(graph, tuple(ends), parts)
+    return graph, ends, widths, parts
 
 
 def _before_averaging(network: GraphModule, node: Node) -> Node:

@@ -3,6 +3,7 @@
 from zoo.domain.config import WEIGHTS
 from zoo.domain.dataset import Dataset
 from zoo.domain.job import Job, JobKind
+from zoo.domain.plan import Classifier
 from zoo.domain.revision import Revision, check_model_name
 from zoo.errors import NotRunnable
 from zoo.operations import jobs
@@ -14,10 +15,20 @@ from zoo.operations.surgery import check_trainable, join_name
 from zoo.planning import check_dataset
 
 
-def enqueue_finetune(
-    zoo: Zoo, model: str, dataset: str, *, name: str | None = None, seed: int = 0
+def enqueue_finetune(  # noqa: PLR0913  # what is fitted to what, and how
+    zoo: Zoo,
+    model: str,
+    dataset: str,
+    *,
+    name: str | None = None,
+    seed: int = 0,
+    layer: str = "codes",
+    classifier: Classifier = Classifier.LOGISTIC,
 ) -> Job:
     """Queue a fine-tune of a model on a dataset; the same one, not finished, is taken up again.
+
+    ``layer`` is where codes are taken: ``codes``, what the model's own classifier reads; a layer by
+    name; ``best`` for the one that cross-validation chooses; ``all`` for layers along the depth.
 
     Raises:
         ModelNotFound, RevisionNotFound, DatasetNotFound: there is no such thing.
@@ -44,6 +55,8 @@ def enqueue_finetune(
         "dataset": pictures.address,
         "name": check_model_name(name or finetuned_name(revision, pictures)),
         "seed": seed,
+        "layer": layer,
+        "classifier": classifier.value,
     }
     return jobs.enqueue(zoo, JobKind.FINETUNE, params)
 

@@ -19,8 +19,9 @@ from zoo.domain.config import (
 )
 from zoo.domain.dataset import Dataset, Split
 from zoo.domain.job import Job
+from zoo.domain.plan import Classifier as Fitted
 from zoo.domain.plan import Plan
-from zoo.domain.surgery import ReplaceHead
+from zoo.domain.surgery import AttachHead, ReplaceHead
 from zoo.domain.weights import Array
 from zoo.export.parity import Parity, check_parity
 from zoo.formats.safetensors import write_safetensors
@@ -28,22 +29,24 @@ from zoo.images.prepare import Pixels, read_picture
 from zoo.networks.build import weights_of
 from zoo.networks.classifier import Classifier
 from zoo.networks.preprocess import find_mean_image
-from zoo.networks.surgery import HEAD, find_head, replace_head
+from zoo.networks.surgery import HEAD, find_head
+from zoo.networks.table import SURGERIES
 from zoo.networks.taps import CODES
 from zoo.operations.datasets import get_dataset
 from zoo.operations.opening import Zoo
 from zoo.operations.publish import Publication, publish, put_json, put_text
 from zoo.planning import plan_finetune
-from zoo.training.codes import BATCH, Codes
-from zoo.training.finetune import SPLITS, Fit, fit_head
-from zoo.worker.codes import read_codes
+from zoo.training.codes import BATCH
+from zoo.training.finetune import Fit, fit_head
 from zoo.worker.layers import describe_layers
 from zoo.worker.network import export, mean_image
 from zoo.worker.parent import Parent, carried_files, open_parent
 from zoo.worker.progress import Progress
 from zoo.worker.record import Record
+from zoo.worker.tapped import take_codes
 from zoo.worker.undone import undo_dense
 
+KINDS = {Fitted.LOGISTIC: "logistic regression", Fitted.SVM: "a linear SVM"}
 WITNESSES = 8  # validation pictures that also run through the whole torch network
 
 
@@ -76,11 +79,12 @@ def run(zoo: Zoo, job: Job, progress: Progress) -> None:
     """
     started = time.process_time()
     subject = _read(zoo, job, progress)
-    codes = _codes(zoo, subject, progress)
-    progress.say("fit", f"logistic regression on the codes of {len(codes)} pictures")
-    fit = fit_head(codes, subject.dataset, subject.plan)
+    tapped = take_codes(zoo, subject.parent, subject.dataset, subject.plan, progress)
+    kind = KINDS[subject.plan.classifier]
+    progress.say("fit", f"{kind} on the codes of {len(tapped.codes)} pictures")
+    fit = fit_head(tapped.codes, subject.dataset, subject.plan)
     progress.say("fit", f"C = {fit.probe.c:g}, validation accuracy {_tell(fit)}")
-    candidate = _fold(subject, fit)
+    candidate = _fold(subject, tapped.taps, fit)
     classifier, config = candidate.classifier, candidate.config
     weights = {**weights_of(classifier.network), **mean_image(classifier, config)}
     blob = zoo.blobs.put(write_safetensors(weights))
@@ -89,6 +93,7 @@ def run(zoo: Zoo, job: Job, progress: Progress) -> None:
         parent=subject.parent.revision,
         dataset=subject.dataset,
         plan=subject.plan,
+        tapped=tapped,
         config=config,
         fit=fit,
         parity=_prove(zoo, subject, candidate, graph, progress),
@@ -124,7 +129,12 @@ def _read(zoo: Zoo, job: Job, progress: Progress) -> Subject:
     """Read the parent revision and the dataset, build the network and plan."""
     parent = undo_dense(open_parent(zoo, job.params["model"]))
     dataset = get_dataset(zoo, job.params["dataset"])
-    plan = plan_finetune(dataset, seed=job.params["seed"])
+    plan = plan_finetune(
+        dataset,
+        seed=job.params["seed"],
+        layer=job.params.get("layer", CODES),
+        classifier=Fitted(job.params.get("classifier", Fitted.LOGISTIC)),
+    )
     for reason in plan.because:
         progress.say("plan", reason)
     mean = find_mean_image(parent.config.preprocessing, parent.weights)
@@ -138,19 +148,6 @@ def _read(zoo: Zoo, job: Job, progress: Progress) -> Subject:
     )
 
 
-def _codes(zoo: Zoo, subject: Subject, progress: Progress) -> dict[str, Codes]:
-    """Give the codes of every picture, from the cache where it has them."""
-    digests = [picture.digest for split in SPLITS for picture in subject.dataset.of_split(split)]
-    codes = read_codes(
-        zoo,
-        subject.parent,
-        digests,
-        (CODES,),
-        lambda done, total: progress.count("codes", "pictures", done, total),
-    )
-    return dict(zip(digests, codes[CODES], strict=True))
-
-
 def _load(zoo: Zoo, config: ModelConfig, digest: str) -> Pixels:
     return read_picture(
         zoo.blobs.local_path(digest),
@@ -160,24 +157,34 @@ def _load(zoo: Zoo, config: ModelConfig, digest: str) -> Pixels:
     )
 
 
-def _fold(subject: Subject, fit: Fit) -> Candidate:
+def _fold(subject: Subject, taps: tuple[str, ...], fit: Fit) -> Candidate:
     """Put the probe into the network as its new head, and say so in the recipe."""
-    classes = subject.dataset.classes
-    network = replace_head(subject.classifier.network, at=subject.at, classes=len(classes)).cpu()
+    classes, parent = subject.dataset.classes, subject.parent
+    surgery = _surgery(subject, taps)
+    network = SURGERIES[surgery.kind](subject.classifier.network, surgery).cpu()
     head = network.get_submodule(HEAD)
     with torch.no_grad():
         head.get_parameter("weight").copy_(torch.from_numpy(fit.probe.weight))
         head.get_parameter("bias").copy_(torch.from_numpy(fit.probe.bias))
     config = ModelConfig(
-        architecture=subject.parent.config.architecture,
+        architecture=parent.config.architecture,
         label_names=classes,
-        pictures=subject.parent.config.preprocessing,
-        recipe=subject.parent.config.recipe.then(ReplaceHead(at=subject.at, classes=len(classes))),
-        lineage={"parent": subject.parent.revision.address, "dataset": subject.dataset.address},
+        pictures=parent.config.preprocessing,
+        recipe=parent.config.recipe.then(surgery),
+        lineage={"parent": parent.revision.address, "dataset": subject.dataset.address},
     )
     mean = next(iter(mean_image(subject.classifier, config).values()), None)
     classifier = Classifier(network, config.preprocessing, mean)
     return Candidate(classifier=classifier, config=config, fit=fit)
+
+
+def _surgery(subject: Subject, taps: tuple[str, ...]) -> ReplaceHead | AttachHead:
+    classes = len(subject.dataset.classes)
+    if taps == (CODES,):
+        return ReplaceHead(at=subject.at, classes=classes)
+    pictures = subject.parent.config.preprocessing
+    shape = (pictures.channel_count, *pictures.crop_px)
+    return AttachHead(taps=taps, shape=shape, classes=classes)
 
 
 def _prove(

@@ -12,6 +12,7 @@ from zoo.export.parity import Parity
 from zoo.operations.card import tell_preprocessing, write_card
 from zoo.training.finetune import Fit
 from zoo.training.metrics import Accuracy
+from zoo.worker.tapped import Tapped
 
 PACKAGES = ("zoo", "torch", "onnx", "scikit-learn", "numpy", "pillow")
 
@@ -23,6 +24,7 @@ class Record:
     parent: Revision
     dataset: Dataset
     plan: Plan
+    tapped: Tapped
     config: ModelConfig
     fit: Fit
     parity: Parity
@@ -38,6 +40,7 @@ class Record:
             "classes": list(self.dataset.classes),
             "counts": self.dataset.counts(),
             "split_source": self.dataset.split_source,
+            "codes": self.tapped.as_json(),
             "head": self.fit.probe.as_json(),
             "metrics": {
                 split.value: metrics.as_json() for split, metrics in self.fit.metrics.items()
@@ -83,6 +86,7 @@ class Record:
         paragraphs = [
             self._told_accuracy(),
             "\n".join(f"- {reason}" for reason in self.plan.because),
+            *self._told_depth(),
             self._told_classes(),
             self._told_parity(),
             tell_preprocessing(self.config.preprocessing),
@@ -107,6 +111,18 @@ class Record:
             f"; scores are divided by a temperature of {calibration.temperature:.2g}, found on "
             "training pictures held out in turn"
         )
+
+    def _told_depth(self) -> list[str]:
+        """Tell what the choice of a layer rests on, where one was chosen."""
+        if not self.tapped.depth:
+            return []
+        rows = [
+            f"| {point.layer} | {point.codes} "
+            f"| {point.accuracy:.3f} +- {point.standard_error:.3f} |"
+            for point in self.tapped.depth
+        ]
+        head = ["| codes of | numbers | held-out accuracy |", "| --- | --- | --- |"]
+        return ["\n".join([*head, *rows]), f"Codes are taken at: {', '.join(self.tapped.taps)}."]
 
     def _told_classes(self) -> str:
         rows = [

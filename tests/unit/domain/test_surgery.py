@@ -6,6 +6,7 @@ import pytest
 
 from zoo.domain.surgery import (
     READERS,
+    AttachHead,
     Convolutionalize,
     Cut,
     FoldBatchNorm,
@@ -19,6 +20,7 @@ from zoo.errors import Unsupported
 ALL = [
     ReplaceHead(at="fc8", classes=2),
     ReplaceHead(at="loss3/classifier", classes=2, also=("loss1/classifier",)),
+    AttachHead(taps=("fire8/concat", "codes"), shape=(3, 227, 227), classes=2),
     Convolutionalize(shape=(3, 227, 227)),
     Convolutionalize(shape=(1, 28, 32), pads=Pads.REMOVE, border_px=100),
     Cut(at="relu7"),
@@ -44,6 +46,8 @@ def test_a_surgery_of_a_newer_zoo_is_refused_by_its_name():
     "data",
     [
         {"kind": "cut"},
+        {"kind": "attach_head", "taps": [], "shape": [3, 9, 9], "classes": 2},
+        {"kind": "attach_head", "taps": "codes", "shape": [3, 9, 9], "classes": 2},
         {"kind": "cut", "at": 3},
         {"kind": "cut", "at": "x", "more": 1},
         {"kind": "convolutionalize", "shape": [3, 227]},

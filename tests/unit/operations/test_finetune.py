@@ -41,7 +41,11 @@ def test_what_is_to_be_done_is_told_by_address(zoo, net, dataset):
         "dataset": dataset.address,
         "name": "caffe/net-insects",
         "seed": 7,
+        "layer": "codes",
+        "classifier": "logistic",
     }
+    other = enqueue_finetune(zoo, "caffe/net", "ada/insects", seed=7, layer="best")
+    assert other.id != job.id
 
 
 @pytest.mark.usefixtures("net", "dataset")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from zoo.domain.plan import Plan, Strategy
+from zoo.domain.plan import Classifier, Plan, Strategy
 from zoo.training.probe import Candidate, choose_c, fit_probe
 
 
@@ -145,3 +145,14 @@ def test_what_is_folded_in_makes_held_out_probabilities_mean_what_they_say():
     assert probe.weight == pytest.approx(plain.weight / found.temperature, rel=1e-4)
     assert probe.bias == pytest.approx(plain.bias / found.temperature, rel=1e-4, abs=1e-4)
     assert probe.as_json()["calibration"]["temperature"] == found.temperature
+
+
+@pytest.mark.parametrize("counts", [(30, 30), (30, 25, 20)])
+def test_a_linear_svm_is_folded_in_like_logistic_regression(counts):
+    codes, labels = make_codes(counts)
+    plan = make_plan(c_grid=(1e-3, 1e-2), folds=3, classifier=Classifier.SVM)
+    probe = fit_probe(codes, labels, plan)
+    assert probe.weight.shape == (len(counts), codes.shape[1])
+    assert (scores_of(probe, codes).argmax(axis=1) == labels).mean() > 0.9
+    assert probe.calibration.error_after < 0.2
+    assert {one.c for one in probe.candidates} == {1e-3, 1e-2}

@@ -33,7 +33,15 @@ def list_jobs() -> ResponseReturnValue:
 def post_job() -> ResponseReturnValue:
     """Queue a fine-tune; the same one that is not finished yet is given instead of a second."""
     body = read_body(FinetuneBody)
-    job = enqueue_finetune(current_zoo(), body.model, body.dataset, name=body.name, seed=body.seed)
+    job = enqueue_finetune(
+        current_zoo(),
+        body.model,
+        body.dataset,
+        name=body.name,
+        seed=body.seed,
+        layer=body.layer,
+        classifier=body.classifier,
+    )
     return jsonify(JobAnswer.of(job).model_dump(mode="json")), 202
 
 

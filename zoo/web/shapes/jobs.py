@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 from pydantic import Field
 
 from zoo.domain.job import Job, JobKind, JobState
+from zoo.domain.plan import Classifier
 from zoo.web.shapes.base import Shape
 
 
@@ -17,6 +18,15 @@ class FinetuneBody(Shape):
     dataset: str = Field(description="name or name@id of a dataset of this zoo")
     name: str | None = Field(default=None, description="what the new model is called")
     seed: int = Field(default=0, ge=0, le=2**32 - 1)
+    layer: str = Field(
+        default="codes",
+        min_length=1,
+        max_length=256,
+        description="where codes are taken: codes (what the classifier reads), a layer, best, all",
+    )
+    classifier: Classifier = Field(
+        default=Classifier.LOGISTIC, description="what is fitted to the codes"
+    )
 
 
 class JobsQuery(Shape):

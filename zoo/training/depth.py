@@ -1,0 +1,52 @@
+"""How good codes are along the depth of a network, and which layer's to take."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.domain.plan import Plan
+from zoo.training.probe import Labels, cross_validate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DepthPoint:
+    """A head on the codes at one tap, measured by cross-validation."""
+
+    layer: str
+    codes: int
+    accuracy: float  # mean over the folds, with the best C
+    standard_error: float  # of that mean
+
+    def as_json(self) -> dict[str, Any]:
+        """Write it down with plain JSON types."""
+        return asdict(self)
+
+
+def measure_depth(
+    codes: Mapping[str, NDArray[np.float32]], labels: Labels, plan: Plan
+) -> tuple[DepthPoint, ...]:
+    """Measure a head on the codes of each tap, N x D, by cross-validation on the same folds."""
+    found = {tap: cross_validate(matrix, labels, plan) for tap, matrix in codes.items()}
+    return tuple(
+        DepthPoint(
+            layer=tap,
+            codes=codes[tap].shape[1],
+            accuracy=one.accuracy,
+            standard_error=one.standard_error,
+        )
+        for tap, one in found.items()
+    )
+
+
+def choose_tap(points: tuple[DepthPoint, ...]) -> DepthPoint:
+    """Choose the last tap, unless an earlier one is better by more than one standard error.
+
+    The last one is what the network was trained to separate its own classes by; where pictures are
+    different, earlier layers can be better, and have to show it.
+    """
+    best = max(points, key=lambda point: point.accuracy)
+    last = points[-1]
+    return best if best.accuracy - last.accuracy > best.standard_error else last
