@@ -22,7 +22,17 @@ def test_a_job_waits_and_names_what_it_works_on_for_good(client, job):
         "dataset": f"digits@{digits}",
         "name": "mine",
         "seed": 7,
+        "layer": "codes",
+        "classifier": "logistic",
     }
+
+
+def test_a_job_takes_codes_where_it_is_told(client, work):
+    answer = client.post("/v1/jobs", json=BODY | {"layer": "best", "classifier": "svm"})
+    assert answer.json["params"]["layer"] == "best"
+    work()
+    assert client.get(f"/v1/jobs/{answer.json['id']}").json["state"] == "succeeded"
+    assert client.post("/v1/jobs", json=BODY | {"classifier": "forest"}).status_code == 400
 
 
 def test_a_job_ends_in_a_model_that_predicts(client, work, job, picture):
