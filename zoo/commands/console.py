@@ -31,7 +31,7 @@ def show_json(value: object) -> None:
 
 def show_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Write rows under a header, in columns, without borders; numbers stand right."""
-    cells = [[str(cell) for cell in row] for row in rows]
+    cells = [[printable(str(cell)) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
     click.secho("  ".join(map(str.ljust, header, widths)).rstrip(), bold=True)
     for row, values in zip(cells, rows, strict=True):
@@ -40,6 +40,13 @@ def show_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
             for cell, value, width in zip(row, values, widths, strict=True)
         ]
         click.echo("  ".join(line).rstrip())
+
+
+def printable(text: str) -> str:
+    """Write characters that a terminal would obey as their numbers; names come out of files."""
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in text
+    )
 
 
 def show_size(size_bytes: int) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from zoo.commands.console import json_option, opened, show_json
+from zoo.commands.console import json_option, opened, printable, show_json
 from zoo.domain.prediction import Prediction
 from zoo.operations.predict import open_shelf, predict
 
@@ -29,4 +29,4 @@ def command(*, model: str, pictures: tuple[Path, ...], top: int, is_json: bool) 
 
 def _show(prediction: Prediction) -> None:
     scores = "  ".join(f"{score.label} {score.probability:.3f}" for score in prediction.scores)
-    click.echo(f"{prediction.picture}: {scores}")
+    click.echo(printable(f"{prediction.picture}: {scores}"))
