@@ -45,6 +45,8 @@ ZooError
 │   └── OpenToOthers
 ├── Forbidden
 ├── TooLarge
+├── OutOfMemory
+├── TrainingDiverged
 ├── StorageFull
 ├── CatalogUnavailable
 ├── JobFailed
@@ -348,6 +350,18 @@ class TooLarge(ZooError):
     """What was sent is larger than this zoo takes."""
 
     hint = "The limits are settings; `zoo doctor` shows them."
+
+
+class OutOfMemory(ZooError):
+    """The device has no memory for this."""
+
+    hint = "Take a smaller network, or a machine with more memory."
+
+
+class TrainingDiverged(ZooError):
+    """The numbers of a training ceased to be numbers."""
+
+    hint = "Lower the rates: --lr and --head-lr"
 
 
 class StorageFull(ZooError):

@@ -1,20 +1,34 @@
 """Measured facts in, a plan out. Pure functions.
 
-Only what is known before anything is computed is weighed here: how many pictures there are and how
-they are spread over the classes.
+``plan_finetune`` weighs what is known before anything is computed: how many pictures there are and
+how they are spread over the classes. ``plan_training`` adds what was measured on the codes.
 """
 
 from collections import Counter
+from dataclasses import dataclass
 
 from zoo.domain.dataset import Dataset, Split
 from zoo.domain.plan import ALL, BEST, Classifier, Plan, Strategy
-from zoo.errors import ClassesDiffer, OneClass, TooFewPictures
+from zoo.domain.training import Beginning, Overrides, Training
+from zoo.errors import ClassesDiffer, Invalid, OneClass, TooFewPictures
 
 # Inverse regularisation strengths of logistic regression on standardised codes, a decade apart.
 C_GRID = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3)
 SVM_GRID = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)  # likewise, of a linear SVM
 FOLDS = 5
+SMALL, LARGE = 1000, 20_000  # training pictures, as VTAB-1k and BiT draw the lines
 IMBALANCE = 3  # largest class / smallest class above which classes are weighed
+
+
+WHAT = {
+    Strategy.AUTO: "the strategy follows from their number",
+    Strategy.ZERO_SHOT: "none is learned from; classes that the network knows stand for the new",
+    Strategy.PROBE: "a linear classifier on the unchanged body",
+    Strategy.PARTIAL: "a linear classifier, then the upper layers are trained",
+    Strategy.LP_FT: "a linear classifier, then all layers are trained",
+    Strategy.FULL: "all layers are trained with a new head",
+    Strategy.SCRATCH: "a new network is trained",
+}
 
 
 def check_dataset(dataset: Dataset) -> None:
@@ -64,6 +78,7 @@ def plan_finetune(
     seed: int,
     layer: str = "codes",
     classifier: Classifier = Classifier.LOGISTIC,
+    strategy: Strategy = Strategy.PROBE,
 ) -> Plan:
     """Decide how a network is fitted to a dataset.
 
@@ -72,12 +87,17 @@ def plan_finetune(
     """
     check_dataset(dataset)
     train = dataset.counts()[Split.TRAIN]
+    because = [f"{sum(train.values())} training pictures: {WHAT[strategy]}"]
+    if strategy is Strategy.AUTO:
+        strategy, reason = choose_strategy(sum(train.values()))
+        because = [reason]
+        layer = BEST if layer == "codes" else layer
     smallest, largest = min(train.values()), max(train.values())
     folds = min(FOLDS, smallest) if smallest >= 2 else 0  # noqa: PLR2004  # a fold needs two sides
     is_imbalanced = largest > IMBALANCE * smallest
     grid = SVM_GRID if classifier is Classifier.SVM else C_GRID
     return Plan(
-        strategy=Strategy.PROBE,
+        strategy=strategy,
         layer=layer,
         classifier=classifier,
         c_grid=grid if folds else (grid[3],),
@@ -85,12 +105,149 @@ def plan_finetune(
         balanced=is_imbalanced,
         seed=seed,
         because=(
-            f"{sum(train.values())} training pictures: a linear classifier on the unchanged body",
+            *because,
             _why_folds(folds, grid[3]),
             *_why_layer(layer, folds),
             _why_weights(largest, smallest, is_imbalanced=is_imbalanced),
         ),
     )
+
+
+def choose_strategy(pictures: int) -> tuple[Strategy, str]:
+    """Choose a strategy by the number of training pictures, and say why."""
+    if pictures < SMALL:
+        reason = f"below {SMALL}: small, so {WHAT[Strategy.PROBE]}"
+        return Strategy.PROBE, f"{pictures} training pictures, {reason}"
+    if pictures < LARGE:
+        reason = f"{SMALL} to {LARGE}: medium, so {WHAT[Strategy.PARTIAL]}"
+        return Strategy.PARTIAL, f"{pictures} training pictures, {reason}"
+    reason = f"{LARGE} and more: large, so {WHAT[Strategy.LP_FT]}"
+    return Strategy.LP_FT, f"{pictures} training pictures, {reason}"
+
+
+def check_overrides(strategy: Strategy, overrides: Overrides, layer: str) -> None:
+    """Check that what a user decided has a meaning for a strategy.
+
+    Raises:
+        Invalid: it has none; the option is named.
+    """
+    given = overrides.as_json()
+    if given and not strategy.is_trained:
+        name = next(iter(given))
+        raise Invalid(
+            f"{name!r} has no meaning for the strategy {strategy.value}, which plans no training.",
+            hint="Name one that trains: --strategy partial, lp-ft, full or scratch",
+            option=name,
+        )
+    if overrides.init is not None and strategy is not Strategy.SCRATCH:
+        raise Invalid(
+            f"'init' has no meaning for the strategy {strategy.value}: weights are the model's.",
+            hint="Begin anew: --strategy scratch",
+            option="init",
+        )
+    if strategy is Strategy.SCRATCH and overrides.freeze is not None:
+        raise Invalid(
+            "'freeze' has no meaning for the strategy scratch: random layers would stay random.",
+            hint="Freeze layers of the model's own weights: --strategy partial",
+            option="freeze",
+        )
+    if strategy is Strategy.ZERO_SHOT and layer != "codes":
+        raise Invalid(
+            f"The strategy zero-shot reads the model's own classes, no codes of {layer!r}.",
+            hint="Leave --layer out, or fit a classifier: --strategy probe",
+            option="layer",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What was measured before a training."""
+
+    codes: int  # numbers a picture
+    norm: float  # mean length of a picture's codes, as the classifier reads them
+    crop_px: tuple[int, int]
+    can_flip: bool  # the probe is as good on mirrored pictures
+    boundary: str  # up to where layers are frozen; empty for nothing
+    views: int  # of each picture that fit into memory at the boundary
+    has_batch_norm: bool  # in what is trained
+
+
+# Highest rates at batches of 32. A head's is 0.5 / D for D standardised codes, whose lengths are
+# some sqrt(D): the loss is curved by D / 4 at most, and momentum of 0.9 bears some ten times that.
+# A body's is 1/10 to 1/100 of 0.001, by the length of its codes: Caffe's, some 400 long because
+# pictures are read as 0..255, were destroyed on ants and bees by 0.001, and not by 0.00001.
+HEAD_STEP, HEAD_RATES = 0.5, (1e-4, 1e-2)
+BODY_RATE, BODY_NORM, BODY_SHARES = 1e-3, 4.0, (0.01, 0.1)
+SCRATCH_RATE = 0.02
+BATCH = 32
+EPOCHS = {Strategy.PARTIAL: 12, Strategy.LP_FT: 8, Strategy.FULL: 10, Strategy.SCRATCH: 30}
+LAYER_DECAY = 0.75
+SMALL_BATCH = 16  # below which the statistics of a batch tell too little
+COARSE_PX = 96  # side of pictures below which a crop easily loses what they show
+CROPS = {True: 0.25, False: 0.7}  # least area of a random crop: of larger pictures, of small ones
+
+
+def plan_training(
+    strategy: Strategy, pictures: int, facts: Facts, overrides: Overrides
+) -> tuple[Training, tuple[str, ...]]:
+    """Decide how a network is trained on so many pictures; give it and the reasons."""
+    is_new = strategy is Strategy.SCRATCH
+    batch = overrides.batch or BATCH
+    scale = batch / BATCH
+    share = min(max(BODY_NORM / max(facts.norm, 1e-12), BODY_SHARES[0]), BODY_SHARES[1])
+    head_lr = min(max(HEAD_STEP / facts.codes, HEAD_RATES[0]), HEAD_RATES[1]) * scale
+    body_lr = (SCRATCH_RATE if is_new else BODY_RATE * share) * scale
+    is_told = is_new or (batch >= SMALL_BATCH and pictures >= SMALL)
+    has_statistics = facts.has_batch_norm and is_told
+    is_fine = min(facts.crop_px) >= COARSE_PX
+    training = Training(
+        epochs=overrides.epochs or EPOCHS[strategy],
+        batch=batch,
+        head_lr=head_lr if overrides.head_lr is None else overrides.head_lr,
+        body_lr=body_lr if overrides.lr is None else overrides.lr,
+        layer_decay=1.0 if is_new else LAYER_DECAY,
+        frozen_up_to=facts.boundary,
+        views=facts.views,
+        beginning=Beginning.PROBE
+        if strategy in {Strategy.PARTIAL, Strategy.LP_FT}
+        else Beginning.ZERO,
+        init=(overrides.init or "he+lsuv") if is_new else "",
+        flip=facts.can_flip,
+        crop_least=CROPS[is_fine],
+        has_statistics=has_statistics,
+        has_dropout=is_new,
+        weight_decay=5e-4 if is_new else 0.0 if pictures < LARGE else 1e-4,
+    )
+    return training, _why_training(training, facts, share)
+
+
+def _why_training(training: Training, facts: Facts, share: float) -> tuple[str, ...]:
+    body = (
+        f"{training.init} begins the body, which learns at {training.body_lr:.2g}"
+        if training.init
+        else f"codes are {facts.norm:.3g} long: the body learns at {training.body_lr:.2g}, by "
+        f"default {share:.2g} x {BODY_RATE:g}, and each stage {training.layer_decay:g} as fast as "
+        "the one above"
+    )
+    flips = "as good" if facts.can_flip else "worse"
+    mirror = "some are mirrored" if facts.can_flip else "none is mirrored"
+    return (
+        f"{facts.codes} codes: the head learns at {training.head_lr:.2g} of standardised ones",
+        body,
+        f"layers up to {training.frozen_up_to!r} are frozen"
+        if training.frozen_up_to
+        else "no layer is frozen",
+        f"the probe is {flips} on mirrored held-out pictures: {mirror}",
+        *_why_statistics(training, facts),
+    )
+
+
+def _why_statistics(training: Training, facts: Facts) -> list[str]:
+    if not facts.has_batch_norm:
+        return []
+    if training.has_statistics:
+        return ["batch normalisation counts the statistics of what it sees"]
+    return ["batches or pictures are few: batch normalisation keeps its statistics"]
 
 
 def _why_folds(folds: int, otherwise: float) -> str:

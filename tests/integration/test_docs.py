@@ -56,7 +56,9 @@ def test_every_status_is_told(docs):
     assert set(STATUS.values()) <= told
 
 
-@pytest.mark.parametrize("page", ["concepts", "dense", "filters", "formats", "rest", "settings"])
+@pytest.mark.parametrize(
+    "page", ["concepts", "dense", "filters", "finetune", "formats", "rest", "settings"]
+)
 def test_the_readme_leads_to_every_page(docs, page):
     assert page in docs
     assert f"(docs/{page}.md)" in README.read_text(encoding="utf-8")

@@ -24,6 +24,8 @@ def test_a_job_waits_and_names_what_it_works_on_for_good(client, job):
         "seed": 7,
         "layer": "codes",
         "classifier": "logistic",
+        "strategy": "probe",
+        "training": {},
     }
 
 

@@ -13,7 +13,8 @@ from zoo.commands.console import (
     show_json,
 )
 from zoo.commands.datasets import address_of
-from zoo.domain.plan import Classifier
+from zoo.domain.plan import Classifier, Strategy
+from zoo.domain.training import Overrides
 from zoo.operations.finetune import enqueue_finetune
 
 
@@ -36,6 +37,19 @@ from zoo.operations.finetune import enqueue_finetune
     show_default=True,
     help="What is fitted to the codes.",
 )
+@click.option(
+    "--strategy",
+    type=click.Choice([one.value for one in Strategy]),
+    default=Strategy.PROBE.value,
+    show_default=True,
+    help="How the network is fitted; auto follows the number of pictures.",
+)
+@click.option("--epochs", type=click.IntRange(1, 10_000), help="How often a picture is seen.")
+@click.option("--batch", type=click.IntRange(1, 4096), help="Pictures a step.  [default: 32]")
+@click.option("--lr", type=click.FloatRange(0, 100), help="Highest learning rate of the body.")
+@click.option("--head-lr", type=click.FloatRange(0, 100), help="Highest one of the new head.")
+@click.option("--freeze", metavar="LAYER", help="Layers up to this one stay as they are.")
+@click.option("--init", metavar="SCHEME", help="What a network from scratch begins as.")
 @click.option("-d", "--detach", is_flag=True, help="Queue the job and return its number.")
 @json_option
 def command(
@@ -46,8 +60,10 @@ def command(
     seed: int,
     layer: str,
     classifier: str,
+    strategy: str,
     detach: bool,
     is_json: bool,
+    **decided: Any,  # noqa: ANN401  # the fields of Overrides
 ) -> None:
     r"""Fine-tune MODEL on DATASET and publish the result with its ONNX graph.
 
@@ -58,9 +74,25 @@ def command(
     cross-validation on the training pictures.
 
     \b
+    Strategies:
+      probe      a linear classifier on the codes; the network stays as it is
+      zero-shot  classes that the network knows stand for the new ones
+      partial    the upper layers are trained, on kept values of those below
+      lp-ft      a probe first, then all layers, the lower the slower
+      full       all layers, with a new head
+      scratch    a new network of the same kind
+      auto       probe, partial or lp-ft, by the number of pictures
+
+    Those that train publish a probe first, and then a revision under the strategy's name; the model
+    moves on to that only if it is better on pictures held out of the training ones. Learning rates
+    follow the scale of the codes unless --lr and --head-lr are given. A training that was
+    interrupted goes on where it stopped when the command is given again.
+
+    \b
     Examples:
       zoo finetune squeezenet ./ants-and-bees
       zoo finetune squeezenet ./steel-defects --layer best --classifier svm
+      zoo finetune squeezenet ./flowers --strategy lp-ft --epochs 5
     """
     # The job's process is started from here; torch stays out of this one.
     from zoo.worker.supervisor import run_job
@@ -76,6 +108,8 @@ def command(
             seed=seed,
             layer=layer,
             classifier=Classifier(classifier),
+            strategy=Strategy(strategy),
+            overrides=Overrides(**decided),
         )
         if detach:
             show_json({"job": job.id}) if is_json else click.echo(job.id)
@@ -95,4 +129,8 @@ def _show(name: str, result: dict[str, Any]) -> None:
         f"{accuracy['right']} of {accuracy['total']} validation pictures\n"
         f"  {result['revision']}"
     )
+    if verdict := result.get("verdict"):
+        click.echo(f"  {verdict}")
+    if trained := result.get("trained"):
+        click.echo(f"  trained: {trained}")
     click.echo(f"  next: zoo predict {name} PICTURE...", err=True)

@@ -4,6 +4,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Self
 
+from zoo.domain.training import Training
+
 BEST, ALL = "best", "all"  # taps: the one that cross-validation chooses, or all side by side
 
 
@@ -17,7 +19,18 @@ class Classifier(StrEnum):
 class Strategy(StrEnum):
     """How a network is fitted to new pictures."""
 
+    AUTO = "auto"  # what the number of pictures speaks for; a plan never holds it
+    ZERO_SHOT = "zero-shot"  # the classes that the network knows stand for the new ones
     PROBE = "probe"  # a linear classifier on the codes; the body stays as it is
+    PARTIAL = "partial"  # the upper layers are trained, on kept values of the frozen ones below
+    LP_FT = "lp-ft"  # a probe first, then all layers are trained, the lower the slower
+    FULL = "full"  # all layers are trained, with a head that begins at zero
+    SCRATCH = "scratch"  # likewise, and the body begins anew
+
+    @property
+    def is_trained(self) -> bool:
+        """Tell whether layers of the body are trained."""
+        return self in {Strategy.PARTIAL, Strategy.LP_FT, Strategy.FULL, Strategy.SCRATCH}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +45,7 @@ class Plan:
     because: tuple[str, ...]  # one measured reason a line
     layer: str = "codes"  # where codes are taken: what the classifier reads, a layer, BEST or ALL
     classifier: Classifier = Classifier.LOGISTIC
+    training: Training | None = None  # None where the body stays as it is
 
     def as_json(self) -> dict[str, Any]:
         """Write the plan down as training.json holds it."""
@@ -40,11 +54,13 @@ class Plan:
             "classifier": self.classifier.value,
             "c_grid": list(self.c_grid),
             "because": list(self.because),
+            "training": self.training.as_json() if self.training else None,
         }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         """Read what ``as_json`` wrote."""
+        training = data.get("training")
         return cls(
             **data
             | {
@@ -52,5 +68,6 @@ class Plan:
                 "classifier": Classifier(data.get("classifier", Classifier.LOGISTIC)),
                 "c_grid": tuple(data["c_grid"]),
                 "because": tuple(data["because"]),
+                "training": Training.from_json(training) if training else None,
             }
         )

@@ -39,6 +39,24 @@ def read_picture(
     return prepare(decoded.image, preprocessing, extent=decoded.extent)
 
 
+def read_uncropped(
+    picture: bytes | Path, preprocessing: Preprocessing, *, name: str, max_pixels: int
+) -> Pixels:
+    """Read a picture file resized as ``read_picture`` does, and crop nothing.
+
+    Raises:
+        UnreadablePicture: the file is not a picture, damaged, or of more than ``max_pixels``.
+        PathNotFound: there is no file at that path.
+    """
+    decoded = decode_reduced(
+        picture, name=name, max_pixels=max_pixels, at_least_px=_longest_px(preprocessing)
+    )
+    left, top, right, bottom = decoded.extent
+    size = _resized(right - left, bottom - top, preprocessing)
+    filter_ = RESAMPLING[preprocessing.interpolation]
+    return np.array(decoded.image.resize(size, filter_, box=decoded.extent))
+
+
 def prepare(image: Image, preprocessing: Preprocessing, *, extent: Box | None = None) -> Pixels:
     """Resize and centre crop an RGB picture into H x W x 3 uint8 of exactly ``crop_px``.
 

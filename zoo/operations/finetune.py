@@ -3,16 +3,20 @@
 from zoo.domain.config import WEIGHTS
 from zoo.domain.dataset import Dataset
 from zoo.domain.job import Job, JobKind
-from zoo.domain.plan import Classifier
+from zoo.domain.plan import Classifier, Strategy
 from zoo.domain.revision import Revision, check_model_name
+from zoo.domain.training import Overrides
 from zoo.errors import NotRunnable
+from zoo.filters.scheme import parse_scheme
 from zoo.operations import jobs
 from zoo.operations.datasets import get_dataset
 from zoo.operations.draft import SERVED_AS_IT_IS
 from zoo.operations.fetch import get_revision, read_config
 from zoo.operations.opening import Zoo
 from zoo.operations.surgery import check_trainable, join_name
-from zoo.planning import check_dataset
+from zoo.planning import check_dataset, check_overrides
+
+NOTHING = Overrides()
 
 
 def enqueue_finetune(  # noqa: PLR0913  # what is fitted to what, and how
@@ -24,19 +28,26 @@ def enqueue_finetune(  # noqa: PLR0913  # what is fitted to what, and how
     seed: int = 0,
     layer: str = "codes",
     classifier: Classifier = Classifier.LOGISTIC,
+    strategy: Strategy = Strategy.PROBE,
+    overrides: Overrides = NOTHING,
 ) -> Job:
     """Queue a fine-tune of a model on a dataset; the same one, not finished, is taken up again.
 
     ``layer`` is where codes are taken: ``codes``, what the model's own classifier reads; a layer by
     name; ``best`` for the one that cross-validation chooses; ``all`` for layers along the depth.
+    ``overrides`` are decisions of a training that the plan would make otherwise.
 
     Raises:
+        Invalid: an option has no meaning for the strategy.
         ModelNotFound, RevisionNotFound, DatasetNotFound: there is no such thing.
         NotRunnable: the revision has no network that could be built.
         Unsupported: it is dense, without the cells that see padding.
         OneClass, TooFewPictures, ClassesDiffer: nothing can be learned from the dataset.
         BadName: the new model cannot be called so.
     """
+    check_overrides(strategy, overrides, layer)
+    if overrides.init is not None:
+        parse_scheme(overrides.init)
     revision = get_revision(zoo, model)
     config = read_config(zoo, revision)
     if config.recipe.source.kind in SERVED_AS_IT_IS:
@@ -57,6 +68,8 @@ def enqueue_finetune(  # noqa: PLR0913  # what is fitted to what, and how
         "seed": seed,
         "layer": layer,
         "classifier": classifier.value,
+        "strategy": strategy.value,
+        "training": overrides.as_json(),
     }
     return jobs.enqueue(zoo, JobKind.FINETUNE, params)
 

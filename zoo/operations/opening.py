@@ -34,6 +34,11 @@ class Zoo:
         """Where computed codes are cached."""
         return self.settings.home / "cache" / "codes"
 
+    @property
+    def trainings_folder(self) -> Path:
+        """Where trainings keep what they need to go on, a folder a job."""
+        return self.settings.home / "cache" / "trainings"
+
     def log_path(self, attempt: Attempt) -> Path:
         """Tell where the output of an attempt's process goes."""
         return self.settings.home / "logs" / f"job-{attempt.job}-{attempt.number}.log"

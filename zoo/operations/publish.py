@@ -24,6 +24,7 @@ class Publication:
     dataset: str | None = None  # address of the dataset it was fine-tuned on
     refs: tuple[str, ...] = (MAIN,)  # what points to it from then on
     attempt: Attempt | None = None  # the attempt of a job whose result this is
+    ends_job: bool = True  # a job may publish one revision on its way to another
 
 
 def publish(zoo: Zoo, publication: Publication) -> Revision:
@@ -56,7 +57,7 @@ def publish(zoo: Zoo, publication: Publication) -> Revision:
         revision = models.add_revision(db, new, now=now)
         for ref in publication.refs[1:]:
             models.move_ref(db, revision.model, ref, revision.id, now=now)
-        if publication.attempt is not None:
+        if publication.attempt is not None and publication.ends_job:
             result = {"revision": revision.address, **publication.summary}
             outcome = jobs.Outcome(state=JobState.SUCCEEDED, result=result)
             jobs.end_attempt(db, publication.attempt, outcome, now=now)

@@ -1,6 +1,6 @@
 """Fitting a linear head on codes and measuring it on the pictures it has not seen."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 
 from zoo.domain.dataset import Dataset, Split
 from zoo.domain.plan import Plan
+from zoo.errors import Invalid
 from zoo.training.codes import Codes
 from zoo.training.metrics import Metrics, measure
-from zoo.training.probe import Probe, fit_probe
+from zoo.training.probe import Probe, calibrate, fit_probe
+from zoo.training.zeroshot import map_classes
 
 SPLITS = (Split.TRAIN, Split.VAL)
 
@@ -30,12 +32,22 @@ def fit_head(codes: Mapping[str, Codes], dataset: Dataset, plan: Plan) -> Fit:
 
     The validation pictures take no part in any choice.
     """
-    stacked = {
-        split: np.stack([codes[picture.digest] for picture in dataset.of_split(split)])
-        for split in SPLITS
-    }
+    stacked = {split: _stack(codes, dataset, split) for split in SPLITS}
     labels = {split: labels_of(dataset, split) for split in SPLITS}
     probe = fit_probe(stacked[Split.TRAIN], labels[Split.TRAIN], plan)
+    return _measured(probe, stacked, labels, dataset)
+
+
+def _stack(codes: Mapping[str, Codes], dataset: Dataset, split: Split) -> NDArray[np.float32]:
+    return np.stack([codes[picture.digest] for picture in dataset.of_split(split)])
+
+
+def _measured(
+    probe: Probe,
+    stacked: Mapping[Split, NDArray[np.float32]],
+    labels: Mapping[Split, NDArray[np.int64]],
+    dataset: Dataset,
+) -> Fit:
     probabilities = {split: predict_codes(probe, stacked[split]) for split in SPLITS}
     classes = list(dataset.classes)
     return Fit(
@@ -43,6 +55,44 @@ def fit_head(codes: Mapping[str, Codes], dataset: Dataset, plan: Plan) -> Fit:
         metrics={split: measure(probabilities[split], labels[split], classes) for split in SPLITS},
         val_probabilities=probabilities[Split.VAL],
     )
+
+
+def borrow_head(
+    codes: Mapping[str, Codes],
+    dataset: Dataset,
+    head: tuple[NDArray[np.float32], NDArray[np.float32]],
+    known: Sequence[str],
+) -> Fit:
+    """Take the rows of a network's own head that stand for the classes of a dataset.
+
+    ``head`` is the weight, M x D, and the bias of the scores over the ``known`` classes. Which one
+    stands for which is told by names, else by training pictures (``map_classes``), and so is the
+    temperature; nothing else is learned.
+
+    Raises:
+        Invalid: the network knows fewer classes than the dataset has.
+    """
+    if len(known) < len(dataset.classes):
+        raise Invalid(
+            f"The network knows {len(known)} classes, dataset {dataset.name!r} has "
+            f"{len(dataset.classes)}; there is none to stand for some of them.",
+            hint="Fit a classifier: --strategy probe",
+        )
+    stacked = {split: _stack(codes, dataset, split) for split in SPLITS}
+    labels = {split: labels_of(dataset, split) for split in SPLITS}
+    weight, bias = head
+    scores = stacked[Split.TRAIN].astype(np.float64) @ weight.T.astype(np.float64) + bias
+    rows = map_classes(scores, labels[Split.TRAIN], dataset.classes, known)
+    calibration = calibrate(scores[:, rows], labels[Split.TRAIN])
+    probe = Probe(
+        weight=(weight[rows] / calibration.temperature).astype(np.float32),
+        bias=(bias[rows] / calibration.temperature).astype(np.float32),
+        c=None,
+        candidates=(),
+        calibration=calibration,
+        stands_for=tuple(known[row] for row in rows),
+    )
+    return _measured(probe, stacked, labels, dataset)
 
 
 def labels_of(dataset: Dataset, split: Split) -> NDArray[np.int64]:

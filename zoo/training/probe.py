@@ -44,14 +44,16 @@ class Probe:
 
     weight: NDArray[np.float32]  # K x D
     bias: NDArray[np.float32]  # K
-    c: float
+    c: float | None  # None where nothing was fitted
     candidates: tuple[Candidate, ...]
     calibration: Calibration | None  # None where nothing could be held out; folded in as well
+    stands_for: tuple[str, ...] = ()  # the class of the parent that each class is, of a zero-shot
 
     def as_json(self) -> dict[str, Any]:
         """Write down how C and the temperature were chosen, as training.json holds it."""
         return {
             "c": self.c,
+            "stands_for": list(self.stands_for),
             "candidates": [asdict(candidate) for candidate in self.candidates],
             "calibration": asdict(self.calibration) if self.calibration else None,
         }
@@ -70,7 +72,7 @@ def fit_probe(codes: NDArray[np.float32], labels: Labels, plan: Plan) -> Probe:
     model = _model(plan).set_params(C=c).fit((exact - mean) / deviation, labels)
     weight, bias = _both_sides(model)
     calibration = (
-        _calibrate(_held_out_scores(exact, labels, plan, c), labels) if candidates else None
+        calibrate(_held_out_scores(exact, labels, plan, c), labels) if candidates else None
     )
     # scores = W (x - m) / s + b, so the head that reads raw codes is W / s and b - (W / s) m.
     folded = weight / deviation
@@ -97,8 +99,8 @@ def choose_c(candidates: tuple[Candidate, ...]) -> float:
     return min(candidate.c for candidate in candidates if candidate.accuracy >= floor)
 
 
-def _calibrate(scores: Matrix, labels: Labels) -> Calibration:
-    """Find the temperature of scores that were held out."""
+def calibrate(scores: Matrix, labels: Labels) -> Calibration:
+    """Find the temperature of N x K scores of pictures that were held out."""
     temperature = fit_temperature(scores, labels)
     return Calibration(
         temperature=temperature,

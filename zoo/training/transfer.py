@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.fx import GraphModule
 
 from zoo.networks.freezing import freeze_up_to
+from zoo.training.schedule import one_cycle
 
 MOMENTUM, WEIGHT_DECAY = 0.9, 5e-4  # the paper's
 WARM_UP = 0.1  # share of the steps in which the rate rises
@@ -119,7 +120,7 @@ class Bench:
             for step, (images, labels) in enumerate(self._batches(task.training, seed)):
                 self.check()
                 for group in descent.param_groups:
-                    group["lr"] = self.course.rate * rate_at(step, total)
+                    group["lr"] = self.course.rate * one_cycle(step, total, warm_up=WARM_UP)
                 descent.zero_grad()
                 nn.functional.cross_entropy(self._scores(network, images), labels).backward()
                 nn.utils.clip_grad_norm_(parameters, CLIP)
@@ -146,11 +147,3 @@ class Bench:
     def _scores(self, network: GraphModule, images: NDArray[np.uint8]) -> Tensor:
         scores: Tensor = network(self.preprocess(torch.from_numpy(images)))
         return scores.flatten(1)
-
-
-def rate_at(step: int, total: int) -> float:
-    """Give the share of the highest rate at a step, counted from 0, of a one-cycle course."""
-    rising = max(1, round(WARM_UP * total))
-    if step < rising:
-        return (step + 1) / rising
-    return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, total - rising)))

@@ -1,128 +1,237 @@
-"""The body of a fine-tune: codes, probe, the new head folded in, its graph proven, published."""
+"""The body of a fine-tune: a head on the codes first, then training, each published when proven."""
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import nn
 
-from zoo.domain.config import (
-    CARD,
-    CONFIG,
-    GRAPH,
-    LAYERS,
-    PARITY,
-    TRAINING,
-    WEIGHTS,
-    ModelConfig,
-)
-from zoo.domain.dataset import Dataset, Split
+from zoo.domain.dataset import Split
 from zoo.domain.job import Job
 from zoo.domain.plan import Classifier as Fitted
-from zoo.domain.plan import Plan
-from zoo.domain.surgery import AttachHead, ReplaceHead
-from zoo.domain.weights import Array
-from zoo.export.parity import Parity, check_parity
-from zoo.formats.safetensors import write_safetensors
-from zoo.images.prepare import Pixels, read_picture
-from zoo.networks.build import weights_of
-from zoo.networks.classifier import Classifier
-from zoo.networks.preprocess import find_mean_image
-from zoo.networks.surgery import HEAD, find_head
-from zoo.networks.table import SURGERIES
+from zoo.domain.plan import Strategy
+from zoo.domain.revision import MAIN, Revision
+from zoo.domain.training import Overrides
+from zoo.domain.weights import Weights
+from zoo.errors import Interrupted, LeaseLost
+from zoo.networks.graph import find_module
+from zoo.networks.surgery import find_head
 from zoo.networks.taps import CODES
+from zoo.operations import jobs
 from zoo.operations.datasets import get_dataset
 from zoo.operations.opening import Zoo
-from zoo.operations.publish import Publication, publish, put_json, put_text
+from zoo.operations.publish import Publication, publish
 from zoo.planning import plan_finetune
-from zoo.training.codes import BATCH
-from zoo.training.finetune import Fit, fit_head
-from zoo.worker.layers import describe_layers
-from zoo.worker.network import export, mean_image
-from zoo.worker.parent import Parent, carried_files, open_parent
+from zoo.training.finetune import Fit, borrow_head, fit_head, labels_of
+from zoo.training.metrics import measure
+from zoo.training.probe import Probe
+from zoo.worker.candidate import (
+    Candidate,
+    fold,
+    prove,
+    read_batches,
+    write_files,
+    write_graph,
+)
+from zoo.worker.outcome import Trained, Unchanged, count_unchanged
+from zoo.worker.parent import open_parent
 from zoo.worker.progress import Progress
 from zoo.worker.record import Record
-from zoo.worker.tapped import take_codes
+from zoo.worker.snapshots import Snapshots
+from zoo.worker.subject import Subject
+from zoo.worker.tapped import Tapped, take_codes
+from zoo.worker.trained import Start, train
 from zoo.worker.undone import undo_dense
 
 KINDS = {Fitted.LOGISTIC: "logistic regression", Fitted.SVM: "a linear SVM"}
-WITNESSES = 8  # validation pictures that also run through the whole torch network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
-    """What is fine-tuned, and on what."""
+class Made:
+    """A head that was fitted, and the network it belongs to."""
 
-    parent: Parent
-    classifier: Classifier
-    at: str  # layer name of the old head
-    dataset: Dataset
-    plan: Plan
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """The network with its new head, before it is proven."""
-
-    classifier: Classifier
-    config: ModelConfig
+    subject: Subject
+    taps: tuple[str, ...]
+    tapped: Tapped
     fit: Fit
+    candidate: Candidate
+    trained: Trained | None = None
+    unchanged: Unchanged | None = None
+    spent_s: float = 0.0  # CPU seconds of earlier attempts that this one went on from
 
 
 def run(zoo: Zoo, job: Job, progress: Progress) -> None:
-    """Fit a linear head on the codes of a network and publish it as a new revision.
+    """Fit a network to a dataset and publish it as a new revision, or as two.
+
+    A strategy that trains publishes a probe first. What the training gives is published after it,
+    under the strategy's name; ``main`` moves to it only if it is better on held-out pictures.
 
     Raises:
         NoHead: the network has no classifier that could be replaced.
         ParityBroken: the graph does not compute what the network computes.
+        TrainingDiverged, OutOfMemory: the training cannot be gone on with; the probe stays.
     """
-    started = time.process_time()
-    subject = _read(zoo, job, progress)
+    subject, overrides = _read(zoo, job, progress), Overrides(**job.params.get("training", {}))
     tapped = take_codes(zoo, subject.parent, subject.dataset, subject.plan, progress)
-    kind = KINDS[subject.plan.classifier]
-    progress.say("fit", f"{kind} on the codes of {len(tapped.codes)} pictures")
-    fit = fit_head(tapped.codes, subject.dataset, subject.plan)
-    progress.say("fit", f"C = {fit.probe.c:g}, validation accuracy {_tell(fit)}")
-    candidate = _fold(subject, tapped.taps, fit)
-    classifier, config = candidate.classifier, candidate.config
-    weights = {**weights_of(classifier.network), **mean_image(classifier, config)}
-    blob = zoo.blobs.put(write_safetensors(weights))
-    graph = export(classifier, config, weights_digest=blob.digest)
+    if not subject.plan.strategy.is_trained:
+        made = _without_training(subject, tapped, progress)
+        _publish(zoo, job, progress, made, refs=(MAIN,), ends_job=True)
+        return
+    with _snapshots(zoo, progress) as snapshots:
+        first = snapshots.find_first() or _publish_probe(zoo, job, progress, subject, tapped)
+        snapshots.keep_first(first)
+        start = Start(tapped=tapped, c=first["c"], overrides=overrides)
+        trained = train(zoo, subject, start, progress, snapshots)
+        verdict, name = trained.verdict, subject.plan.strategy.value
+        progress.say("judge", str(verdict))
+        made = _with_training(zoo, trained, subject.parent.weights, tapped, progress)
+        made = replace(made, spent_s=snapshots.spent_s)
+        if verdict.is_better:
+            _publish(zoo, job, progress, made, refs=(MAIN, name), ends_job=True)
+            return
+        revision, _ = _publish(zoo, job, progress, made, refs=(name,), ends_job=False)
+        told = {"verdict": str(verdict), "trained": revision.address}
+        jobs.succeed(zoo, progress.attempt, {**first["result"], **told})
+
+
+@contextmanager
+def _snapshots(zoo: Zoo, progress: Progress) -> Iterator[Snapshots]:
+    """Give the job's snapshots; they are kept only for a job that will be gone on with."""
+    snapshots, is_interrupted = Snapshots.of(zoo, progress), False
+    try:
+        yield snapshots
+    except (Interrupted, LeaseLost):
+        is_interrupted = True
+        raise
+    finally:
+        if not is_interrupted:
+            snapshots.clear()
+
+
+def _publish_probe(
+    zoo: Zoo, job: Job, progress: Progress, subject: Subject, tapped: Tapped
+) -> dict[str, Any]:
+    """Publish the probe that a training begins with; give what is remembered of it."""
+    plan = replace(subject.plan, strategy=Strategy.PROBE)
+    made = _without_training(replace(subject, plan=plan), tapped, progress)
+    revision, summary = _publish(
+        zoo, job, progress, made, refs=(MAIN, Strategy.PROBE.value), ends_job=False
+    )
+    progress.say("publish", f"{revision.address} is served until something better is there")
+    result = {"revision": revision.address, **summary}
+    return {"c": made.fit.probe.c, "result": result}
+
+
+def _without_training(subject: Subject, tapped: Tapped, progress: Progress) -> Made:
+    fit = _fit(subject, tapped, progress)
+    progress.say("fit", f"validation accuracy {_tell(fit)}")
+    return Made(
+        subject=subject,
+        taps=tapped.taps,
+        tapped=tapped,
+        fit=fit,
+        candidate=fold(subject, tapped.taps, fit.probe),
+    )
+
+
+def _fit(subject: Subject, tapped: Tapped, progress: Progress) -> Fit:
+    plan, dataset = subject.plan, subject.dataset
+    if plan.strategy is Strategy.ZERO_SHOT:
+        known = subject.parent.config.label_names
+        fit = borrow_head(tapped.codes, dataset, _own_head(subject), known)
+        pairs = zip(dataset.classes, fit.probe.stands_for, strict=True)
+        progress.say("fit", "; ".join(f"{other!r} stands for {label!r}" for label, other in pairs))
+        return fit
+    progress.say("fit", f"{KINDS[plan.classifier]} on the codes of {len(tapped.codes)} pictures")
+    fit = fit_head(tapped.codes, dataset, plan)
+    progress.say("fit", f"C = {fit.probe.c:g}")
+    return fit
+
+
+def _own_head(subject: Subject) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Give weight and bias of a network's own classifier."""
+    network = subject.parent.network
+    module = find_module(network, find_head(network).node)
+    assert isinstance(module, nn.Linear | nn.Conv2d)  # that is what a head is
+    weight: NDArray[np.float32] = module.weight.detach().cpu().numpy()
+    bias = module.bias if module.bias is not None else torch.zeros(len(weight))
+    return weight.reshape(len(weight), -1), bias.detach().cpu().numpy()
+
+
+def _with_training(
+    zoo: Zoo, trained: Trained, before: Weights, tapped: Tapped, progress: Progress
+) -> Made:
+    candidate = fold(trained.subject, trained.taps, trained.probe)
+    fit = _measure(zoo, trained.subject, candidate, trained.probe, progress)
+    progress.say("eval", f"validation accuracy {_tell(fit)}")
+    return Made(
+        subject=trained.subject,
+        taps=trained.taps,
+        tapped=tapped,
+        fit=fit,
+        candidate=candidate,
+        trained=trained,
+        unchanged=count_unchanged(before, candidate.classifier.network),
+    )
+
+
+def _measure(
+    zoo: Zoo, subject: Subject, candidate: Candidate, probe: Probe, progress: Progress
+) -> Fit:
+    """Measure a network on the validation pictures."""
+    total = len(subject.dataset.of_split(Split.VAL))
+    rows: list[NDArray[np.float32]] = []
+    for done, batch in read_batches(zoo, subject, total):
+        rows.append(candidate.classifier.probabilities(batch).astype(np.float32))
+        progress.count("eval", "validation pictures", done, total)
+    probabilities = np.concatenate(rows)
+    labels = labels_of(subject.dataset, Split.VAL)
+    found = measure(probabilities, labels, list(subject.dataset.classes))
+    return Fit(probe=probe, metrics={Split.VAL: found}, val_probabilities=probabilities)
+
+
+def _publish(  # noqa: PLR0913  # what is published, as what
+    zoo: Zoo, job: Job, progress: Progress, made: Made, *, refs: tuple[str, ...], ends_job: bool
+) -> tuple[Revision, dict[str, Any]]:
+    """Prove a network and publish it; give the revision and its summary."""
+    subject, candidate = made.subject, made.candidate
+    written = write_graph(zoo, candidate)
     record = Record(
         parent=subject.parent.revision,
         dataset=subject.dataset,
         plan=subject.plan,
-        tapped=tapped,
-        config=config,
-        fit=fit,
-        parity=_prove(zoo, subject, candidate, graph, progress),
-        parameters=sum(tensor.numel() for tensor in classifier.network.parameters()),
-        cpu_s=time.process_time() - started,
+        tapped=replace(made.tapped, taps=made.taps),
+        config=candidate.config,
+        fit=made.fit,
+        parity=prove(zoo, subject, candidate, made.fit, graph=written[1], progress=progress),
+        parameters=sum(each.numel() for each in candidate.classifier.network.parameters()),
+        cpu_s=time.process_time() + made.spent_s,
+        trained=made.trained,
+        unchanged=made.unchanged,
     )
-    files = {
-        WEIGHTS: blob,
-        GRAPH: zoo.blobs.put([graph]),
-        CONFIG: put_json(zoo, config.as_json()),
-        TRAINING: put_json(zoo, record.training()),
-        PARITY: put_json(zoo, record.parity.as_json()),
-        CARD: put_text(zoo, record.card()),
-    }
-    if (layers := describe_layers(classifier.network, config.preprocessing)) is not None:
-        files[LAYERS] = put_json(zoo, layers)
+    summary = record.summary()
+    files = write_files(zoo, subject, candidate, written, record)
     progress.check()
-    publish(
+    revision = publish(
         zoo,
         Publication(
             model=job.params["name"],
-            files=carried_files(zoo, subject.parent.revision) | files,
+            files=files,
             message=f"fine-tuned from {subject.parent.revision.model} on {subject.dataset.name}",
-            summary=record.summary(),
+            summary=summary,
             parent=subject.parent.revision.address,
             dataset=subject.dataset.address,
+            refs=refs,
             attempt=progress.attempt,
+            ends_job=ends_job,
         ),
     )
+    return revision, summary
 
 
 def _read(zoo: Zoo, job: Job, progress: Progress) -> Subject:
@@ -134,80 +243,12 @@ def _read(zoo: Zoo, job: Job, progress: Progress) -> Subject:
         seed=job.params["seed"],
         layer=job.params.get("layer", CODES),
         classifier=Fitted(job.params.get("classifier", Fitted.LOGISTIC)),
+        strategy=Strategy(job.params.get("strategy", Strategy.PROBE)),
     )
     for reason in plan.because:
         progress.say("plan", reason)
-    mean = find_mean_image(parent.config.preprocessing, parent.weights)
-    classifier = Classifier(parent.network, parent.config.preprocessing, mean)
-    return Subject(
-        parent=parent,
-        classifier=classifier,
-        at=find_head(classifier.network).layer,
-        dataset=dataset,
-        plan=plan,
-    )
-
-
-def _load(zoo: Zoo, config: ModelConfig, digest: str) -> Pixels:
-    return read_picture(
-        zoo.blobs.local_path(digest),
-        config.preprocessing,
-        name=digest,
-        max_pixels=zoo.settings.max_picture_pixels,
-    )
-
-
-def _fold(subject: Subject, taps: tuple[str, ...], fit: Fit) -> Candidate:
-    """Put the probe into the network as its new head, and say so in the recipe."""
-    classes, parent = subject.dataset.classes, subject.parent
-    surgery = _surgery(subject, taps)
-    network = SURGERIES[surgery.kind](subject.classifier.network, surgery).cpu()
-    head = network.get_submodule(HEAD)
-    with torch.no_grad():
-        head.get_parameter("weight").copy_(torch.from_numpy(fit.probe.weight))
-        head.get_parameter("bias").copy_(torch.from_numpy(fit.probe.bias))
-    config = ModelConfig(
-        architecture=parent.config.architecture,
-        label_names=classes,
-        pictures=parent.config.preprocessing,
-        recipe=parent.config.recipe.then(surgery),
-        lineage={"parent": parent.revision.address, "dataset": subject.dataset.address},
-    )
-    mean = next(iter(mean_image(subject.classifier, config).values()), None)
-    classifier = Classifier(network, config.preprocessing, mean)
-    return Candidate(classifier=classifier, config=config, fit=fit)
-
-
-def _surgery(subject: Subject, taps: tuple[str, ...]) -> ReplaceHead | AttachHead:
-    classes = len(subject.dataset.classes)
-    if taps == (CODES,):
-        return ReplaceHead(at=subject.at, classes=classes)
-    pictures = subject.parent.config.preprocessing
-    shape = (pictures.channel_count, *pictures.crop_px)
-    return AttachHead(taps=taps, shape=shape, classes=classes)
-
-
-def _prove(
-    zoo: Zoo, subject: Subject, candidate: Candidate, graph: bytes, progress: Progress
-) -> Parity:
-    """Compare torch and ONNX Runtime on every validation picture.
-
-    torch's side is the head on the codes that the network's body gave for the picture. That the
-    whole network computes just this is shown by running the first pictures through all of it.
-    """
-    pictures = subject.dataset.of_split(Split.VAL)
-
-    def batches(most: int) -> Iterator[Array]:
-        for start in range(0, most, BATCH):
-            batch = pictures[start : min(start + BATCH, most)]
-            yield np.stack([_load(zoo, subject.parent.config, picture.digest) for picture in batch])
-            progress.count("export", "pictures compared", start + len(batch), most)
-
-    check_parity(candidate.classifier.probabilities, graph, batches(min(WITNESSES, len(pictures))))
-    rows = iter(candidate.fit.val_probabilities)
-    return check_parity(
-        lambda images: np.stack([next(rows) for _ in images]), graph, batches(len(pictures))
-    )
+    find_head(parent.network)
+    return Subject(parent=parent, dataset=dataset, plan=plan)
 
 
 def _tell(fit: Fit) -> str:

@@ -12,6 +12,7 @@ from zoo.export.parity import Parity
 from zoo.operations.card import tell_preprocessing, write_card
 from zoo.training.finetune import Fit
 from zoo.training.metrics import Accuracy
+from zoo.worker.outcome import Trained, Unchanged
 from zoo.worker.tapped import Tapped
 
 PACKAGES = ("zoo", "torch", "onnx", "scikit-learn", "numpy", "pillow")
@@ -30,6 +31,8 @@ class Record:
     parity: Parity
     parameters: int
     cpu_s: float
+    trained: Trained | None = None
+    unchanged: Unchanged | None = None
 
     def training(self) -> dict[str, Any]:
         """Give the content of training.json."""
@@ -42,6 +45,7 @@ class Record:
             "split_source": self.dataset.split_source,
             "codes": self.tapped.as_json(),
             "head": self.fit.probe.as_json(),
+            "outcome": self._outcome(),
             "metrics": {
                 split.value: metrics.as_json() for split, metrics in self.fit.metrics.items()
             },
@@ -64,7 +68,14 @@ class Record:
             "strategy": self.plan.strategy.value,
             "accuracy": asdict(self.accuracy),
             "parity": self.parity.max_abs_difference,
+            **({"verdict": str(self.trained.verdict)} if self.trained else {}),
         }
+
+    def _outcome(self) -> dict[str, Any] | None:
+        if self.trained is None:
+            return None
+        unchanged = asdict(self.unchanged) if self.unchanged else None
+        return {**self.trained.as_json(), "unchanged": unchanged}
 
     @property
     def accuracy(self) -> Accuracy:
@@ -87,6 +98,7 @@ class Record:
             self._told_accuracy(),
             "\n".join(f"- {reason}" for reason in self.plan.because),
             *self._told_depth(),
+            *self._told_outcome(),
             self._told_classes(),
             self._told_parity(),
             tell_preprocessing(self.config.preprocessing),
@@ -123,6 +135,28 @@ class Record:
         ]
         head = ["| codes of | numbers | held-out accuracy |", "| --- | --- | --- |"]
         return ["\n".join([*head, *rows]), f"Codes are taken at: {', '.join(self.tapped.taps)}."]
+
+    def _told_outcome(self) -> list[str]:
+        """Tell how a training went, and whether it paid."""
+        if self.trained is None:
+            return []
+        trained, verdict = self.trained, str(self.trained.verdict)
+        rows = [
+            f"| {one.epoch} | {one.rate:.2f} "
+            f"| {'' if one.training_loss is None else format(one.training_loss, '.3f')} "
+            f"| {one.held_out_loss:.3f} | {one.held_out_accuracy:.3f} |"
+            for one in trained.curve
+        ]
+        head = [
+            "| epoch | share of the rates | training loss | held-out loss | held-out accuracy |",
+            "| --- | --- | --- | --- | --- |",
+        ]
+        kept = f"{trained.share:.0%} of the way from the first weights to the trained ones"
+        return [
+            f"{verdict[0].upper()}{verdict[1:]}.",
+            "\n".join([*head, *rows]),
+            f"Kept: {kept}. {self.unchanged}.",
+        ]
 
     def _told_classes(self) -> str:
         rows = [

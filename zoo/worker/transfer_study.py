@@ -6,7 +6,7 @@ given again, the study goes on with what is missing. Tables and the plot are wri
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from zoo.operations.written import write_whole
 from zoo.training.transfer import Bench, Course, Labelled, Task, Treatment
 from zoo.training.transferreport import accuracy_rows, say, tell_transfer, write_markdown
 from zoo.worker.parent import Parent, open_parent
+from zoo.worker.standardised import standardise
 from zoo.worker.transfer_kept import KeptStudy, Training
 from zoo.worker.undone import undo_dense
 
@@ -40,7 +41,6 @@ JSON, MARKDOWN, PLOT = "study.json", "study.md", "transfer.png"
 MOST_PIXELS = 2**29  # of all pictures together, which are held at once
 LOOKED_AT = 64  # pictures that data-driven schemes look at
 SAMPLED = 8  # every so many-th training picture tells what numbers pictures are made of
-LEAST_SPREAD = 1.0  # levels of 255; of pictures that are all alike
 LEAST_CLASSES = 2  # of a task
 UPPER = 1_000_003  # added to the seed of what begins anew, so that it is not the base's beginning
 
@@ -231,13 +231,7 @@ class _Setting:
             for dataset in self.datasets
             for picture in dataset.of_split(Split.TRAIN)[::SAMPLED]
         ]
-        pictures = self.parent.config.preprocessing
-        none, one = ((value,) * pictures.channel_count for value in (0.0, 1.0))
-        plain = replace(pictures, scale=1.0, mean_tensor=None, mean=none, std=one)
-        numbers = Preprocess(plain)(torch.from_numpy(np.stack(seen)))
-        deviation = numbers.std(dim=(0, 2, 3)).clamp_min(LEAST_SPREAD)
-        mean = numbers.mean(dim=(0, 2, 3))
-        return replace(plain, mean=tuple(mean.tolist()), std=tuple(deviation.tolist()))
+        return standardise(self.parent.config.preprocessing, seen)
 
     def _pixels(self, picture: Picture) -> Pixels:
         """Read a picture once."""

@@ -43,6 +43,8 @@ def test_what_is_to_be_done_is_told_by_address(zoo, net, dataset):
         "seed": 7,
         "layer": "codes",
         "classifier": "logistic",
+        "strategy": "probe",
+        "training": {},
     }
     other = enqueue_finetune(zoo, "caffe/net", "ada/insects", seed=7, layer="best")
     assert other.id != job.id

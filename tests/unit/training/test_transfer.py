@@ -8,7 +8,8 @@ from torch import nn
 from zoo.errors import Interrupted
 from zoo.networks.freezing import freeze_up_to
 from zoo.networks.tracing import trace_network
-from zoo.training.transfer import Bench, Course, Labelled, Task, Treatment, rate_at
+from zoo.training.schedule import one_cycle
+from zoo.training.transfer import Bench, Course, Labelled, Task, Treatment
 from zoo.training.transferreport import (
     PAPER,
     accuracy_rows,
@@ -113,7 +114,7 @@ def test_a_training_can_be_stopped():
 
 
 def test_the_rate_rises_and_then_falls_to_nothing():
-    rates = [rate_at(step, 100) for step in range(101)]
+    rates = [one_cycle(step, 100, warm_up=0.1) for step in range(101)]
     assert rates[:3] == [0.1, 0.2, pytest.approx(0.3)]
     assert max(rates) == rates[10] == 1
     assert rates[11:] == sorted(rates[11:], reverse=True)

@@ -41,6 +41,8 @@ def post_job() -> ResponseReturnValue:
         seed=body.seed,
         layer=body.layer,
         classifier=body.classifier,
+        strategy=body.strategy,
+        overrides=body.overrides,
     )
     return jsonify(JobAnswer.of(job).model_dump(mode="json")), 202
 

@@ -6,7 +6,8 @@ from typing import Any, Literal, Self
 from pydantic import Field
 
 from zoo.domain.job import Job, JobKind, JobState
-from zoo.domain.plan import Classifier
+from zoo.domain.plan import Classifier, Strategy
+from zoo.domain.training import Overrides
 from zoo.web.shapes.base import Shape
 
 
@@ -27,6 +28,36 @@ class FinetuneBody(Shape):
     classifier: Classifier = Field(
         default=Classifier.LOGISTIC, description="what is fitted to the codes"
     )
+
+    strategy: Strategy = Field(
+        default=Strategy.PROBE, description="how the network is fitted; auto follows the numbers"
+    )
+    epochs: int | None = Field(default=None, ge=1, le=10_000, description="of a training")
+    batch: int | None = Field(default=None, ge=1, le=4096, description="pictures a step")
+    lr: float | None = Field(
+        default=None, ge=0, le=100, allow_inf_nan=False, description="highest rate of the body"
+    )
+    head_lr: float | None = Field(
+        default=None, ge=0, le=100, allow_inf_nan=False, description="highest rate of the head"
+    )
+    freeze: str | None = Field(
+        default=None, min_length=1, max_length=256, description="layers up to this one stay"
+    )
+    init: str | None = Field(
+        default=None, min_length=1, max_length=256, description="what scratch begins as"
+    )
+
+    @property
+    def overrides(self) -> Overrides:
+        """What is decided about a training."""
+        return Overrides(
+            epochs=self.epochs,
+            batch=self.batch,
+            lr=self.lr,
+            head_lr=self.head_lr,
+            freeze=self.freeze,
+            init=self.init,
+        )
 
 
 class JobsQuery(Shape):

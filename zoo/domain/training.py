@@ -1,0 +1,66 @@
+"""How a network is trained by gradient descent: the decisions of it, as values."""
+
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any, Self
+
+
+class Beginning(StrEnum):
+    """What the new head is before the first step."""
+
+    PROBE = "probe"  # a linear classifier fitted to the codes
+    ZERO = "zero"  # every class equally likely
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overrides:
+    """What a user decided about a training; None leaves it to the plan."""
+
+    epochs: int | None = None
+    batch: int | None = None
+    lr: float | None = None  # of the body
+    head_lr: float | None = None
+    freeze: str | None = None  # up to this layer
+    init: str | None = None  # what a network that is trained from scratch begins as
+
+    def as_json(self) -> dict[str, Any]:
+        """Write down what was decided, and nothing else."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """A training by stochastic gradient descent with Nesterov's momentum.
+
+    Rates rise over the first steps and fall to 0 by a cosine; those given here are the highest.
+    The head reads codes that are standardised, so that its rate does not depend on their scale.
+    """
+
+    epochs: int
+    batch: int
+    head_lr: float
+    body_lr: float  # of the uppermost stage
+    layer_decay: float  # the rate of a stage as a share of that of the one above it
+    frozen_up_to: str  # a layer; empty where nothing is frozen
+    views: int  # of each picture, kept at the frozen boundary; 0 draws one anew in every epoch
+    beginning: Beginning
+    init: str  # the scheme of the first weights; empty where they are the parent's
+    flip: bool  # mirror pictures at random
+    crop_least: float  # the least share of a picture that a random crop keeps
+    has_statistics: bool  # batch normalisation counts anew what it sees; otherwise it stays
+    has_dropout: bool
+    weight_decay: float
+    warm_up: float = 0.25  # share of the steps in which rates rise
+    momentum: float = 0.9
+    clip: float = 5.0  # most that the norm of all gradients together may be
+    averaging: float = 0.99  # of the moving average of the weights, which is what is measured
+    patience: float = 0.2  # share of the epochs without a gain after which training ends
+
+    def as_json(self) -> dict[str, Any]:
+        """Write it down with plain JSON types."""
+        return asdict(self) | {"beginning": self.beginning.value}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """Read what ``as_json`` wrote."""
+        return cls(**data | {"beginning": Beginning(data["beginning"])})
