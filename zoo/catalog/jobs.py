@@ -56,6 +56,12 @@ def list_jobs(db: Session, *, limit: int = 100) -> list[Job]:
     return [_job(row) for row in rows]
 
 
+def list_succeeded(db: Session, kind: JobKind, *, limit: int) -> list[Job]:
+    """List the newest jobs of a kind that succeeded, without their events."""
+    wanted = select(JobRow).where(JobRow.kind == kind, JobRow.state == JobState.SUCCEEDED)
+    return [_job(row) for row in db.scalars(wanted.order_by(JobRow.id.desc()).limit(limit))]
+
+
 def has_free(db: Session, *, now: datetime) -> bool:
     """Tell whether there is a job that could be taken."""
     return db.scalar(select(JobRow.id).where(_is_free(now)).limit(1)) is not None

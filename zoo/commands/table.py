@@ -5,6 +5,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "import": ("import_", "Import a checkpoint: Caffe, PyTorch, safetensors, ONNX, a Hub."),
     "create": ("create", "Create an untrained model: an architecture by name, or a prototxt."),
     "datasets": ("datasets", "Add, list and show datasets of labelled pictures."),
+    "advise": ("advise", "Say what fine-tuning would come to, and which model suits a dataset."),
     "finetune": ("finetune", "Fine-tune a model on a dataset and publish the result as ONNX."),
     "eval": ("eval_", "Measure a model on a dataset, and compare two models."),
     "predict": ("predict", "Say what is on pictures."),

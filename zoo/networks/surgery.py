@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from operator import add, getitem, mul
 from typing import Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from torch.fx import Graph, GraphModule, Node
 
@@ -108,6 +110,19 @@ def find_head(network: GraphModule) -> Head:
         Unsupported: the network has several outputs.
     """
     return _as_head(network, _head_node(network, get_output(network)))
+
+
+def own_head(network: GraphModule) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Give weight, K x D, and bias of a network's own classifier, as it reads flat codes.
+
+    Raises:
+        NoHead, Unsupported: as ``find_head``.
+    """
+    module = find_module(network, find_head(network).node)
+    assert isinstance(module, nn.Linear | nn.Conv2d)  # that is what a head is
+    weight: NDArray[np.float32] = module.weight.detach().cpu().numpy()
+    bias = module.bias if module.bias is not None else torch.zeros(len(weight))
+    return weight.reshape(len(weight), -1), bias.detach().cpu().numpy()
 
 
 def find_heads(network: GraphModule) -> tuple[Head, ...]:

@@ -1,6 +1,6 @@
 """Queueing a fine-tune, after everything that can be checked beforehand."""
 
-from zoo.domain.config import WEIGHTS
+from zoo.domain.config import WEIGHTS, ModelConfig
 from zoo.domain.dataset import Dataset
 from zoo.domain.job import Job, JobKind
 from zoo.domain.plan import Classifier, Strategy
@@ -50,15 +50,7 @@ def enqueue_finetune(  # noqa: PLR0913  # what is fitted to what, and how
         parse_scheme(overrides.init)
     revision = get_revision(zoo, model)
     config = read_config(zoo, revision)
-    if config.recipe.source.kind in SERVED_AS_IT_IS:
-        raise NotRunnable(
-            f"{revision.address} is served as it came and cannot be trained.",
-            hint="Its card names the operations that are in the way: zoo show MODEL --card",
-            revision=revision.address,
-        )
-    if revision.find_file(WEIGHTS) is None:
-        raise NotRunnable(f"{revision.address} has no {WEIGHTS}.", revision=revision.address)
-    check_trainable(revision, config)
+    check_finetune(revision, config)
     pictures = get_dataset(zoo, dataset)
     check_dataset(pictures)
     params = {
@@ -72,6 +64,24 @@ def enqueue_finetune(  # noqa: PLR0913  # what is fitted to what, and how
         "training": overrides.as_json(),
     }
     return jobs.enqueue(zoo, JobKind.FINETUNE, params)
+
+
+def check_finetune(revision: Revision, config: ModelConfig) -> None:
+    """Check that a revision has a network which can be built and trained.
+
+    Raises:
+        NotRunnable: it has none.
+        Unsupported: it is dense, without the cells that see padding.
+    """
+    if config.recipe.source.kind in SERVED_AS_IT_IS:
+        raise NotRunnable(
+            f"{revision.address} is served as it came and cannot be trained.",
+            hint="Its card names the operations that are in the way: zoo show MODEL --card",
+            revision=revision.address,
+        )
+    if revision.find_file(WEIGHTS) is None:
+        raise NotRunnable(f"{revision.address} has no {WEIGHTS}.", revision=revision.address)
+    check_trainable(revision, config)
 
 
 def finetuned_name(revision: Revision, dataset: Dataset) -> str:

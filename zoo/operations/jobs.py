@@ -43,6 +43,12 @@ def list_jobs(zoo: Zoo, *, limit: int = 100) -> list[Job]:
         return jobs.list_jobs(db, limit=limit)
 
 
+def list_succeeded(zoo: Zoo, kind: JobKind, *, limit: int = 1000) -> list[Job]:
+    """List the newest jobs of a kind that succeeded."""
+    with zoo.catalog.reading() as db:
+        return jobs.list_succeeded(db, kind, limit=limit)
+
+
 def claim(zoo: Zoo, *, worker: str, number: int | None = None) -> Attempt | None:
     """Take the next free job, or the one of this number; None where there is nothing to take."""
     with zoo.catalog.reading() as db:

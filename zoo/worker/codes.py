@@ -25,13 +25,20 @@ Report = Callable[[int, int], None]
 Matrix = NDArray[np.float32]
 
 
-def read_codes(
-    zoo: Zoo, parent: Parent, digests: Sequence[str], taps: Sequence[str], report: Report
+def read_codes(  # noqa: PLR0913  # whose codes, of what
+    zoo: Zoo,
+    parent: Parent,
+    digests: Sequence[str],
+    taps: Sequence[str],
+    report: Report,
+    *,
+    weights: str = "",
 ) -> dict[str, Matrix]:
     """Give the codes of pictures by tap, N x D in the order of the digests.
 
     What is computed is kept, for every later job on the same pictures; the cache stays within
     ``ZOO_CACHE_BYTES``. ``report`` is told (done, total) pictures that had to be computed.
+    ``weights`` names those of the network, where they are not the revision's.
 
     Raises:
         LayerNotFound, NoHead, Unsupported: a tap is none.
@@ -47,7 +54,7 @@ def read_codes(
         load=lambda digest: _load(zoo, parent, digest),
         device=device,
     )
-    caches = [CodesCache(folder=zoo.codes_folder / _key(parent, tap)) for tap in taps]
+    caches = [CodesCache(folder=zoo.codes_folder / _key(parent, tap, weights)) for tap in taps]
     found = gather_taps(task, digests, caches, report)
     evict(zoo.codes_folder, zoo.settings.cache_bytes)
     return {
@@ -119,12 +126,12 @@ def _as_npz(arrays: dict[str, Matrix], dataset: Dataset, chosen: Sequence[Pictur
     return buffer.getvalue()
 
 
-def _key(parent: Parent, tap: str) -> str:
+def _key(parent: Parent, tap: str, others: str) -> str:
     """Name the cache of codes after all that they depend on but the pictures."""
     weights = parent.revision.find_file(WEIGHTS)
     return body_key(
         {
-            "weights": weights.digest if weights else None,
+            "weights": others or (weights.digest if weights else None),
             "recipe": parent.config.recipe.as_json(),
             "preprocessing": parent.config.preprocessing.as_json(),
             "tap": tap,

@@ -7,9 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import nn
 
 from zoo.domain.dataset import Split
 from zoo.domain.job import Job
@@ -19,8 +16,7 @@ from zoo.domain.revision import MAIN, Revision
 from zoo.domain.training import Overrides
 from zoo.domain.weights import Weights
 from zoo.errors import Interrupted, LeaseLost
-from zoo.networks.graph import find_module
-from zoo.networks.surgery import find_head
+from zoo.networks.surgery import find_head, own_head
 from zoo.networks.taps import CODES
 from zoo.operations import jobs
 from zoo.operations.datasets import get_dataset
@@ -143,7 +139,7 @@ def _fit(subject: Subject, tapped: Tapped, progress: Progress) -> Fit:
     plan, dataset = subject.plan, subject.dataset
     if plan.strategy is Strategy.ZERO_SHOT:
         known = subject.parent.config.label_names
-        fit = borrow_head(tapped.codes, dataset, _own_head(subject), known)
+        fit = borrow_head(tapped.codes, dataset, own_head(subject.parent.network), known)
         pairs = zip(dataset.classes, fit.probe.stands_for, strict=True)
         progress.say("fit", "; ".join(f"{other!r} stands for {label!r}" for label, other in pairs))
         return fit
@@ -151,16 +147,6 @@ def _fit(subject: Subject, tapped: Tapped, progress: Progress) -> Fit:
     fit = fit_head(tapped.codes, dataset, plan)
     progress.say("fit", f"C = {fit.probe.c:g}")
     return fit
-
-
-def _own_head(subject: Subject) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Give weight and bias of a network's own classifier."""
-    network = subject.parent.network
-    module = find_module(network, find_head(network).node)
-    assert isinstance(module, nn.Linear | nn.Conv2d)  # that is what a head is
-    weight: NDArray[np.float32] = module.weight.detach().cpu().numpy()
-    bias = module.bias if module.bias is not None else torch.zeros(len(weight))
-    return weight.reshape(len(weight), -1), bias.detach().cpu().numpy()
 
 
 def _with_training(
@@ -185,7 +171,7 @@ def _measure(
 ) -> Fit:
     """Measure a network on the validation pictures."""
     total = len(subject.dataset.of_split(Split.VAL))
-    rows: list[NDArray[np.float32]] = []
+    rows = []
     for done, batch in read_batches(zoo, subject, total):
         rows.append(candidate.classifier.probabilities(batch).astype(np.float32))
         progress.count("eval", "validation pictures", done, total)

@@ -9,5 +9,6 @@ from zoo.domain.job import JobKind
 BODIES: dict[JobKind, str] = {
     JobKind.IMPORT: "import_",
     JobKind.FINETUNE: "finetune",
+    JobKind.ADVISE: "advise",
     JobKind.SURGERY: "surgery",
 }

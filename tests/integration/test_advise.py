@@ -1,0 +1,83 @@
+"""`zoo advise`: every number measured, a command to paste, and later held against the result."""
+
+import shlex
+
+import pytest
+
+pytestmark = pytest.mark.usefixtures("stocked")
+
+
+def test_advice_ends_in_a_command_that_runs_and_is_held_against_its_result(zoo_cli):
+    ran = zoo_cli("advise", "lenet", "digits", "--json")
+    assert ran.code == 0, ran.err
+    told = ran.json
+    assert told["facts"]["counts"]["train"] == dict.fromkeys("56789", 8)
+    assert told["looked_at"] == 40
+    assert told["depth"][-1]["layer"] == "codes"
+    assert {"accuracy", "standard_error", "random", "gain"} <= told["depth"][0].keys()
+    assert told["quadrant"]["name"].startswith("small + ")
+    assert len(told["because"]) == 5
+    assert told["similarity"]["stands_for"]
+    assert [point["pictures"] for point in told["learning_curve"]] == [10, 20, 30, 40]
+    strategies = {arm["strategy"] for arm in told["arms"]}
+    assert strategies == {"zero-shot", "probe", "partial", "lp-ft", "full", "scratch"}
+    assert all(arm["cpu_s"] > 0 for arm in told["arms"])
+    assert told["record"] == []
+    command = shlex.split(told["advised"]["command"])
+    assert command[0] == "zoo"
+    tuned = zoo_cli(*command[1:], "--json")
+    assert tuned.code == 0, tuned.err
+    # In words, and with the result beside it.
+    again = zoo_cli("advise", "lenet", "digits")
+    assert again.code == 0
+    assert told["quadrant"]["name"] in again.out
+    assert "more pictures would buy about" in again.out
+    assert "track record:" in again.out
+    (kept,) = zoo_cli("advise", "lenet", "digits", "--json").json["record"]
+    assert kept["strategy"] == told["advised"]["strategy"] == kept["advised"]
+    assert kept["predicted"] == told["predicted"]["accuracy"]
+    assert kept["found"] == tuned.json["accuracy"]["value"]
+
+
+def test_models_are_ranked_and_those_that_have_seen_the_pictures_are_told(zoo_cli):
+    ran = zoo_cli("advise", "digits", "--json")
+    assert ran.code == 0, ran.err
+    rows = {row["model"]: row for row in ran.json["models"]}
+    assert rows.keys() == {"lenet", "lenet-digits"}
+    assert rows["lenet-digits"]["has_seen"]
+    assert not rows["lenet"]["has_seen"]
+    assert all(row["low"] <= row["accuracy"] <= row["high"] for row in rows.values())
+    accuracies = [row["accuracy"] for row in ran.json["models"]]
+    assert accuracies == sorted(accuracies, reverse=True)
+    shown = zoo_cli("advise", "digits")
+    assert "lenet-digits (has seen it)" in shown.out
+
+
+def test_a_class_of_one_picture_is_no_ground_for_advice(zoo_cli, tmp_path, digits):
+    folder = tmp_path / "few"
+    for split in ("train", "val"):
+        for label in ("5", "6"):
+            (folder / split / label).mkdir(parents=True)
+            source = sorted((digits / label).iterdir())[split == "val"]
+            (folder / split / label / "a.png").write_bytes(source.read_bytes())
+    ran = zoo_cli("advise", "lenet", folder)
+    assert ran.code == 0, ran.err
+    assert "nothing can be held out" in ran.out
+    ranked = zoo_cli("advise", folder)
+    assert ranked.code != 0
+    assert "nothing can be held out" in ranked.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("nothing", "digits"), "nothing"),
+        (("lenet", "nowhere"), "nowhere"),
+        (("a", "b", "c"), "Give a model and a dataset"),
+        ((), "Missing argument"),
+    ],
+)
+def test_what_is_not_there_is_named(zoo_cli, arguments, said):
+    ran = zoo_cli("advise", *arguments)
+    assert ran.code != 0
+    assert said in ran.err

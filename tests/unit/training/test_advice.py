@@ -1,0 +1,139 @@
+"""What advice rests on: the scenario, the learning curve, the network's own classes."""
+
+import numpy as np
+import pytest
+
+from zoo.domain.plan import Plan, Strategy
+from zoo.training.depth import DepthPoint
+from zoo.training.learningcurve import CurvePoint, measure_curve, predict_gain
+from zoo.training.quadrant import count_known, find_quadrant
+from zoo.training.similarity import measure_similarity
+
+PLAN = Plan(
+    strategy=Strategy.PROBE, c_grid=(0.01, 1.0), folds=5, balanced=False, seed=0, because=()
+)
+
+
+def along(*accuracies, error=0.01):
+    names = [f"layer{number}" for number in range(1, len(accuracies))] + ["codes"]
+    return [
+        DepthPoint(layer=name, codes=8, accuracy=accuracy, standard_error=error)
+        for name, accuracy in zip(names, accuracies, strict=True)
+    ]
+
+
+def scenario(*accuracies, twin=0.5, known=1.0, pictures=300, looked_at=1000):
+    return find_quadrant(
+        pictures,
+        along(*accuracies),
+        along(*([twin] * len(accuracies))),
+        looked_at=looked_at,
+        known_share=known,
+    )
+
+
+def test_the_last_layer_serves_pictures_that_are_similar():
+    found = scenario(0.7, 0.8, 0.9)
+    assert (found.name, found.tap) == ("small + similar", "codes")
+    assert found.twin_gain == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "given"),
+    [
+        ((0.7, 0.93, 0.9), {}),  # an earlier layer is better
+        ((0.7, 0.89, 0.9), {"twin": 0.86}),  # random weights do nearly as well
+        ((0.7, 0.89, 0.9), {"known": 0.2}),  # its own classes do not tell them apart
+    ],
+)
+def test_pictures_that_fail_one_condition_are_different(accuracies, given):
+    found = scenario(*accuracies, **given)
+    assert (found.name, found.tap) == ("small + different", "layer2")
+
+
+def test_of_different_pictures_a_much_better_last_layer_is_kept():
+    assert scenario(0.5, 0.7, 0.9, known=0.1).tap == "codes"
+
+
+def test_folds_that_agree_do_not_make_few_pictures_certain():
+    accuracies = {"known": 0.0, "looked_at": 100}
+    assert scenario(0.7, 0.86, 0.9, **accuracies).tap == "layer2"
+    assert scenario(0.7, 0.86, 0.9, known=0.0, looked_at=10_000).tap == "codes"
+
+
+@pytest.mark.parametrize(
+    ("pictures", "size"), [(999, "small"), (1000, "medium"), (19_999, "medium"), (20_000, "large")]
+)
+def test_sizes_are_those_of_the_plans(pictures, size):
+    assert scenario(0.7, 0.9, pictures=pictures).size.value == size
+
+
+def test_every_number_of_the_rule_is_told():
+    told = " ".join(scenario(0.712, 0.934, 0.945, twin=0.678, known=0.43).because)
+    for number in ("300", "1000", "20000", "0.945", "0.678", "+26.7", "0.43", "0.25"):
+        assert number in told
+
+
+def test_without_enough_classes_of_its_own_a_network_is_judged_by_the_rest():
+    found = scenario(0.7, 0.9, known=None)
+    assert found.is_similar
+    assert "fewer classes" in " ".join(found.because)
+
+
+@pytest.mark.parametrize(("zero_shot", "expected"), [(0.5, 0), (0.3, 0), (0.7, 0.5), (0.9, 1)])
+def test_what_is_known_is_counted_from_chance(zero_shot, expected):
+    assert count_known(zero_shot, 0.9, 2) == pytest.approx(expected)
+
+
+def curve(*errors, first=100, error=0.004):
+    return [
+        CurvePoint(pictures=first * 2**place, accuracy=1 - wrong, standard_error=error)
+        for place, wrong in enumerate(errors)
+    ]
+
+
+def test_a_power_law_is_gone_on_with():
+    gain = predict_gain(curve(0.4, 0.2, 0.1, 0.05), 800)
+    assert gain.points == pytest.approx(2.5, abs=0.3)
+    assert 0 < gain.standard_error < 1
+
+
+def test_a_flat_curve_buys_nothing_and_more_pictures_never_harm():
+    assert predict_gain(curve(0.1, 0.1, 0.1, 0.1), 800).points < 0.5
+    assert predict_gain(curve(0.1, 0.12, 0.14, 0.2), 800).points == pytest.approx(0, abs=0.01)
+
+
+def test_uncertain_points_make_an_uncertain_gain():
+    sure, unsure = (predict_gain(curve(0.4, 0.3, 0.2, 0.15, error=e), 800) for e in (0.002, 0.04))
+    assert unsure.standard_error > 3 * sure.standard_error
+
+
+def test_two_points_tell_nothing():
+    assert predict_gain(curve(0.4, 0.2), 100) is None
+
+
+def test_a_curve_is_measured_on_growing_parts():
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1], 40)
+    codes = (rng.normal(size=(80, 3)) + labels[:, None] * 1.5).astype(np.float32)
+    points = measure_curve(codes, labels, PLAN)
+    assert [point.pictures for point in points] == [20, 40, 60, 80]
+    assert all(0.6 < point.accuracy <= 1 for point in points)
+
+
+def test_parts_with_a_single_picture_of_a_class_are_left_out():
+    labels = np.repeat([0, 1], 4)
+    codes = np.random.default_rng(0).normal(size=(8, 2)).astype(np.float32)
+    assert [point.pictures for point in measure_curve(codes, labels, PLAN)] == [4, 6, 8]
+
+
+def test_similarity_tells_which_classes_light_up():
+    scores = np.array([[8.0, 0, 0], [8, 0, 0], [0, 0, 8], [0, 8, 0]])
+    labels = np.array([0, 0, 1, 1])
+    found = measure_similarity(scores, labels, ("ant", "bee"), ("emmet", "fly", "wasp"))
+    assert found.stands_for == ("emmet", "fly")
+    assert found.zero_shot == 0.75
+    assert found.distinct == 3
+    assert found.lit["ant"][0][0] == "emmet"
+    assert found.entropy < 0.1 < found.most_entropy
+    assert measure_similarity(scores[:, :1], labels, ("ant", "bee"), ("emmet",)) is None

@@ -1,0 +1,152 @@
+"""`zoo advise`."""
+
+from typing import Any
+
+import click
+
+from zoo.commands.console import (
+    ProgressLine,
+    json_option,
+    opened,
+    result_of,
+    show_json,
+    show_table,
+)
+from zoo.commands.datasets import address_of
+from zoo.operations.advise import ALL_MODELS, Kept, enqueue_advise, read_record
+
+
+@click.command()
+@click.argument("names", nargs=-1, required=True, metavar="[MODEL] DATASET")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
+@json_option
+def command(*, names: tuple[str, ...], seed: int, is_json: bool) -> None:
+    r"""Say what fine-tuning MODEL on DATASET would come to, every number measured.
+
+    Told are: what the dataset is made of, and pictures that look alike on both sides of its
+    division; accuracy along the depth of the network, and of the same network with random weights;
+    which classes the network takes the pictures for; what more pictures would buy; which of the
+    four scenarios of transfer learning this is, by which rule; what could be done at what cost, and
+    the command to paste. Accuracies are cross-validated on training pictures. The result of every
+    fine-tune is later held against the advice that preceded it.
+
+    Without MODEL, the models of the zoo are ranked by a linear classifier on their codes.
+
+    \b
+    Examples:
+      zoo advise squeezenet ./ants-and-bees
+      zoo advise ./ants-and-bees
+    """
+    if len(names) > 2:  # noqa: PLR2004  # a model and a dataset
+        raise click.UsageError("Give a model and a dataset, or a dataset alone.")
+    # The job's process is started from here; torch stays out of this one.
+    from zoo.worker.supervisor import run_job
+
+    model, dataset = names if len(names) > 1 else (ALL_MODELS, names[0])
+    with opened() as zoo:
+        line = ProgressLine()
+        job = enqueue_advise(zoo, model, address_of(zoo, dataset, line), seed=seed)
+        result = result_of(run_job(zoo, job.id, line.event))
+        record = read_record(zoo)
+    if is_json:
+        show_json({"job": job.id, **result, "record": [one.as_json() for one in record]})
+    elif model == ALL_MODELS:
+        _show_ranking(result)
+    else:
+        _show_advice(result)
+        _show_record(record)
+
+
+def _show_ranking(told: dict[str, Any]) -> None:
+    rows = [
+        (
+            row["model"] + (" (has seen it)" if row["has_seen"] else ""),
+            f"{row['accuracy']:.3f} ({row['low']:.3f}..{row['high']:.3f})",
+            row["codes"],
+            row["parameters"],
+            f"{row['pass_s'] * 1000:.1f}",
+        )
+        for row in told["models"]
+    ]
+    show_table(("MODEL", "ACCURACY", "CODES", "PARAMETERS", "CPU MS A PICTURE"), rows)
+    click.echo(f"  cross-validated on {told['looked_at']} training pictures, intervals at 95 %")
+    for one in told["skipped"]:
+        click.echo(f"  left out: {one['model']}: {one['reason']}", err=True)
+
+
+def _show_advice(told: dict[str, Any]) -> None:
+    _show_facts(told["facts"])
+    if told["advised"] is None:
+        for reason in told["because"]:
+            click.echo(f"  {reason}")
+        return
+    rows = [
+        (
+            point["layer"],
+            point["codes"],
+            f"{point['accuracy']:.3f} +- {point['standard_error']:.3f}",
+            f"{point['random']:.3f}",
+            f"{point['gain'] * 100:+.1f}",
+        )
+        for point in told["depth"]
+    ]
+    show_table(("CODES OF", "NUMBERS", "ACCURACY", "RANDOM WEIGHTS", "POINTS GAINED"), rows)
+    _show_similarity(told["similarity"])
+    for gain in told["gains"]:
+        click.echo(
+            f"{gain['more']} more pictures would buy about {gain['points']:+.1f} "
+            f"+- {gain['standard_error']:.1f} points"
+        )
+    click.secho(told["quadrant"]["name"], bold=True)
+    for reason in told["because"]:
+        click.echo(f"  {reason}")
+    arms = [
+        (
+            arm["strategy"],
+            arm["layer"],
+            "" if arm["accuracy"] is None else f"{arm['accuracy']:.3f}",
+            arm["cpu_s"],
+        )
+        for arm in told["arms"]
+    ]
+    show_table(("STRATEGY", "LAYER", "ACCURACY", "CPU S"), arms)
+    predicted = told["predicted"]
+    click.echo(
+        f"  a probe will have {predicted['accuracy']:.3f} "
+        f"({predicted['low']:.3f}..{predicted['high']:.3f}) at 95 %"
+    )
+    click.echo(f"  {told['advised']['command']}")
+
+
+def _show_facts(facts: dict[str, Any]) -> None:
+    for split, counts in facts["counts"].items():
+        told = ", ".join(f"{label} {count}" for label, count in counts.items())
+        click.echo(f"{split}: {sum(counts.values())} pictures: {told}")
+    if facts["copies"]:
+        click.echo(f"{facts['copies']} pictures are copies of others, to the byte")
+    for one in facts["skipped"]:
+        click.echo(f"left out: {one['path']}: {one['reason']}")
+    if count := facts["alike_across_splits"]:
+        click.echo(f"{count} pairs of a training and a validation picture look alike:")
+        for first, second in facts["alike"]:
+            click.echo(f"  {first}  {second}")
+
+
+def _show_similarity(told: dict[str, Any] | None) -> None:
+    if told is None:
+        return
+    click.echo(
+        f"the network's own classes: {told['distinct']} of them light up, entropy "
+        f"{told['entropy']:.2f} of {told['most_entropy']:.2f} nats"
+    )
+    for label, lit in told["lit"].items():
+        seen = ", ".join(f"{name} {share:.2f}" for name, share in lit[:3])
+        click.echo(f"  {label}: {seen}")
+
+
+def _show_record(record: list[Kept]) -> None:
+    if record:
+        within = sum(one.is_within for one in record)
+        click.echo(
+            f"  track record: {within} of {len(record)} fine-tunes came out as predicted here"
+        )

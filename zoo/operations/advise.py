@@ -1,0 +1,90 @@
+"""Advice before a fine-tune: queued, and later held against what came of it."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from zoo.domain.job import Job, JobKind
+from zoo.operations import jobs
+from zoo.operations.datasets import get_dataset
+from zoo.operations.fetch import get_revision, read_config
+from zoo.operations.finetune import check_finetune
+from zoo.operations.opening import Zoo
+from zoo.planning import check_dataset
+
+ALL_MODELS = ""  # in place of a model: each of the zoo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """One fine-tune held against the advice that preceded it."""
+
+    model: str
+    dataset: str
+    strategy: str  # what was done
+    advised: str  # what was advised
+    predicted: float  # accuracy, by cross-validation
+    low: float  # 95 % interval of that
+    high: float
+    found: float  # on the validation pictures
+    found_low: float
+    found_high: float
+
+    @property
+    def is_within(self) -> bool:
+        """Tell whether the intervals of prediction and result meet."""
+        return self.low <= self.found_high and self.found_low <= self.high
+
+    def as_json(self) -> dict[str, Any]:
+        """Write it down with plain JSON types."""
+        return asdict(self) | {"is_within": self.is_within}
+
+
+def enqueue_advise(zoo: Zoo, model: str, dataset: str, *, seed: int = 0) -> Job:
+    """Queue advice on fine-tuning a model on a dataset, or on which model of the zoo suits it.
+
+    Raises:
+        ModelNotFound, RevisionNotFound, DatasetNotFound: there is no such thing.
+        NotRunnable: the revision has no network that could be built.
+        Unsupported: it is dense, without the cells that see padding.
+        OneClass, TooFewPictures, ClassesDiffer: nothing can be learned from the dataset.
+    """
+    address = ALL_MODELS
+    if model != ALL_MODELS:
+        revision = get_revision(zoo, model)
+        check_finetune(revision, read_config(zoo, revision))
+        address = revision.address
+    pictures = get_dataset(zoo, dataset)
+    check_dataset(pictures)
+    params = {"model": address, "dataset": pictures.address, "seed": seed}
+    return jobs.enqueue(zoo, JobKind.ADVISE, params)
+
+
+def read_record(zoo: Zoo) -> list[Kept]:
+    """Hold every fine-tune against the last advice on the same model and dataset before it."""
+    advices = [job for job in jobs.list_succeeded(zoo, JobKind.ADVISE) if job.params["model"]]
+    record = []
+    for job in jobs.list_succeeded(zoo, JobKind.FINETUNE):
+        before = [one for one in advices if one.id < job.id and _is_same(one, job)]
+        if before and job.result:
+            record.append(_hold(job, job.result, before[0].result or {}))
+    return record
+
+
+def _is_same(advice: Job, job: Job) -> bool:
+    return all(advice.params[key] == job.params[key] for key in ("model", "dataset"))
+
+
+def _hold(job: Job, result: dict[str, Any], advice: dict[str, Any]) -> Kept:
+    accuracy, predicted = result["accuracy"], advice["predicted"]
+    return Kept(
+        model=job.params["model"],
+        dataset=job.params["dataset"],
+        strategy=result["strategy"],
+        advised=advice["advised"]["strategy"],
+        predicted=predicted["accuracy"],
+        low=predicted["low"],
+        high=predicted["high"],
+        found=accuracy["value"],
+        found_low=accuracy["low"],
+        found_high=accuracy["high"],
+    )

@@ -1,0 +1,93 @@
+"""How accuracy grows with the number of pictures, and what more of them would buy."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.domain.plan import Plan
+from zoo.training.probe import Labels, cross_validate
+
+SHARES = (0.25, 0.5, 0.75, 1.0)
+DRAWS = 1000  # of the points, within their standard errors
+LEAST_ERROR = 0.5  # of a picture: what none wrong is taken for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurvePoint:
+    """Accuracy with so many pictures."""
+
+    pictures: int
+    accuracy: float
+    standard_error: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Write it down with plain JSON types."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gain:
+    """What more pictures would buy."""
+
+    more: int
+    points: float  # of accuracy, 0 to 100
+    standard_error: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Write it down with plain JSON types."""
+        return asdict(self)
+
+
+def measure_curve(codes: NDArray[np.float32], labels: Labels, plan: Plan) -> list[CurvePoint]:
+    """Cross-validate a head on a quarter, half, three quarters and all of the pictures.
+
+    Each part has every class's share, and holds the part before it. Parts where a class is too
+    small for two folds are left out.
+    """
+    rng = np.random.default_rng(plan.seed)
+    order = [rng.permutation(np.flatnonzero(labels == one)) for one in range(labels.max() + 1)]
+    points = []
+    for share in SHARES:
+        counts = [round(share * len(places)) for places in order]
+        folds = min(plan.folds, *counts)
+        if folds < 2:  # noqa: PLR2004  # a fold needs two sides
+            continue
+        chosen = np.concatenate([places[:n] for places, n in zip(order, counts, strict=True)])
+        found = cross_validate(codes[chosen], labels[chosen], replace(plan, folds=folds))
+        points.append(
+            CurvePoint(
+                pictures=len(chosen),
+                accuracy=found.accuracy,
+                standard_error=found.standard_error,
+            )
+        )
+    return points
+
+
+def predict_gain(points: Sequence[CurvePoint], more: int) -> Gain | None:
+    """Predict what so many more pictures would buy; None where there are too few points to tell.
+
+    Errors fall as a power of the number of pictures (Hestness et al. 2017, section 2), which is a
+    line between the logarithms. Its slope is fitted anew for points drawn within their standard
+    errors; mean and deviation of what follows are given.
+    """
+    if len(points) < 3:  # noqa: PLR2004  # a line needs two, its error a third
+        return None
+    counts = np.array([point.pictures for point in points], float)
+    errors = np.array([1 - point.accuracy for point in points])
+    floor = LEAST_ERROR / counts
+    spread = np.maximum([point.standard_error for point in points], floor)
+    drawn = np.random.default_rng(0).normal(errors, spread, (DRAWS, len(points)))
+    logs = np.log(np.maximum(drawn, floor))
+    across = np.log(counts) - np.log(counts).mean()
+    slopes = np.minimum((logs * across).sum(axis=1) / (across**2).sum(), 0.0)
+    level = logs.mean(axis=1)
+    now, then = (
+        np.exp(level + slopes * (np.log(n) - np.log(counts).mean()))
+        for n in (counts[-1], counts[-1] + more)
+    )
+    gains = (now - then) * 100
+    return Gain(more=more, points=float(gains.mean()), standard_error=float(gains.std()))

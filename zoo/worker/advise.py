@@ -1,0 +1,294 @@
+"""The body of an advice: what a dataset and a network are to each other, measured."""
+
+import math
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from zoo.domain.dataset import Dataset, Picture, Split
+from zoo.domain.job import Job
+from zoo.domain.plan import Plan
+from zoo.errors import TooFewPictures, ZooError
+from zoo.filters.scheme import parse_scheme
+from zoo.images.alike import find_alike, shrink
+from zoo.networks.build import build_network
+from zoo.networks.initial import initialise
+from zoo.networks.surgery import own_head
+from zoo.networks.taps import CODES
+from zoo.operations import jobs
+from zoo.operations.advise import ALL_MODELS
+from zoo.operations.datasets import get_dataset
+from zoo.operations.fetch import list_models
+from zoo.operations.finetune import check_finetune
+from zoo.operations.opening import Zoo
+from zoo.planning import plan_finetune
+from zoo.training.depth import DepthPoint, measure_depth
+from zoo.training.learningcurve import measure_curve, predict_gain
+from zoo.training.metrics import Z_95
+from zoo.training.quadrant import count_known, find_quadrant
+from zoo.training.similarity import Similarity, measure_similarity
+from zoo.worker.arms import list_arms
+from zoo.worker.codes import read_codes, taps_of
+from zoo.worker.network import choose_device
+from zoo.worker.parent import Parent, open_parent
+from zoo.worker.progress import Progress
+from zoo.worker.sight import Sight
+from zoo.worker.undone import undo_dense
+
+MOST_PICTURES = 1000  # training pictures that are looked at
+MOST_PAIRS = 20  # of pictures that look alike, by name
+TIMED = 16  # pictures that tell what a pass costs
+TWIN, TWIN_SEED = "he+lsuv", 1
+LOOKED_AT = 64  # pictures that the twin's scales are settled by
+WHY_NOTHING = "a class has one training picture, so nothing can be held out and measured"
+MORE = (200, 1000)  # pictures: what that many more would buy
+
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """The training pictures that are looked at."""
+
+    dataset: Dataset
+    pictures: Sequence[Picture]
+    labels: Labels
+    plan: Plan
+
+    @property
+    def digests(self) -> list[str]:
+        """Name their bytes."""
+        return [picture.digest for picture in self.pictures]
+
+
+def run(zoo: Zoo, job: Job, progress: Progress) -> None:
+    """Measure, and end the job with all that was found.
+
+    Raises:
+        NoHead: the network has no classifier that could be replaced.
+        TooFewPictures: models are to be ranked by a dataset where nothing can be held out.
+    """
+    dataset = get_dataset(zoo, job.params["dataset"])
+    sample = draw_sample(dataset, job.params["seed"])
+    if job.params["model"] == ALL_MODELS:
+        told = _rank(zoo, sample, progress)
+    else:
+        told = _advise(zoo, job.params["model"], sample, progress)
+    jobs.succeed(zoo, progress.attempt, told)
+
+
+def draw_sample(dataset: Dataset, seed: int) -> Sample:
+    """Draw at most a thousand training pictures, each class by its share, the same ones always."""
+    pictures = dataset.of_split(Split.TRAIN)
+    share = min(1.0, MOST_PICTURES / len(pictures))
+    totals = Counter(picture.label for picture in pictures)
+    left = {label: max(2, round(share * total)) for label, total in totals.items()}
+    chosen = []
+    for picture in sorted(pictures, key=lambda one: one.digest):
+        if left[picture.label]:
+            left[picture.label] -= 1
+            chosen.append(picture)
+    index = {label: number for number, label in enumerate(dataset.classes)}
+    labels = np.array([index[picture.label] for picture in chosen])
+    plan = plan_finetune(dataset, seed=seed)
+    folds = min(plan.folds, int(np.bincount(labels).min()))
+    return Sample(dataset=dataset, pictures=chosen, labels=labels, plan=replace(plan, folds=folds))
+
+
+def _advise(zoo: Zoo, model: str, sample: Sample, progress: Progress) -> dict[str, Any]:
+    parent = undo_dense(open_parent(zoo, model))
+    sight = Sight(zoo=zoo, parent=parent, device=choose_device(zoo.settings.device))
+    facts = _tell_facts(sight, sample, progress)
+    taps = [tap.layer for tap in taps_of(parent)]
+    codes = _codes(zoo, parent, sample, taps, progress)
+    if not sample.plan.folds:
+        return {"facts": facts, "advised": None, "because": [WHY_NOTHING], "predicted": None}
+    points = _depth(codes, sample, progress, "trained")
+    twin = _depth(_twin_codes(zoo, sight, sample, taps, progress), sample, progress, "random")
+    similarity = _similarity(parent, sample, codes[CODES])
+    quadrant = find_quadrant(
+        len(sample.dataset.of_split(Split.TRAIN)),
+        points,
+        twin,
+        looked_at=len(sample.pictures),
+        known_share=count_known(
+            similarity.zero_shot, points[-1].accuracy, len(sample.dataset.classes)
+        )
+        if similarity
+        else None,
+    )
+    tap = quadrant.tap
+    best = next(point for point in points if point.layer == tap)
+    progress.say("curve", f"accuracy by number of pictures, on the codes of {tap}")
+    curve = measure_curve(codes[tap], sample.labels, sample.plan)
+    arms, advised = list_arms(
+        quadrant,
+        parent.revision.model,
+        sample.dataset,
+        best=best.accuracy,
+        zero_shot=similarity.zero_shot if similarity else None,
+        pass_s=_measure_pass(sight, sample),
+    )
+    gains = [predict_gain(curve, more) for more in MORE]
+    for reason in quadrant.because:
+        progress.say("advise", reason)
+    return {
+        "facts": facts,
+        "looked_at": len(sample.pictures),
+        "depth": _tell_depth(points, twin),
+        "quadrant": quadrant.as_json(),
+        "because": list(quadrant.because),
+        "similarity": similarity.as_json() if similarity else None,
+        "reference_moments": None,
+        "learning_curve": [point.as_json() for point in curve],
+        "gains": [gain.as_json() for gain in gains if gain is not None],
+        "arms": arms,
+        "advised": advised,
+        "predicted": _interval(best),
+    }
+
+
+def _similarity(parent: Parent, sample: Sample, codes: NDArray[np.float32]) -> Similarity | None:
+    weight, bias = own_head(parent.network)
+    scores = codes.astype(np.float64) @ weight.T.astype(np.float64) + bias
+    known = parent.config.label_names
+    return measure_similarity(scores, sample.labels, sample.dataset.classes, known)
+
+
+def _tell_facts(sight: Sight, sample: Sample, progress: Progress) -> dict[str, Any]:
+    """Tell what the dataset is made of, and which pictures lie on both sides of its division."""
+    dataset = sample.dataset
+    sides = {split: dataset.of_split(split)[:MOST_PICTURES] for split in (Split.TRAIN, Split.VAL)}
+    total = sum(map(len, sides.values()))
+    small: dict[Split, list[NDArray[np.float32]]] = {split: [] for split in sides}
+    for split, pictures in sides.items():
+        for picture in pictures:
+            small[split].append(shrink(sight.read_uncropped(picture.digest)))
+            progress.count("facts", "pictures", sum(map(len, small.values())), total)
+    alike = find_alike(small[Split.TRAIN], small[Split.VAL])
+    counts = Counter(picture.digest for picture in dataset.pictures)
+    return {
+        "classes": list(dataset.classes),
+        "counts": dataset.counts(),
+        "skipped": [{"path": one.path, "reason": one.reason} for one in dataset.skipped],
+        "copies": sum(count - 1 for count in counts.values()),
+        "alike_across_splits": len(alike),
+        "alike": [
+            [sides[Split.TRAIN][one.first].path, sides[Split.VAL][one.second].path]
+            for one in alike[:MOST_PAIRS]
+        ],
+    }
+
+
+def _codes(  # noqa: PLR0913  # whose codes, of what
+    zoo: Zoo,
+    parent: Parent,
+    sample: Sample,
+    taps: Sequence[str],
+    progress: Progress,
+    *,
+    what: str = "pictures",
+    weights: str = "",
+) -> dict[str, NDArray[np.float32]]:
+    return read_codes(
+        zoo,
+        parent,
+        sample.digests,
+        taps,
+        lambda done, total: progress.count("codes", what, done, total),
+        weights=weights,
+    )
+
+
+def _twin_codes(
+    zoo: Zoo, sight: Sight, sample: Sample, taps: Sequence[str], progress: Progress
+) -> dict[str, NDArray[np.float32]]:
+    """Give the codes of the same network with random weights, settled on these pictures."""
+    parent = sight.parent
+    network = build_network(parent.config.recipe, parent.paths)
+    seen = [sight.read(digest) for digest in sample.digests[:LOOKED_AT]]
+    inputs = sight.prepare(seen).cpu()
+    initialise(network, parse_scheme(TWIN), seed=TWIN_SEED, inputs=(inputs,))
+    name = f"{TWIN}, seed {TWIN_SEED}, on {sample.dataset.address}, {sample.plan.seed}"
+    twin = replace(parent, network=network)
+    what = "pictures, random weights"
+    return _codes(zoo, twin, sample, taps, progress, what=what, weights=name)
+
+
+def _depth(
+    codes: dict[str, NDArray[np.float32]], sample: Sample, progress: Progress, what: str
+) -> tuple[DepthPoint, ...]:
+    found: list[DepthPoint] = []
+    for done, (tap, matrix) in enumerate(codes.items(), 1):
+        found += measure_depth({tap: matrix}, sample.labels, sample.plan)
+        progress.count("depth", f"layers, {what} weights", done, len(codes))
+    return tuple(found)
+
+
+def _tell_depth(points: Sequence[DepthPoint], twin: Sequence[DepthPoint]) -> list[dict[str, Any]]:
+    return [
+        {**own.as_json(), "random": other.accuracy, "gain": own.accuracy - other.accuracy}
+        for own, other in zip(points, twin, strict=True)
+    ]
+
+
+def _interval(point: DepthPoint) -> dict[str, float]:
+    half = Z_95 * point.standard_error
+    return {
+        "accuracy": point.accuracy,
+        "low": max(0.0, point.accuracy - half),
+        "high": min(1.0, point.accuracy + half),
+    }
+
+
+def _measure_pass(sight: Sight, sample: Sample) -> float:
+    """Measure the CPU seconds that reading a picture and running the network on it takes."""
+    started = time.process_time()
+    x = sight.prepare([sight.read(digest) for digest in sample.digests[:TIMED]])
+    with torch.inference_mode():
+        sight.parent.network.to(sight.device)(x)
+    return (time.process_time() - started) / len(x)
+
+
+def _rank(zoo: Zoo, sample: Sample, progress: Progress) -> dict[str, Any]:
+    """Measure a probe of each model's codes by cross-validation, the best first."""
+    if not sample.plan.folds:
+        name = sample.dataset.name
+        raise TooFewPictures(f"Dataset {name!r} ranks no models: {WHY_NOTHING}.", dataset=name)
+    rows, skipped = [], []
+    models = list_models(zoo, limit=MOST_PICTURES)
+    for done, model in enumerate(models, 1):
+        progress.count("rank", "models", done, len(models))
+        if model.head is None:
+            continue
+        try:
+            rows.append(_rank_one(zoo, model.head.address, sample, progress))
+        except ZooError as error:
+            progress.check()
+            skipped.append({"model": model.name, "reason": str(error)})
+    rows.sort(key=lambda row: -row["accuracy"])
+    return {"models": rows, "skipped": skipped, "looked_at": len(sample.pictures)}
+
+
+def _rank_one(zoo: Zoo, address: str, sample: Sample, progress: Progress) -> dict[str, Any]:
+    parent = undo_dense(open_parent(zoo, address))
+    check_finetune(parent.revision, parent.config)
+    sight = Sight(zoo=zoo, parent=parent, device=choose_device(zoo.settings.device))
+    codes = _codes(zoo, parent, sample, (CODES,), progress, what=parent.revision.model)
+    (point,) = measure_depth(codes, sample.labels, sample.plan)
+    own = parent.revision.summary.get("accuracy") or {}
+    return {
+        "model": parent.revision.model,
+        **_interval(point),
+        "codes": point.codes,
+        "parameters": sum(each.numel() for each in parent.network.parameters()),
+        "pass_s": _measure_pass(sight, sample),
+        "has_seen": parent.revision.dataset == sample.dataset.address,
+        "own_accuracy": own.get("value") if math.isfinite(own.get("value", math.nan)) else None,
+    }

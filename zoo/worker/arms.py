@@ -1,0 +1,71 @@
+"""What could be done with a network and a dataset, what it would cost, and which to take."""
+
+import shlex
+from typing import Any
+
+from zoo.domain.dataset import Dataset, Split
+from zoo.domain.plan import ALL, Strategy
+from zoo.networks.taps import CODES
+from zoo.planning import EPOCHS
+from zoo.training.quadrant import Quadrant, Size
+from zoo.worker.lessons import MOST_VIEWS
+
+BACKWARD = 3.0  # passes that a training step costs: forward, and gradients of values and weights
+BELOW = 0.7  # share of a pass below the boundary of a partial training
+FITTED = 0.8  # share of the training pictures that a training learns from
+START_S = 5.0  # CPU seconds of a job's process before its first picture
+ABOVE_TAP = {Size.SMALL: Strategy.PROBE, Size.MEDIUM: Strategy.PARTIAL, Size.LARGE: Strategy.LP_FT}
+DIFFERENT = {Size.SMALL: Strategy.PROBE, Size.MEDIUM: Strategy.LP_FT, Size.LARGE: Strategy.LP_FT}
+
+
+def list_arms(  # noqa: PLR0913  # what is known, by measurement
+    quadrant: Quadrant,
+    model: str,
+    dataset: Dataset,
+    *,
+    best: float,
+    zero_shot: float | None,
+    pass_s: float,
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """List what could be done, each with the CPU seconds predicted, and name what is advised.
+
+    ``pass_s`` are the CPU seconds that a picture takes through the network. Accuracies are told
+    where they were measured.
+    """
+    training = len(dataset.of_split(Split.TRAIN))
+    every = training + len(dataset.of_split(Split.VAL))
+    probe = START_S + every * pass_s
+    arms = []
+    if zero_shot is not None:
+        arms.append(_arm(model, dataset, Strategy.ZERO_SHOT, CODES, probe, accuracy=zero_shot))
+    arms.append(_arm(model, dataset, Strategy.PROBE, quadrant.tap, probe, accuracy=best))
+    arms.append(_arm(model, dataset, Strategy.PROBE, ALL, probe))
+    for strategy, epochs in EPOCHS.items():
+        passes = epochs * BACKWARD
+        if strategy is Strategy.PARTIAL:
+            passes = MOST_VIEWS * BELOW + epochs * BACKWARD * (1 - BELOW)
+        cost = probe + passes * FITTED * training * pass_s + every * pass_s
+        arms.append(_arm(model, dataset, strategy, CODES, cost))
+    wanted = (ABOVE_TAP if quadrant.is_similar else DIFFERENT)[quadrant.size]
+    tap = quadrant.tap if wanted is Strategy.PROBE else CODES
+    advised = next(arm for arm in arms if arm["strategy"] == wanted and arm["layer"] == tap)
+    return arms, advised
+
+
+def _arm(  # noqa: PLR0913, PLR0917  # the parts of one row
+    model: str,
+    dataset: Dataset,
+    strategy: Strategy,
+    layer: str,
+    cpu_s: float,
+    accuracy: float | None = None,
+) -> dict[str, Any]:
+    options = [] if strategy is Strategy.PROBE else ["--strategy", strategy.value]
+    options += [] if layer == CODES else ["--layer", layer]
+    return {
+        "strategy": strategy.value,
+        "layer": layer,
+        "cpu_s": round(cpu_s, 1),
+        "accuracy": accuracy,
+        "command": shlex.join(["zoo", "finetune", model, dataset.name, *options]),
+    }
