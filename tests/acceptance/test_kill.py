@@ -27,7 +27,7 @@ IMPORTED = MADE | {
     "original-readme.md",
     "parity.json",
 }
-TUNED = MADE | {"layers.json", "parity.json", "training.json"}
+TUNED = MADE | {"layers.json", "parity.json", "report.html", "training.json"}
 
 
 @pytest.fixture(scope="module")

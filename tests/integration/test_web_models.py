@@ -50,6 +50,7 @@ def test_a_model_tells_its_refs_and_its_head(client):
         "model.onnx",
         "model.safetensors",
         "parity.json",
+        "report.html",
         "training.json",
     }
 

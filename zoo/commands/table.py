@@ -7,6 +7,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "datasets": ("datasets", "Add, list and show datasets of labelled pictures."),
     "advise": ("advise", "Say what fine-tuning would come to, and which model suits a dataset."),
     "finetune": ("finetune", "Fine-tune a model on a dataset and publish the result as ONNX."),
+    "reproduce": ("reproduce", "Run a fine-tune once more, and compare what comes of it."),
     "eval": ("eval_", "Measure a model on a dataset, and compare two models."),
     "predict": ("predict", "Say what is on pictures."),
     "codes": ("codes", "Write the codes of a dataset's pictures to a file."),

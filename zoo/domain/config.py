@@ -14,6 +14,7 @@ GRAPH = "model.onnx"
 CARD = "README.md"
 TRAINING = "training.json"
 PARITY = "parity.json"
+REPORT = "report.html"  # of a fine-tune, in one file
 DENSE = "dense.json"  # geometry and certificate of a network that reads pictures of any size
 LAYERS = "layers.json"  # shapes, parameters, operations and windows of every layer
 

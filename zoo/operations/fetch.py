@@ -14,6 +14,7 @@ from zoo.domain.config import (
     GRAPH,
     LAYERS,
     PARITY,
+    REPORT,
     TRAINING,
     WEIGHTS,
     ModelConfig,
@@ -22,7 +23,8 @@ from zoo.domain.revision import File, Model, RefMove, Revision, check_model_name
 from zoo.errors import DigestMismatch, FileNotFound, MalformedCheckpoint, ModelNotFound, NotRunnable
 from zoo.operations.opening import Zoo
 
-WRITTEN = {CARD, CONFIG, DENSE, GRAPH, LAYERS, PARITY, TRAINING, WEIGHTS}  # by the zoo itself
+# By the zoo itself.
+WRITTEN = {CARD, CONFIG, DENSE, GRAPH, LAYERS, PARITY, REPORT, TRAINING, WEIGHTS}
 
 
 def list_models(zoo: Zoo, *, after: str = "", limit: int = 100) -> list[Model]:

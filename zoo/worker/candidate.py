@@ -6,7 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from zoo.domain.config import CARD, CONFIG, GRAPH, LAYERS, PARITY, TRAINING, WEIGHTS, ModelConfig
+from zoo.domain.config import (
+    CARD,
+    CONFIG,
+    GRAPH,
+    LAYERS,
+    PARITY,
+    REPORT,
+    TRAINING,
+    WEIGHTS,
+    ModelConfig,
+)
 from zoo.domain.dataset import Split
 from zoo.domain.revision import Blob
 from zoo.domain.surgery import AttachHead, ReplaceHead
@@ -136,6 +146,7 @@ def write_files(
         TRAINING: put_json(zoo, record.training()),
         PARITY: put_json(zoo, record.parity.as_json()),
         CARD: put_text(zoo, record.card()),
+        REPORT: put_text(zoo, record.report()),
     }
     layers = describe_layers(candidate.classifier.network, candidate.config.preprocessing)
     if layers is not None:

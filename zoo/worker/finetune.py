@@ -46,6 +46,8 @@ from zoo.worker.undone import undo_dense
 
 KINDS = {Fitted.LOGISTIC: "logistic regression", Fitted.SVM: "a linear SVM"}
 
+REQUEST = ("seed", "layer", "classifier", "strategy", "training")  # what a user decides
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
@@ -56,8 +58,8 @@ class Made:
     tapped: Tapped
     fit: Fit
     candidate: Candidate
+    unchanged: Unchanged
     trained: Trained | None = None
-    unchanged: Unchanged | None = None
     spent_s: float = 0.0  # CPU seconds of earlier attempts that this one went on from
 
 
@@ -126,12 +128,14 @@ def _publish_probe(
 def _without_training(subject: Subject, tapped: Tapped, progress: Progress) -> Made:
     fit = _fit(subject, tapped, progress)
     progress.say("fit", f"validation accuracy {_tell(fit)}")
+    candidate = fold(subject, tapped.taps, fit.probe)
     return Made(
         subject=subject,
         taps=tapped.taps,
         tapped=tapped,
         fit=fit,
-        candidate=fold(subject, tapped.taps, fit.probe),
+        candidate=candidate,
+        unchanged=count_unchanged(subject.parent.weights, candidate.classifier.network),
     )
 
 
@@ -197,8 +201,10 @@ def _publish(  # noqa: PLR0913  # what is published, as what
         parity=prove(zoo, subject, candidate, made.fit, graph=written[1], progress=progress),
         parameters=sum(each.numel() for each in candidate.classifier.network.parameters()),
         cpu_s=time.process_time() + made.spent_s,
-        trained=made.trained,
+        digest=written[0].digest,
         unchanged=made.unchanged,
+        request={name: job.params.get(name) for name in REQUEST},
+        trained=made.trained,
     )
     summary = record.summary()
     files = write_files(zoo, subject, candidate, written, record)

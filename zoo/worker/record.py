@@ -1,15 +1,17 @@
 """What is written down about a fine-tune: training.json, the summary, the card."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
 
-from zoo.domain.config import ModelConfig
+from zoo.domain.config import WEIGHTS, ModelConfig
 from zoo.domain.dataset import Dataset, Split
 from zoo.domain.plan import Plan
 from zoo.domain.revision import Revision
 from zoo.export.parity import Parity
 from zoo.operations.card import tell_preprocessing, write_card
+from zoo.operations.training_report import write_report
 from zoo.training.finetune import Fit
 from zoo.training.metrics import Accuracy
 from zoo.worker.outcome import Trained, Unchanged
@@ -31,12 +33,15 @@ class Record:
     parity: Parity
     parameters: int
     cpu_s: float
+    digest: str  # of the weights
+    unchanged: Unchanged
+    request: Mapping[str, Any]  # what was asked for
     trained: Trained | None = None
-    unchanged: Unchanged | None = None
 
     def training(self) -> dict[str, Any]:
         """Give the content of training.json."""
         return {
+            "request": dict(self.request),
             "plan": self.plan.as_json(),
             "parent": self.parent.address,
             "dataset": self.dataset.address,
@@ -45,11 +50,13 @@ class Record:
             "split_source": self.dataset.split_source,
             "codes": self.tapped.as_json(),
             "head": self.fit.probe.as_json(),
-            "outcome": self._outcome(),
+            "outcome": self.trained.as_json() if self.trained else None,
+            "unchanged": asdict(self.unchanged),
             "metrics": {
                 split.value: metrics.as_json() for split, metrics in self.fit.metrics.items()
             },
             "parity": self.parity.as_json(),
+            "digests": self._digests(),
             "cost": {"cpu_s": round(self.cpu_s, 2)},
             "versions": {
                 **{name: version(name) for name in PACKAGES},
@@ -71,16 +78,52 @@ class Record:
             **({"verdict": str(self.trained.verdict)} if self.trained else {}),
         }
 
-    def _outcome(self) -> dict[str, Any] | None:
-        if self.trained is None:
-            return None
-        unchanged = asdict(self.unchanged) if self.unchanged else None
-        return {**self.trained.as_json(), "unchanged": unchanged}
+    def _digests(self) -> dict[str, str | None]:
+        before = self.parent.find_file(WEIGHTS)
+        return {"parent": before.digest if before else None, "result": self.digest}
 
     @property
     def accuracy(self) -> Accuracy:
         """The accuracy on the validation pictures."""
         return self.fit.metrics[Split.VAL].accuracy
+
+    @property
+    def title(self) -> str:
+        """Name it for people."""
+        return f"{self.parent.model} fine-tuned on {self.dataset.name}"
+
+    def report(self) -> str:
+        """Give the content of the report."""
+        return write_report(self.training(), self.title)
+
+    def _index(self) -> dict[str, Any]:
+        """Give the results as the Hub's cards tell them."""
+        found = self.fit.metrics[Split.VAL]
+        interval = f"{found.accuracy.low:.3f} to {found.accuracy.high:.3f} at 95 %"
+        name, _, revision = self.dataset.address.partition("@")
+        return {
+            "name": self.title,
+            "results": [
+                {
+                    "task": {"type": "image-classification"},
+                    "dataset": {
+                        "name": name,
+                        "type": name,
+                        "revision": revision,
+                        "split": Split.VAL.value,
+                    },
+                    "metrics": [
+                        {
+                            "type": "accuracy",
+                            "value": found.accuracy.value,
+                            "name": f"accuracy ({interval})",
+                        },
+                        {"type": "log_loss", "value": found.log_loss},
+                        {"type": "expected_calibration_error", "value": found.calibration_error},
+                    ],
+                }
+            ],
+        }
 
     def card(self) -> str:
         """Give the content of the card."""
@@ -91,19 +134,19 @@ class Record:
             "tags": ["image-classification", self.plan.strategy.value],
             "pipeline_tag": "image-classification",
             "metrics": [{"accuracy": asdict(self.accuracy)}],
+            "model-index": [self._index()],
             "labels": list(self.config.label_names),
         }
-        title = f"{self.parent.model} fine-tuned on {self.dataset.name}"
         paragraphs = [
             self._told_accuracy(),
             "\n".join(f"- {reason}" for reason in self.plan.because),
             *self._told_depth(),
             *self._told_outcome(),
             self._told_classes(),
-            self._told_parity(),
+            f"{self._told_parity()} {self.unchanged}.",
             tell_preprocessing(self.config.preprocessing),
         ]
-        return write_card(front, title, paragraphs)
+        return write_card(front, self.title, paragraphs)
 
     def _told_accuracy(self) -> str:
         accuracy = self.accuracy
@@ -155,7 +198,7 @@ class Record:
         return [
             f"{verdict[0].upper()}{verdict[1:]}.",
             "\n".join([*head, *rows]),
-            f"Kept: {kept}. {self.unchanged}.",
+            f"Kept: {kept}.",
         ]
 
     def _told_classes(self) -> str:

@@ -1,0 +1,196 @@
+"""The report of a fine-tune: one HTML file that needs no other, with the figures of training.json.
+
+Everything that comes from files or users is escaped; there is no script in it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+from zoo.operations.svg import draw_lines, draw_strip
+
+STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 60rem; margin: 2rem auto;
+  padding: 0 1rem; }
+h1 { font-size: 1.5rem } h2 { font-size: 1.1rem; margin-top: 2rem }
+table { border-collapse: collapse } th, td { padding: .15rem .7rem; text-align: right;
+  border-bottom: 1px solid #e5e5e5; font-variant-numeric: tabular-nums }
+th:first-child, td:first-child { text-align: left } th { font-weight: 600 }
+svg { font: 11px system-ui, sans-serif; max-width: 100%; height: auto; display: block;
+  margin-bottom: .7rem }
+code { font-size: .85em; overflow-wrap: anywhere } .big { font-size: 2rem; font-weight: 600 }
+"""
+MOST_CLASSES = 40  # of a confusion matrix that is shown
+
+Told = Mapping[str, Any]
+
+
+def write_report(training: Told, title: str) -> str:
+    """Write the report of a fine-tune from the content of its training.json."""
+    sections = [
+        _accuracy(training),
+        _section("Decisions", _list(training["plan"]["because"])),
+        *_training(training),
+        *_depth(training),
+        _section("Classes", _classes(training["metrics"]["val"]["per_class"])),
+        *_confusion(training),
+        _section("Proof", _list(_proofs(training))),
+        _section("Where it comes from", _origin(training)),
+    ]
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n"
+        f"<body><h1>{escape(title)}</h1>\n" + "\n".join(sections) + "\n</body></html>\n"
+    )
+
+
+def _accuracy(training: Told) -> str:
+    found = training["metrics"]["val"]
+    accuracy = found["accuracy"]
+    return (
+        f'<p><span class="big">{accuracy["value"]:.3f}</span> of the validation pictures are '
+        f"right: {accuracy['right']} of {accuracy['total']}, 95 % interval "
+        f"{accuracy['low']:.3f} to {accuracy['high']:.3f}. None of them took part in any choice. "
+        f"Expected calibration error {found['calibration_error']:.3f}, log loss "
+        f"{found['log_loss']:.3f}.</p>"
+    )
+
+
+def _training(training: Told) -> Iterable[str]:
+    outcome, plan = training["outcome"], training["plan"]["training"]
+    if outcome is None or plan is None:
+        return
+    curve = outcome["curve"]
+    yield _section(
+        "Training",
+        _paragraph(_verdict(outcome["verdict"])),
+        draw_lines(
+            [
+                ("training loss", [one["training_loss"] for one in curve]),
+                ("held-out loss", [one["held_out_loss"] for one in curve]),
+            ],
+            across="epochs",
+        ),
+        draw_lines(
+            [("held-out accuracy", [one["held_out_accuracy"] for one in curve])],
+            across="epochs",
+            highest=1.0,
+        ),
+        _paragraph("Share of the highest rates at the end of each epoch:"),
+        draw_strip(
+            [one["rate"] for one in curve],
+            [f"epoch {one['epoch']}: {one['rate']:.2f}" for one in curve],
+        ),
+        _table(
+            ("decision", "value"),
+            [(name.replace("_", " "), _plain(value)) for name, value in plan.items()],
+        ),
+    )
+    if outcome["mixes"]:
+        rows = [
+            (f"{mix['share']:.0%}", f"{mix['loss']:.3f}", f"{mix['accuracy']:.3f}")
+            for mix in outcome["mixes"]
+        ]
+        head = ("of the way from the probe", "held-out loss", "held-out accuracy")
+        yield _section(
+            "Between the probe and the trained network",
+            _table(head, rows),
+            _paragraph(f"Kept: {outcome['share']:.0%} of the way."),
+        )
+
+
+def _verdict(told: Told) -> str:
+    end = "the trained network takes its place" if told["is_better"] else "the probe stays"
+    return (
+        f"On {told['pictures']} held-out training pictures the trained network has "
+        f"{told['trained_right']} right, the probe {told['probe_right']}: "
+        f"{told['gain'] * 100:+.1f} +- {told['standard_error'] * 100:.1f} points, McNemar's exact "
+        f"p = {told['p']:.2g}; {end}."
+    )
+
+
+def _depth(training: Told) -> Iterable[str]:
+    points = training["codes"]["depth"]
+    if not points:
+        return
+    rows = [
+        (one["layer"], one["codes"], f"{one['accuracy']:.3f} +- {one['standard_error']:.3f}")
+        for one in points
+    ]
+    yield _section(
+        "Codes along the depth",
+        draw_lines(
+            [("held-out accuracy", [one["accuracy"] for one in points])],
+            across="layers",
+            highest=1.0,
+        ),
+        _table(("codes of", "numbers", "held-out accuracy"), rows),
+        _paragraph(f"Taken at: {', '.join(training['codes']['taps'])}"),
+    )
+
+
+def _classes(told: Told) -> str:
+    rows = [
+        (label, f"{one['right']} of {one['total']}", f"{one['low']:.3f} to {one['high']:.3f}")
+        for label, one in told.items()
+    ]
+    return _table(("class", "right", "95 % interval"), rows)
+
+
+def _confusion(training: Told) -> Iterable[str]:
+    classes = training["classes"]
+    if len(classes) > MOST_CLASSES:
+        return
+    rows = zip(classes, training["metrics"]["val"]["confusion"], strict=True)
+    body = [(label, *(count or "" for count in row)) for label, row in rows]
+    yield _section("Taken for (rows are the true classes)", _table(("", *classes), body))
+
+
+def _proofs(training: Told) -> Iterable[str]:
+    parity = training["parity"]
+    yield (
+        f"model.onnx gives the same best class as torch on {parity['top1_equal']} of "
+        f"{parity['pictures']} validation pictures; no probability differs by more than "
+        f"{parity['max_abs_difference']:.1e} ({parity['provider']})"
+    )
+    if unchanged := training["unchanged"]:
+        tensors, both = unchanged["tensors"], unchanged["of"]
+        yield f"{tensors} of {both} tensors of the parent are unchanged to the bit"
+
+
+def _origin(training: Told) -> str:
+    rows = [
+        ("parent", training["parent"]),
+        ("dataset", training["dataset"]),
+        ("strategy", training["plan"]["strategy"]),
+        ("seed", training["plan"]["seed"]),
+        *((f"weights of the {name}", digest) for name, digest in training["digests"].items()),
+        *((f"cost, {name}", value) for name, value in training["cost"].items()),
+        *training["versions"].items(),
+    ]
+    return _table(("", ""), rows)
+
+
+def _section(title: str, *parts: str) -> str:
+    return f"<section><h2>{escape(title)}</h2>\n" + "\n".join(parts) + "</section>"
+
+
+def _paragraph(text: str) -> str:
+    return f"<p>{escape(text)}</p>"
+
+
+def _list(items: Iterable[str]) -> str:
+    return "<ul>" + "".join(f"<li>{escape(item)}</li>" for item in items) + "</ul>"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    first = "".join(f"<th>{escape(cell)}</th>" for cell in head)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    return f"<table><tr>{first}</tr>{body}</table>"
+
+
+def _plain(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
