@@ -176,6 +176,9 @@ class Facts:
 # some sqrt(D): the loss is curved by D / 4 at most, and momentum of 0.9 bears some ten times that.
 # A body's is 1/10 to 1/100 of 0.001, by the length of its codes: Caffe's, some 400 long because
 # pictures are read as 0..255, were destroyed on ants and bees by 0.001, and not by 0.00001.
+# A head that begins at zero has further to go: with ten times the rates, four epochs on ants and
+# bees ended at a held-out loss of 0.13 instead of 0.29.
+FURTHER = 10
 HEAD_STEP, HEAD_RATES = 0.5, (1e-4, 1e-2)
 BODY_RATE, BODY_NORM, BODY_SHARES = 1e-3, 4.0, (0.01, 0.1)
 SCRATCH_RATE = 0.02
@@ -195,8 +198,11 @@ def plan_training(
     batch = overrides.batch or BATCH
     scale = batch / BATCH
     share = min(max(BODY_NORM / max(facts.norm, 1e-12), BODY_SHARES[0]), BODY_SHARES[1])
-    head_lr = min(max(HEAD_STEP / facts.codes, HEAD_RATES[0]), HEAD_RATES[1]) * scale
-    body_lr = (SCRATCH_RATE if is_new else BODY_RATE * share) * scale
+    begins_at_zero = strategy in {Strategy.FULL, Strategy.SCRATCH}
+    further = scale * (FURTHER if begins_at_zero else 1)
+    head_lr = min(max(HEAD_STEP / facts.codes, HEAD_RATES[0]), HEAD_RATES[1]) * further
+    body_rate = BODY_RATE * further
+    body_lr = SCRATCH_RATE * scale if is_new else body_rate * share
     is_told = is_new or (batch >= SMALL_BATCH and pictures >= SMALL)
     has_statistics = facts.has_batch_norm and is_told
     is_fine = min(facts.crop_px) >= COARSE_PX
@@ -208,9 +214,7 @@ def plan_training(
         layer_decay=1.0 if is_new else LAYER_DECAY,
         frozen_up_to=facts.boundary,
         views=facts.views,
-        beginning=Beginning.PROBE
-        if strategy in {Strategy.PARTIAL, Strategy.LP_FT}
-        else Beginning.ZERO,
+        beginning=Beginning.ZERO if begins_at_zero else Beginning.PROBE,
         init=(overrides.init or "he+lsuv") if is_new else "",
         flip=facts.can_flip,
         crop_least=CROPS[is_fine],
@@ -218,15 +222,15 @@ def plan_training(
         has_dropout=is_new,
         weight_decay=5e-4 if is_new else 0.0 if pictures < LARGE else 1e-4,
     )
-    return training, _why_training(training, facts, share)
+    return training, _why_training(training, facts, told=f"{share:.2g} x {body_rate:.2g}")
 
 
-def _why_training(training: Training, facts: Facts, share: float) -> tuple[str, ...]:
+def _why_training(training: Training, facts: Facts, *, told: str) -> tuple[str, ...]:
     body = (
         f"{training.init} begins the body, which learns at {training.body_lr:.2g}"
         if training.init
         else f"codes are {facts.norm:.3g} long: the body learns at {training.body_lr:.2g}, by "
-        f"default {share:.2g} x {BODY_RATE:g}, and each stage {training.layer_decay:g} as fast as "
+        f"default {told}, and each stage {training.layer_decay:g} as fast as "
         "the one above"
     )
     flips = "as good" if facts.can_flip else "worse"

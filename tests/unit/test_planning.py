@@ -4,8 +4,17 @@ import pytest
 
 from zoo.domain.dataset import Dataset, Picture, Split
 from zoo.domain.plan import ALL, BEST, Classifier, Strategy
+from zoo.domain.training import Beginning, Overrides
 from zoo.errors import ClassesDiffer, OneClass, TooFewPictures
-from zoo.planning import C_GRID, SVM_GRID, check_dataset, plan_finetune
+from zoo.planning import (
+    C_GRID,
+    SVM_GRID,
+    Facts,
+    check_dataset,
+    choose_strategy,
+    plan_finetune,
+    plan_training,
+)
 
 
 def make_dataset(train, val=None, test=None):
@@ -116,3 +125,92 @@ def test_a_class_that_one_split_lacks_is_refused_by_name(train, val, split):
 
 def test_test_pictures_may_be_of_some_classes_only():
     check_dataset(make_dataset({"ant": 5, "bee": 5}, test={"ant": 1}))
+
+
+def make_facts(**changed):
+    given = {
+        "codes": 500,
+        "norm": 400.0,
+        "crop_px": (227, 227),
+        "can_flip": True,
+        "boundary": "",
+        "views": 0,
+        "has_batch_norm": True,
+    }
+    return Facts(**given | changed)
+
+
+def training_of(strategy=Strategy.LP_FT, pictures=300, overrides=None, **facts):
+    return plan_training(strategy, pictures, make_facts(**facts), overrides or Overrides())[0]
+
+
+@pytest.mark.parametrize(
+    ("norm", "share"), [(400.0, 0.01), (10_000.0, 0.01), (80.0, 0.05), (1.0, 0.1), (0.0, 0.1)]
+)
+def test_the_rate_of_the_body_follows_the_length_of_the_codes(norm, share):
+    assert training_of(norm=norm).body_lr == pytest.approx(1e-3 * share)
+
+
+@pytest.mark.parametrize(("codes", "rate"), [(500, 1e-3), (10, 1e-2), (100_000, 1e-4)])
+def test_the_rate_of_the_head_follows_the_number_of_codes(codes, rate):
+    assert training_of(codes=codes).head_lr == pytest.approx(rate)
+
+
+def test_rates_follow_the_batch_and_how_far_there_is_to_go():
+    one, other = training_of(), training_of(overrides=Overrides(batch=64))
+    assert other.head_lr == pytest.approx(2 * one.head_lr)
+    assert other.body_lr == pytest.approx(2 * one.body_lr)
+    full = training_of(Strategy.FULL)
+    assert full.head_lr == pytest.approx(10 * one.head_lr)
+    assert full.beginning is Beginning.ZERO
+    assert one.beginning is Beginning.PROBE
+
+
+def test_what_a_user_decides_is_not_planned():
+    overrides = Overrides(epochs=3, batch=7, lr=0.5, head_lr=0.0)
+    training = training_of(overrides=overrides)
+    found = (training.epochs, training.batch, training.body_lr, training.head_lr)
+    assert found == (3, 7, 0.5, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("pictures", "batch", "strategy", "expected"),
+    [
+        (300, 32, Strategy.LP_FT, False),
+        (1000, 32, Strategy.LP_FT, True),
+        (1000, 8, Strategy.LP_FT, False),
+        (300, 8, Strategy.SCRATCH, True),
+    ],
+)
+def test_batch_normalisation_counts_where_batches_tell_enough(pictures, batch, strategy, expected):
+    overrides = Overrides(batch=batch)
+    assert training_of(strategy, pictures, overrides).has_statistics is expected
+    assert not training_of(strategy, pictures, overrides, has_batch_norm=False).has_statistics
+
+
+def test_small_pictures_are_cropped_less_and_dropout_is_for_what_begins_anew():
+    assert training_of(crop_px=(32, 32)).crop_least > training_of().crop_least
+    assert not training_of().has_dropout
+    assert training_of(Strategy.SCRATCH).has_dropout
+
+
+def test_every_decision_has_its_reason():
+    _, reasons = plan_training(Strategy.PARTIAL, 300, make_facts(boundary="fire7"), Overrides())
+    told = " ".join(reasons)
+    for word in ("500 codes", "400 long", "'fire7' are frozen", "mirrored", "keeps its statistics"):
+        assert word in told
+
+
+@pytest.mark.parametrize(
+    ("pictures", "strategy"),
+    [
+        (999, Strategy.PROBE),
+        (1000, Strategy.PARTIAL),
+        (19_999, Strategy.PARTIAL),
+        (20_000, Strategy.LP_FT),
+    ],
+)
+def test_auto_follows_the_number_of_pictures(pictures, strategy):
+    found, reason = choose_strategy(pictures)
+    assert found is strategy
+    assert str(pictures) in reason
