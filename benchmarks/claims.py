@@ -100,7 +100,7 @@ def _frozen() -> bool:
         boundary = list_stages(network)[2].end
         names = freeze_up_to(network, boundary)
         before = _weights(zoo, NORMALISED)
-    _finetune(NORMALISED, "full", "--freeze", boundary, "--lr", "0.01")
+    _finetune(NORMALISED, "full", "--freeze", boundary)
     with open_zoo(read_settings()) as zoo:
         after = _weights(zoo, f"{NORMALISED}-{DATASET}:full")
     kept = [name for name in names if name in after]

@@ -7,7 +7,7 @@ trained is measured whether ``main`` moved to it or not, and ``auto`` as a user 
 CPU seconds of whole processes, on codes that no other run has left behind. Every run is kept in
 the home's strategies.json: given again, the command goes on with what is missing.
 
-``auto`` should lie within one interval of the best, at a fifth of what all others cost together.
+``auto`` should lie within the interval of the best, at a fifth of what all others cost together.
 """
 
 import argparse
@@ -82,11 +82,11 @@ def _print(name: str, rows: dict[str, dict[str, Any]]) -> None:
         print(f"| {strategy} | {told} | {interval} | {row['cpu_s']:.0f} |")
     best = max(rows.values(), key=lambda row: row["accuracy"]["value"])["accuracy"]
     total = sum(row["cpu_s"] for row in rows.values())
-    within = auto["accuracy"]["high"] >= best["value"]
+    within = auto["accuracy"]["value"] >= best["low"]
     print(
-        f"\nauto {'lies' if within else 'does NOT lie'} within one interval of the best, "
-        f"{best['value']:.3f}; all others together cost {total / auto['cpu_s']:.1f} times as much "
-        f"(goal {GOAL})."
+        f"\nauto {'lies' if within else 'does NOT lie'} within the interval of the best, "
+        f"{best['low']:.3f} to {best['high']:.3f}; all others together cost "
+        f"{total / auto['cpu_s']:.1f} times as much (goal {GOAL})."
     )
 
 
