@@ -174,8 +174,8 @@ class Facts:
 
 # Highest rates at batches of 32. A head's is 0.5 / D for D standardised codes, whose lengths are
 # some sqrt(D): the loss is curved by D / 4 at most, and momentum of 0.9 bears some ten times that.
-# A body's is 1/10 to 1/100 of 0.001, by the length of its codes: Caffe's, some 400 long because
-# pictures are read as 0..255, were destroyed on ants and bees by 0.001, and not by 0.00001.
+# A body's is 1/10 to 1/100 of 0.001, by the length of its codes: Caffe's are some 400 long because
+# pictures are read as 0..255, and 0.001 destroys them where gradients are not clipped.
 # A head that begins at zero has further to go: with ten times the rates, four epochs on ants and
 # bees ended at a held-out loss of 0.13 instead of 0.29.
 FURTHER = 10
@@ -185,6 +185,7 @@ SCRATCH_RATE = 0.02
 BATCH = 32
 EPOCHS = {Strategy.PARTIAL: 12, Strategy.LP_FT: 8, Strategy.FULL: 10, Strategy.SCRATCH: 30}
 LAYER_DECAY = 0.75
+ANEW = "he+lsuv"  # the scheme that a network from scratch begins by
 SMALL_BATCH = 16  # below which the statistics of a batch tell too little
 COARSE_PX = 96  # side of pictures below which a crop easily loses what they show
 CROPS = {True: 0.25, False: 0.7}  # least area of a random crop: of larger pictures, of small ones
@@ -215,7 +216,7 @@ def plan_training(
         frozen_up_to=facts.boundary,
         views=facts.views,
         beginning=Beginning.ZERO if begins_at_zero else Beginning.PROBE,
-        init=(overrides.init or "he+lsuv") if is_new else "",
+        init=(overrides.init or ANEW) if is_new else "",
         flip=facts.can_flip,
         crop_least=CROPS[is_fine],
         has_statistics=has_statistics,

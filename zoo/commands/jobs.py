@@ -56,7 +56,7 @@ def _subject(job: Job) -> str:
     """Say in a few words what a job is about."""
     model, dataset = job.params.get("model", ""), job.params.get("dataset")
     name = model.partition("@")[0]
-    return f"{name} on {dataset.partition('@')[0]}" if dataset else name
+    return f"{name or 'all models'} on {dataset.partition('@')[0]}" if dataset else name
 
 
 def _as_json(job: Job) -> dict[str, object]:

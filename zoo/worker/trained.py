@@ -26,7 +26,7 @@ from zoo.networks.preprocess import Preprocess
 from zoo.networks.splitting import find_boundary, split_at
 from zoo.networks.taps import CODES, tap_network
 from zoo.operations.opening import Zoo
-from zoo.planning import Facts, plan_training
+from zoo.planning import ANEW, Facts, plan_training
 from zoo.training.finetune import labels_of
 from zoo.training.judging import Mix, choose_mix, judge
 from zoo.training.learner import Learner
@@ -45,7 +45,6 @@ from zoo.worker.tapped import Tapped
 
 BOUNDARY_SHARE = 0.7  # of all multiply-adds that lie below the boundary of a partial training
 LOOKED_AT = 64  # pictures that tell scales, or whether mirrored pictures are as good
-ANEW = "he+lsuv"
 
 Matrix = NDArray[np.float32]
 
