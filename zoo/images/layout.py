@@ -138,7 +138,7 @@ def _split_folders(files: Sequence[Parts]) -> dict[str, Split]:
 def _place(parts: Parts, splits: Mapping[str, Split]) -> Place | None:
     """Give the place of one file, or None where it lies in no class folder."""
     split = None
-    if splits:
+    if splits and parts:  # none are left of a file of an archive that is called as a folder of it
         split = splits.get(parts[0])
         parts = parts[1:] if split else ()
     if len(parts) < 2:  # noqa: PLR2004  # a class folder and a file

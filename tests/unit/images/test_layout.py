@@ -170,6 +170,12 @@ def test_a_long_list_of_classes_is_cut_in_the_sentence_and_whole_in_the_detail()
     assert len(caught.value.detail["missing"]) == 29
 
 
+def test_a_file_of_an_archive_that_is_called_as_a_folder_of_it_is_skipped():
+    layout = arrange(["train", "train/val/a/1.jpg", "train/train/a/1.jpg"], name="d")
+    assert [one.path for one in layout.skipped] == ["train"]
+    assert set(layout.places) == {"train/val/a/1.jpg", "train/train/a/1.jpg"}
+
+
 PART = st.sampled_from(["train", "val", "ants", "bees", ".x", "1.jpg"])
 
 
