@@ -32,18 +32,23 @@ ZooError
 │   ├── LayerNotFound
 │   ├── DatasetNotFound
 │   ├── JobNotFound
+│   ├── AccountNotFound
+│   ├── TokenNotFound
 │   └── PathNotFound
 ├── Conflict                   true once, but something else has happened since
 │   ├── LeaseLost
+│   ├── RefMoved
+│   ├── ModelExists
 │   └── AddressInUse
 ├── Unsupported                well formed, but beyond what the zoo can do
 │   ├── UnknownFormat
 │   ├── UnsupportedLayers
 │   ├── NoHead
 │   ├── BoundToOneSize
-│   ├── NotRunnable
-│   └── OpenToOthers
+│   └── NotRunnable
+├── Unauthenticated
 ├── Forbidden
+├── TooManyRequests
 ├── TooLarge
 ├── OutOfMemory
 ├── TrainingDiverged
@@ -278,6 +283,18 @@ class JobNotFound(NotFound):
     hint = "See: zoo jobs"
 
 
+class AccountNotFound(NotFound):
+    """There is no account of that name."""
+
+    hint = "See: zoo accounts"
+
+
+class TokenNotFound(NotFound):
+    """There is no token of that number."""
+
+    hint = "See: zoo tokens"
+
+
 class PathNotFound(NotFound):
     """There is no such file or folder."""
 
@@ -292,6 +309,18 @@ class LeaseLost(Conflict):
     """Another attempt has taken this job over."""
 
     hint = "Nothing to do: the newer attempt goes on with it."
+
+
+class RefMoved(Conflict):
+    """The branch points to another revision by now."""
+
+    hint = "Look at what came in between, and send the change again on top of it."
+
+
+class ModelExists(Conflict):
+    """There is a model of that name already."""
+
+    hint = "Choose another name, or publish a revision of the one there is."
 
 
 class AddressInUse(Conflict):
@@ -334,16 +363,25 @@ class NotRunnable(Unsupported):
     hint = "Choose a revision that has a model.onnx: zoo show MODEL --files"
 
 
-class OpenToOthers(Unsupported):
-    """This server has no access control yet, so it listens on this machine only."""
+class Unauthenticated(ZooError):
+    """This zoo asks who you are."""
 
-    hint = "Use --host 127.0.0.1 behind a proxy that authenticates its users."
+    hint = (
+        "Send a token: Authorization: Bearer zoo_... (HF_TOKEN for clients of the Hub); an admin"
+        " makes one with `zoo tokens create NAME`."
+    )
 
 
 class Forbidden(ZooError):
     """The request is not one that this server answers."""
 
     hint = "Send it to localhost, or add the name the server has to ZOO_TRUSTED_HOSTS."
+
+
+class TooManyRequests(ZooError):
+    """This caller has asked too often."""
+
+    hint = "Wait for the seconds told, then go on; ZOO_REQUESTS_PER_MINUTE is the limit."
 
 
 class TooLarge(ZooError):

@@ -42,6 +42,17 @@ class Settings(BaseSettings):
         default=(),
         description="Names besides localhost that requests may be for, as a JSON list, no ports.",
     )
+    access: Literal["auto", "open", "tokens"] = Field(
+        default="auto",
+        description="Who may ask: everyone (open), or who shows a token; auto is open to this"
+        " machine alone, while it listens on loopback and trusts no other host.",
+    )
+    anonymous_read: bool = Field(
+        default=False, description="Whether public models may be read without a token."
+    )
+    requests_per_minute: int = Field(
+        default=6000, ge=0, description="Most that one account or address may ask; 0 is no limit."
+    )
     port: int = Field(default=8080, ge=0, le=65535, description="Port; 0 takes a free one.")
     web_threads: int = Field(default=32, ge=1, description="Threads of the web process.")
     worker_slots: int = Field(default=1, ge=0, description="Jobs `zoo serve` runs side by side.")

@@ -135,12 +135,13 @@ class Server:
         self.command, self.process, self.url = command, process, url
         self.open_connection = None
 
-    def ask(self, path, data=None, *, method=None, content_type="application/json"):
+    def ask(self, path, data=None, *, method=None, content_type="application/json", token=None):
         """Send a request and return (status, answer)."""
         body = json.dumps(data).encode() if isinstance(data, dict) else data
-        request = urllib.request.Request(
-            self.url + path, data=body, method=method, headers={"Content-Type": content_type}
-        )
+        headers = {"Content-Type": content_type}
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        request = urllib.request.Request(self.url + path, data=body, method=method, headers=headers)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with opener.open(request, timeout=SAFETY_S) as answer:
@@ -210,10 +211,10 @@ def serve(zoo_command):
     """A context manager that starts `zoo serve` on a free port and gives the server."""
 
     @contextmanager
-    def start(**env):
-        process = zoo_command.start("serve", "--port", "0", env=env)
+    def start(*arguments, **env):
+        process = zoo_command.start("serve", "--port", "0", *arguments, env=env)
         try:
-            url = process.stdout.readline().strip()
+            url = process.stdout.readline().strip().replace("//0.0.0.0:", "//127.0.0.1:")
             assert re.fullmatch(r"http://127\.0\.0\.1:\d+", url), process.stderr.read()
             server = Server(zoo_command, process, url)
             yield server

@@ -13,6 +13,8 @@ from zoo.web.reference import told_rules
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 
+METHODS = ("GET ", "POST ", "PUT ", "PATCH ", "DELETE ")
+
 
 def rows(page):
     """Give the cells of a page's tables, their code marks taken off."""
@@ -42,7 +44,7 @@ def test_every_exit_code_is_told(docs):
 
 
 def test_every_route_is_told(app, docs):
-    told = {row[0] for row in rows(docs["rest"]) if row[0].startswith(("GET ", "POST "))}
+    told = {row[0] for row in rows(docs["rest"]) if row[0].startswith(METHODS)}
     routes = {
         f"{method} {re.sub(r'<[a-z]+:', '<', rule.rule)}"
         for rule, _ in told_rules(app)
@@ -57,7 +59,7 @@ def test_every_status_is_told(docs):
 
 
 @pytest.mark.parametrize(
-    "page", ["concepts", "dense", "filters", "finetune", "formats", "rest", "settings"]
+    "page", ["access", "concepts", "dense", "filters", "finetune", "formats", "rest", "settings"]
 )
 def test_the_readme_leads_to_every_page(docs, page):
     assert page in docs

@@ -8,6 +8,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from zoo.domain.preprocessing import Preprocessing
+from zoo.web.access import Need, needs
 from zoo.web.context import MOST_JSON_BYTES
 from zoo.web.pictures import MOST_PICTURES, MOST_TIMES
 from zoo.web.shapes.models import MOST_LETTERS
@@ -147,6 +148,7 @@ def test_a_fault_says_where_its_trace_is(app, client):
     app.config["PROPAGATE_EXCEPTIONS"] = False
 
     @app.get("/fault")
+    @needs(Need.NOBODY)
     def fault():
         raise RuntimeError("a fault")
 

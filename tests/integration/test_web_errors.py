@@ -7,6 +7,7 @@ import pytest
 
 from zoo import errors
 from zoo.commands.main import EXIT, exit_code
+from zoo.web.access import Need, needs
 from zoo.web.answers import STATUS, status_of
 from zoo.web.shapes.base import ErrorAnswer
 
@@ -85,6 +86,7 @@ def test_a_body_that_is_too_large_has_the_one_shape(make_app):
 
 def test_a_full_disk_has_the_one_shape(app, client):
     @app.get("/full")
+    @needs(Need.NOBODY)
     def full():
         raise OSError(errors.errno.ENOSPC, "No space left on device")
 

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from zoo.catalog.tables import AttemptRow, EventRow, JobRow
+from zoo.domain.access import LOCAL_ACCOUNT
 from zoo.domain.job import Attempt, Job, JobEvent, JobKind, JobState
 from zoo.errors import JobNotFound, LeaseLost
 
@@ -25,9 +26,23 @@ class Outcome:
     error: dict[str, Any] | None = None
 
 
-def add_job(db: Session, kind: JobKind, params: dict[str, Any], *, now: datetime) -> Job:
-    """Add a job to the queue."""
-    row = JobRow(kind=kind, state=JobState.QUEUED, params=params, attempt=0, created_at=now)
+def add_job(
+    db: Session,
+    kind: JobKind,
+    params: dict[str, Any],
+    *,
+    now: datetime,
+    account: str = LOCAL_ACCOUNT,
+) -> Job:
+    """Add a job that an account asks for to the queue."""
+    row = JobRow(
+        kind=kind,
+        state=JobState.QUEUED,
+        account=account,
+        params=params,
+        attempt=0,
+        created_at=now,
+    )
     db.add(row)
     db.flush()
     return _job(row)
@@ -50,10 +65,12 @@ def get_job(db: Session, number: int, *, after: int = 0) -> Job:
     return _job(row, tuple(_event(event) for event in events))
 
 
-def list_jobs(db: Session, *, limit: int = 100) -> list[Job]:
-    """List the newest jobs, without their events."""
-    rows = db.scalars(select(JobRow).order_by(JobRow.id.desc()).limit(limit))
-    return [_job(row) for row in rows]
+def list_jobs(db: Session, *, account: str | None = None, limit: int = 100) -> list[Job]:
+    """List the newest jobs, of one account or of all, without their events."""
+    wanted = select(JobRow).order_by(JobRow.id.desc()).limit(limit)
+    if account is not None:
+        wanted = wanted.where(JobRow.account == account)
+    return [_job(row) for row in db.scalars(wanted)]
 
 
 def list_succeeded(db: Session, kind: JobKind, *, limit: int) -> list[Job]:
@@ -171,11 +188,15 @@ def count_lost(db: Session, number: int) -> int:
     return db.scalar(lost) or 0
 
 
-def find_unfinished(db: Session, kind: JobKind, params: dict[str, Any]) -> Job | None:
-    """Find a job that waits or runs and is to do exactly this."""
+def find_unfinished(
+    db: Session, kind: JobKind, params: dict[str, Any], *, account: str = LOCAL_ACCOUNT
+) -> Job | None:
+    """Find a job of an account that waits or runs and is to do exactly this."""
     rows = db.scalars(
         select(JobRow).where(
-            JobRow.kind == kind, JobRow.state.in_([JobState.QUEUED, JobState.RUNNING])
+            JobRow.kind == kind,
+            JobRow.account == account,
+            JobRow.state.in_([JobState.QUEUED, JobState.RUNNING]),
         )
     )
     return next((_job(row) for row in rows if row.params == params), None)
@@ -258,6 +279,7 @@ def _end_attempts(db: Session, job: int, *, outcome: str, now: datetime) -> None
 def _job(row: JobRow, events: tuple[JobEvent, ...] = ()) -> Job:
     return Job(
         id=row.id,
+        account=row.account,
         kind=row.kind,
         state=row.state,
         params=row.params,

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, not_, or_, select, true
 from sqlalchemy.orm import Session, selectinload
 
 from zoo.catalog.tables import BlobRow, FileRow, ModelRow, RefMoveRow, RefRow, RevisionRow
+from zoo.domain.access import EVERY_OWNER, Caller
 from zoo.domain.revision import (
     MAIN,
     Blob,
@@ -46,6 +47,7 @@ class NewRevision:
     summary: dict[str, Any] = field(default_factory=dict)
     lineage: Lineage = field(default_factory=Lineage)
     ref: str = MAIN
+    is_private: bool = False  # the model, where this makes it
 
 
 def add_revision(db: Session, new: NewRevision, *, now: datetime) -> Revision:
@@ -54,7 +56,7 @@ def add_revision(db: Session, new: NewRevision, *, now: datetime) -> Revision:
     Raises:
         BadName: the model, the ref or a file cannot be called so.
     """
-    model = _get_or_add_model(db, check_model_name(new.model), now)
+    model = _get_or_add_model(db, new, now)
     row = db.scalar(
         select(RevisionRow).where(
             RevisionRow.model_pk == model.pk, RevisionRow.id == revision_id(_files(new))
@@ -103,11 +105,11 @@ def get_model(db: Session, name: str) -> Model:
     return _model(_get_model_row(db, name))
 
 
-def list_models(db: Session, *, after: str = "", limit: int = 100) -> list[Model]:
-    """List models by name, from the one after ``after`` on."""
+def list_models(db: Session, *, caller: Caller, after: str = "", limit: int = 100) -> list[Model]:
+    """List the models that a caller may see, by name, from the one after ``after`` on."""
     rows = db.scalars(
         select(ModelRow)
-        .where(ModelRow.name > after)
+        .where(ModelRow.name > after, _is_visible(caller))
         .order_by(ModelRow.name)
         .limit(limit)
         .options(
@@ -119,9 +121,15 @@ def list_models(db: Session, *, after: str = "", limit: int = 100) -> list[Model
     return [_model(row) for row in rows]
 
 
-def list_names(db: Session) -> list[str]:
-    """List the names of all models."""
-    return list(db.scalars(select(ModelRow.name).order_by(ModelRow.name)))
+def list_names(db: Session, *, caller: Caller) -> list[str]:
+    """List the names of all models that a caller may see."""
+    wanted = select(ModelRow.name).where(_is_visible(caller))
+    return list(db.scalars(wanted.order_by(ModelRow.name)))
+
+
+def is_private(db: Session, name: str) -> bool:
+    """Tell whether a model is there only for those who have a role for its owner."""
+    return bool(db.scalar(select(ModelRow.is_private).where(ModelRow.name == name)))
 
 
 def get_revision(db: Session, name: str, ref: str = MAIN) -> Revision:
@@ -175,10 +183,11 @@ def _files(new: NewRevision) -> list[File]:
     ]
 
 
-def _get_or_add_model(db: Session, name: str, now: datetime) -> ModelRow:
+def _get_or_add_model(db: Session, new: NewRevision, now: datetime) -> ModelRow:
+    name = check_model_name(new.model)
     row = db.scalar(select(ModelRow).where(ModelRow.name == name))
     if row is None:
-        row = ModelRow(name=name, created_at=now)
+        row = ModelRow(name=name, is_private=new.is_private, created_at=now)
         db.add(row)
         db.flush()
     return row
@@ -255,6 +264,19 @@ def _get_row(db: Session, name: str, ref: str) -> RevisionRow:
     return rows[0]
 
 
+def _is_visible(caller: Caller) -> ColumnElement[bool]:
+    """Tell which models a caller may see: the public ones, and all of its own owners'."""
+    if EVERY_OWNER in caller.roles:
+        return true()
+    own: list[ColumnElement[bool]] = [
+        ModelRow.name.startswith(f"{owner}/", autoescape=True)
+        if owner
+        else not_(ModelRow.name.contains("/"))
+        for owner in caller.roles
+    ]
+    return or_(ModelRow.is_private.is_(False), *own)
+
+
 def _model(row: ModelRow) -> Model:
     head = next((ref.revision for ref in row.refs if ref.name == MAIN), None)
     return Model(
@@ -262,6 +284,7 @@ def _model(row: ModelRow) -> Model:
         created_at=row.created_at,
         head=_revision(head) if head else None,
         refs={ref.name: ref.revision.id for ref in row.refs},
+        is_private=row.is_private,
     )
 
 

@@ -19,10 +19,12 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import TypeDecorator
 
+from zoo.domain.access import LOCAL_ACCOUNT, Role
 from zoo.domain.dataset import Split
 from zoo.domain.job import JobKind, JobState
 
@@ -71,6 +73,7 @@ class Base(DeclarativeBase):
         Split: by_value(Split),
         JobKind: by_value(JobKind),
         JobState: by_value(JobState),
+        Role: by_value(Role),
     }
 
 
@@ -92,6 +95,7 @@ class ModelRow(Base):
     pk: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(200), unique=True)
     created_at: Mapped[datetime]
+    is_private: Mapped[bool] = mapped_column(default=False, server_default=false())
     refs: Mapped[list["RefRow"]] = relationship(order_by="RefRow.name")
 
 
@@ -213,6 +217,7 @@ class JobRow(Base):
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    account: Mapped[str] = mapped_column(String(96), server_default=LOCAL_ACCOUNT)
 
 
 class AttemptRow(Base):
@@ -241,3 +246,69 @@ class EventRow(Base):
     message: Mapped[str] = mapped_column(Text)
     done: Mapped[int | None]
     total: Mapped[int | None]
+
+
+class AccountRow(Base):
+    """Someone who may ask."""
+
+    __tablename__ = "accounts"
+
+    pk: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(96), unique=True)
+    created_at: Mapped[datetime]
+    grants: Mapped[list["GrantRow"]] = relationship(order_by="GrantRow.owner")
+
+
+class GrantRow(Base):
+    """The role of an account for an owner; ``*`` is every owner, '' what has none."""
+
+    __tablename__ = "grants"
+
+    account_pk: Mapped[int] = mapped_column(ForeignKey("accounts.pk"), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(96), primary_key=True)
+    role: Mapped[Role]
+
+
+class TokenRow(Base):
+    """A token; its secret is known to whoever was given it, and to nobody else."""
+
+    __tablename__ = "tokens"
+
+    pk: Mapped[int] = mapped_column(primary_key=True)
+    account_pk: Mapped[int] = mapped_column(ForeignKey("accounts.pk"), index=True)
+    label: Mapped[str] = mapped_column(String(96))
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    role: Mapped[Role]
+    owner: Mapped[str | None] = mapped_column(String(96))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    used_at: Mapped[datetime | None]
+    account: Mapped[AccountRow] = relationship()
+
+
+class AuditRow(Base):
+    """One change that somebody made."""
+
+    __tablename__ = "audit"
+
+    pk: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    account: Mapped[str] = mapped_column(String(96))
+    token: Mapped[str | None] = mapped_column(String(96))
+    address: Mapped[str | None] = mapped_column(String(64))
+    action: Mapped[str] = mapped_column(String(32))
+    subject: Mapped[str] = mapped_column(String(200), index=True)
+    detail: Mapped[dict[str, Any]]
+
+
+class UploadRow(Base):
+    """Bytes that were sent for a model and may be named by a revision of it; kept from sweeps."""
+
+    __tablename__ = "uploads"
+
+    model: Mapped[str] = mapped_column(String(200), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    account: Mapped[str] = mapped_column(String(96))
+    at: Mapped[datetime] = mapped_column(index=True)

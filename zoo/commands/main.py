@@ -14,6 +14,7 @@ from zoo.commands.table import COMMANDS
 
 EXIT: dict[type[errors.ZooError], int] = {
     errors.NotFound: 3,
+    errors.Unauthenticated: 4,
     errors.Forbidden: 4,
     errors.JobFailed: 5,
     errors.Damaged: 6,

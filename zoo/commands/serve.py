@@ -9,9 +9,11 @@ import urllib.request
 import click
 
 from zoo.errors import AddressInUse, ZooError
-from zoo.operations.opening import open_zoo
+from zoo.operations.accounts import create_first_admin
+from zoo.operations.opening import Zoo, open_zoo
 from zoo.settings import read_settings
 from zoo.web import server
+from zoo.web.access import is_open_at
 
 START_S = 60.0
 ANSWER_S = 10.0
@@ -25,6 +27,9 @@ PAUSE_S = 0.1
 def command(host: str | None, port: int | None) -> None:
     """Serve the zoo over REST, with a worker beside it, until SIGINT or SIGTERM.
 
+    On loopback it is open to this machine. On any other address it asks for tokens; the first one,
+    an admin's, is printed at the first start and never again.
+
     The address is printed to stdout once the server answers. A job that runs when the server stops
     is taken up again at the next start.
     """
@@ -37,6 +42,7 @@ def command(host: str | None, port: int | None) -> None:
         signal.signal(name, lambda *_: stop.set())
     with open_zoo(settings) as zoo:
         listener = server.open_socket(settings.host, settings.port)
+        _tell_access(zoo)
         url = server.url_of(listener)
         web = server.start(settings, listener)
         watch = threading.Thread(target=_watch, args=(web, stop), daemon=True)
@@ -52,6 +58,19 @@ def command(host: str | None, port: int | None) -> None:
             _end(web)
     if failed:
         raise ZooError("The web process ended by itself.", hint="What it printed stands above.")
+
+
+def _tell_access(zoo: Zoo) -> None:
+    """Say who may ask, and make the first token of a zoo that asks for them."""
+    settings = zoo.settings
+    if is_open_at(settings, settings.host):
+        if settings.access == "open":
+            click.echo("open to everyone who can reach it, as ZOO_ACCESS says", err=True)
+        return
+    first = create_first_admin(zoo)
+    if first is not None:
+        click.secho(f"the token of the account {first.token.account!r}: {first.secret}", err=True)
+        click.echo("  Keep it: it is not shown again. More: zoo tokens --help", err=True)
 
 
 def _watch(web: "subprocess.Popen[bytes]", stop: threading.Event) -> None:

@@ -24,6 +24,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "jobs": ("jobs", "List, show and cancel jobs."),
     "serve": ("serve", "Serve the zoo over REST, with a worker beside it."),
     "worker": ("worker", "Run the jobs of the zoo, without a web server."),
+    "tokens": ("tokens", "List, make and revoke the tokens by which callers are known."),
+    "accounts": ("accounts", "List accounts, and give and take their roles."),
+    "audit": ("audit", "Say who changed what."),
     "db": ("db", "Show the catalog's schema, or bring it up to date."),
     "doctor": ("doctor", "Say what this zoo stands on: versions, devices, database, disk."),
 }

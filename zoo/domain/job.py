@@ -5,6 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from zoo.domain.access import LOCAL_ACCOUNT
+
 
 class JobKind(StrEnum):
     """What there is to do."""
@@ -66,3 +68,4 @@ class Job:
     result: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
     events: tuple[JobEvent, ...] = field(default=())
+    account: str = LOCAL_ACCOUNT  # who asked for it

@@ -94,6 +94,7 @@ class Model:
     created_at: datetime
     head: Revision | None  # what ``main`` points to
     refs: dict[str, str] = field(default_factory=dict)  # ref -> revision id
+    is_private: bool = False  # there only for those who have a role for its owner
 
 
 def revision_id(files: Iterable[File]) -> str:

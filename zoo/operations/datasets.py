@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from zoo.catalog import datasets
+from zoo.catalog import audit, datasets
 from zoo.catalog.tables import LONGEST_LABEL, LONGEST_PATH
+from zoo.domain.access import Role
 from zoo.domain.dataset import Dataset, DatasetSummary, Picture, Skipped, Split
 from zoo.domain.revision import check_model_name, derive_name
 from zoo.errors import EmptyDataset, TooLarge, UnreadablePicture
@@ -15,6 +16,7 @@ from zoo.images.layout import Layout, Place, arrange
 from zoo.images.member import Limits, Member, PictureSource
 from zoo.images.source import open_pictures
 from zoo.images.split import draw_split
+from zoo.operations.access import check_role
 from zoo.operations.opening import Zoo
 from zoo.planning import check_dataset
 from zoo.settings import Settings
@@ -40,9 +42,11 @@ def add_dataset(
         PathNotFound, UnsafeArchive, MalformedArchive, TooLarge: the source cannot be read.
         EmptyDataset, OneClass, TooFewPictures, ClassesDiffer: nothing can be learned from it.
         BadName: a dataset cannot be called so.
+        Forbidden: the caller may not write what belongs to its owner.
         StorageFull: there is no room for the pictures.
     """
     called = check_model_name(name or dataset_name(path))
+    check_role(zoo, Role.WRITE, called)
     with open_pictures(path, limits=_limits(zoo.settings), name=source_name) as source:
         layout = arrange(source.paths, name=source.name)
         read, skipped = _keep(zoo, source, layout, report)
@@ -63,8 +67,11 @@ def add_dataset(
     if not dataset.of_split(Split.VAL):
         dataset = replace(dataset, pictures=_split(dataset.pictures), split_source="drawn")
     check_dataset(dataset)
+    now = zoo.clock()
     with zoo.catalog.writing() as db:
-        return datasets.add_dataset(db, dataset, now=zoo.clock())
+        added = datasets.add_dataset(db, dataset, now=now)
+        audit.add_entry(db, zoo.caller, "dataset.add", called, now=now, dataset=added.id)
+    return added
 
 
 def dataset_name(path: Path) -> str:

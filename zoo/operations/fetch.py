@@ -4,7 +4,10 @@ import difflib
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+
+from sqlalchemy.orm import Session
 
 from zoo.catalog import models
 from zoo.domain.config import (
@@ -21,6 +24,7 @@ from zoo.domain.config import (
 )
 from zoo.domain.revision import File, Model, RefMove, Revision, check_model_name, split_address
 from zoo.errors import DigestMismatch, FileNotFound, MalformedCheckpoint, ModelNotFound, NotRunnable
+from zoo.operations.access import check_visible
 from zoo.operations.opening import Zoo
 
 # By the zoo itself.
@@ -30,7 +34,7 @@ WRITTEN = {CARD, CONFIG, DENSE, GRAPH, LAYERS, PARITY, REPORT, TRAINING, WEIGHTS
 def list_models(zoo: Zoo, *, after: str = "", limit: int = 100) -> list[Model]:
     """List models by name."""
     with zoo.catalog.reading() as db:
-        return models.list_models(db, after=after, limit=limit)
+        return models.list_models(db, caller=zoo.caller, after=after, limit=limit)
 
 
 def get_model(zoo: Zoo, name: str) -> Model:
@@ -43,9 +47,10 @@ def get_model(zoo: Zoo, name: str) -> Model:
     check_model_name(name)
     with zoo.catalog.reading() as db:
         try:
+            check_visible(zoo, db, name)
             return models.get_model(db, name)
         except ModelNotFound as error:
-            raise _with_near_names(error, name, models.list_names(db)) from None
+            raise _with_near_names(error, name, models.list_names(db, caller=zoo.caller)) from None
 
 
 def get_revision(zoo: Zoo, address: str) -> Revision:
@@ -57,21 +62,24 @@ def get_revision(zoo: Zoo, address: str) -> Revision:
     name, ref = split_address(address)
     with zoo.catalog.reading() as db:
         try:
-            return models.get_revision(db, name, ref)
+            check_visible(zoo, db, name)
+            return _as_seen(zoo, db, models.get_revision(db, name, ref))
         except ModelNotFound as error:
-            raise _with_near_names(error, name, models.list_names(db)) from None
+            raise _with_near_names(error, name, models.list_names(db, caller=zoo.caller)) from None
 
 
 def list_revisions(zoo: Zoo, name: str) -> list[Revision]:
     """List the revisions of a model, the newest first."""
     with zoo.catalog.reading() as db:
-        return models.list_revisions(db, check_model_name(name))
+        check_visible(zoo, db, check_model_name(name))
+        return [_as_seen(zoo, db, revision) for revision in models.list_revisions(db, name)]
 
 
 def list_moves(zoo: Zoo, name: str) -> list[RefMove]:
     """List every move of the model's refs, the newest first."""
     with zoo.catalog.reading() as db:
-        return models.list_moves(db, check_model_name(name))
+        check_visible(zoo, db, check_model_name(name))
+        return models.list_moves(db, name)
 
 
 def get_file(zoo: Zoo, revision: Revision, path: str) -> tuple[File, Path]:
@@ -158,6 +166,17 @@ def parse_config(files: Mapping[str, Path]) -> ModelConfig:
             f"{CONFIG} cannot be understood: {error!r}",
             hint="Import the original package again.",
         ) from error
+
+
+def _as_seen(zoo: Zoo, db: Session, revision: Revision) -> Revision:
+    """Leave out of a revision's lineage what the caller may not know of."""
+    if revision.parent is None:
+        return revision
+    try:
+        check_visible(zoo, db, split_address(revision.parent)[0])
+    except ModelNotFound:
+        return replace(revision, parent=None)
+    return revision
 
 
 def _with_near_names(error: ModelNotFound, name: str, names: list[str]) -> ModelNotFound:

@@ -1,5 +1,6 @@
 """Queueing a fine-tune, after everything that can be checked beforehand."""
 
+from zoo.domain.access import Role
 from zoo.domain.config import WEIGHTS, ModelConfig
 from zoo.domain.dataset import Dataset
 from zoo.domain.job import Job, JobKind
@@ -9,6 +10,7 @@ from zoo.domain.training import Overrides
 from zoo.errors import NotRunnable
 from zoo.filters.scheme import parse_scheme
 from zoo.operations import jobs
+from zoo.operations.access import check_role
 from zoo.operations.datasets import get_dataset
 from zoo.operations.draft import SERVED_AS_IT_IS
 from zoo.operations.fetch import get_revision, read_config
@@ -44,6 +46,7 @@ def enqueue_finetune(  # noqa: PLR0913  # what is fitted to what, and how
         Unsupported: it is dense, without the cells that see padding.
         OneClass, TooFewPictures, ClassesDiffer: nothing can be learned from the dataset.
         BadName: the new model cannot be called so.
+        Forbidden: the caller may not write what belongs to its owner.
     """
     check_overrides(strategy, overrides, layer)
     if overrides.init is not None:
@@ -53,10 +56,12 @@ def enqueue_finetune(  # noqa: PLR0913  # what is fitted to what, and how
     check_finetune(revision, config)
     pictures = get_dataset(zoo, dataset)
     check_dataset(pictures)
+    called = check_model_name(name or finetuned_name(revision, pictures))
+    check_role(zoo, Role.WRITE, called)
     params = {
         "model": revision.address,
         "dataset": pictures.address,
-        "name": check_model_name(name or finetuned_name(revision, pictures)),
+        "name": called,
         "seed": seed,
         "layer": layer,
         "classifier": classifier.value,

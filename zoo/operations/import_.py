@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from zoo.domain.access import Role
 from zoo.domain.checkpoint import Checkpoint, Wishes
 from zoo.domain.config import CARD, CONFIG, DENSE, GRAPH, LAYERS, PARITY, WEIGHTS
 from zoo.domain.job import Job, JobKind
@@ -31,6 +32,7 @@ from zoo.formats.safetensors import write_safetensors
 from zoo.formats.statement import MEAN_TENSOR
 from zoo.formats.table import READERS, find_reader, read_checkpoint
 from zoo.operations import jobs
+from zoo.operations.access import check_role
 from zoo.operations.draft import STORED, Draft, put_draft
 from zoo.operations.opening import Zoo
 from zoo.operations.paths import is_there
@@ -146,6 +148,7 @@ def prepare_import(zoo: Zoo, originals: Mapping[str, Blob], options: ImportOptio
 
 def enqueue_import(zoo: Zoo, prepared: Prepared) -> Job:
     """Queue the job that builds the network, exports its graph, checks and publishes it."""
+    check_role(zoo, Role.WRITE, prepared.options.name)
     params = {
         "model": prepared.options.name,
         "tag": prepared.options.tag,

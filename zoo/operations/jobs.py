@@ -3,9 +3,9 @@
 import contextlib
 from typing import Any
 
-from zoo.catalog import jobs
+from zoo.catalog import audit, jobs
 from zoo.domain.job import Attempt, Job, JobEvent, JobKind, JobState
-from zoo.errors import JobFailed, LeaseLost, ZooError
+from zoo.errors import JobFailed, JobNotFound, LeaseLost, ZooError
 from zoo.operations.opening import Zoo
 
 MOST_LOST = 3  # a job whose process dies this often without a word has failed
@@ -16,9 +16,17 @@ def enqueue(zoo: Zoo, kind: JobKind, params: dict[str, Any]) -> Job:
 
     So a command that was interrupted goes on when it is given again.
     """
+    account, now = zoo.caller.account, zoo.clock()
     with zoo.catalog.writing() as db:
-        unfinished = jobs.find_unfinished(db, kind, params)
-        return unfinished or jobs.add_job(db, kind, params, now=zoo.clock())
+        unfinished = jobs.find_unfinished(db, kind, params, account=account)
+        if unfinished is not None:
+            return unfinished
+        job = jobs.add_job(db, kind, params, account=account, now=now)
+        subject = str(params.get("name") or params.get("model") or "")
+        audit.add_entry(
+            db, zoo.caller, "job.enqueue", subject, now=now, job=job.id, kind=kind.value
+        )
+        return job
 
 
 def get_job(zoo: Zoo, number: int, *, after: int = 0) -> Job:
@@ -28,7 +36,7 @@ def get_job(zoo: Zoo, number: int, *, after: int = 0) -> Job:
         JobNotFound: there is none of that number.
     """
     with zoo.catalog.reading() as db:
-        return jobs.get_job(db, number, after=after)
+        return _seen(zoo, jobs.get_job(db, number, after=after))
 
 
 def list_running(zoo: Zoo) -> list[tuple[Attempt, str]]:
@@ -38,9 +46,10 @@ def list_running(zoo: Zoo) -> list[tuple[Attempt, str]]:
 
 
 def list_jobs(zoo: Zoo, *, limit: int = 100) -> list[Job]:
-    """List the newest jobs."""
+    """List the newest jobs: the caller's, or everyone's for those who look after the zoo."""
+    account = None if zoo.caller.rules else zoo.caller.account
     with zoo.catalog.reading() as db:
-        return jobs.list_jobs(db, limit=limit)
+        return jobs.list_jobs(db, account=account, limit=limit)
 
 
 def list_succeeded(zoo: Zoo, kind: JobKind, *, limit: int = 1000) -> list[Job]:
@@ -152,9 +161,19 @@ def cancel(zoo: Zoo, number: int) -> Job:
     Raises:
         JobNotFound: there is none of that number.
     """
+    now = zoo.clock()
     with zoo.catalog.writing() as db:
-        jobs.cancel_job(db, number, now=zoo.clock())
+        _seen(zoo, jobs.get_job(db, number))
+        jobs.cancel_job(db, number, now=now)
+        audit.add_entry(db, zoo.caller, "job.cancel", f"job {number}", now=now)
         return jobs.get_job(db, number)
+
+
+def _seen(zoo: Zoo, job: Job) -> Job:
+    """Give a job to those who may know of it: who asked for it, and who looks after the zoo."""
+    if not (zoo.caller.rules or job.account == zoo.caller.account):
+        raise JobNotFound(f"There is no job {job.id}.", job=job.id)
+    return job
 
 
 def _end(zoo: Zoo, attempt: Attempt, outcome: jobs.Outcome) -> None:

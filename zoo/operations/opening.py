@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from zoo.catalog.database import SCHEMA, Database
+from zoo.domain.access import LOCAL, Caller
 from zoo.domain.job import Attempt
 from zoo.errors import BadSetting, StorageFull, Unsupported, is_full
 from zoo.settings import Settings
@@ -28,6 +29,7 @@ class Zoo:
     blobs: BlobStore
     catalog: Database
     clock: Callable[[], datetime] = utc_now
+    caller: Caller = LOCAL  # whom operations are done for
 
     @property
     def codes_folder(self) -> Path:

@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from zoo.catalog import datasets, jobs, models
+from zoo.catalog import audit, datasets, jobs, models
+from zoo.domain.access import Role
 from zoo.domain.job import Attempt, JobState
 from zoo.domain.revision import MAIN, Blob, Revision, split_address
 from zoo.errors import BlobNotFound
+from zoo.operations.access import check_role
 from zoo.operations.opening import Zoo
 
 
@@ -33,8 +35,10 @@ def publish(zoo: Zoo, publication: Publication) -> Revision:
     Raises:
         BlobNotFound: a file's bytes are not in the store.
         BadName: the model or a file cannot be called so.
+        Forbidden: the caller may not write what belongs to the model's owner.
         LeaseLost: the job has been given to another attempt; nothing is published.
     """
+    check_role(zoo, Role.WRITE, publication.model)
     for blob in publication.files.values():
         if not zoo.blobs.has(blob.digest):
             raise BlobNotFound(f"The store does not hold {blob.digest}.", digest=blob.digest)
@@ -53,10 +57,21 @@ def publish(zoo: Zoo, publication: Publication) -> Revision:
                 job_id=publication.attempt.job if publication.attempt else None,
             ),
             ref=publication.refs[0],
+            is_private=_is_private(db, publication.parent),
         )
         revision = models.add_revision(db, new, now=now)
         for ref in publication.refs[1:]:
             models.move_ref(db, revision.model, ref, revision.id, now=now)
+        audit.add_entry(
+            db,
+            zoo.caller,
+            "publish",
+            revision.model,
+            now=now,
+            revision=revision.id,
+            refs=list(publication.refs),
+            job=publication.attempt.job if publication.attempt else None,
+        )
         if publication.attempt is not None and publication.ends_job:
             result = {"revision": revision.address, **publication.summary}
             outcome = jobs.Outcome(state=JobState.SUCCEEDED, result=result)
@@ -77,6 +92,11 @@ def put_text(zoo: Zoo, text: str) -> Blob:
 
 def _revision_pk(db: Any, address: str | None) -> int | None:  # noqa: ANN401  # a session
     return models.get_revision_pk(db, *split_address(address)) if address else None
+
+
+def _is_private(db: Any, parent: str | None) -> bool:  # noqa: ANN401  # a session
+    """Tell whether a new model is private: what is made of a private one is."""
+    return parent is not None and models.is_private(db, split_address(parent)[0])
 
 
 def _dataset_pk(db: Any, address: str | None) -> int | None:  # noqa: ANN401  # a session

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from zoo.domain.access import Role
 from zoo.domain.config import DENSE as DENSE_FILE
 from zoo.domain.config import WEIGHTS, ModelConfig
 from zoo.domain.geometry import Geometry
@@ -22,6 +23,7 @@ from zoo.domain.surgery import (
 )
 from zoo.errors import Invalid, MalformedCheckpoint, NotRunnable, Unsupported
 from zoo.operations import jobs
+from zoo.operations.access import check_role
 from zoo.operations.draft import DENSE, SERVED_AS_IT_IS, STORED
 from zoo.operations.fetch import get_revision, read_config
 from zoo.operations.opening import Zoo
@@ -97,6 +99,7 @@ def enqueue_surgery(
         NotRunnable: it has no network that could be taken apart; what is needed is told.
         Invalid: labels and classes do not agree, or the model is dense and cannot be changed so.
         BadName: the new model cannot be called so.
+        Forbidden: the caller may not write what belongs to its owner.
     """
     revision, config = _open(zoo, model)
     _check_labels(surgery, labels)
@@ -153,9 +156,11 @@ def _enqueue(  # noqa: PLR0913  # what a job is told
     labels: tuple[str, ...] | None = None,
     sizes_px: Sequence[Size] = (),
 ) -> Job:
+    called = check_model_name(name or _default_name(revision, surgery))
+    check_role(zoo, Role.WRITE, called)
     params = {
         "model": revision.address,
-        "name": check_model_name(name or _default_name(revision, surgery)),
+        "name": called,
         "surgery": surgery_as_json(surgery),
         "labels": None if labels is None else list(labels),
         "sizes": [list(size) for size in sizes_px],

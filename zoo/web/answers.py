@@ -17,7 +17,9 @@ STATUS: dict[type[errors.ZooError], int] = {
     errors.Conflict: 409,
     errors.Unsupported: 415,
     errors.NotRunnable: 409,
+    errors.Unauthenticated: 401,
     errors.Forbidden: 403,
+    errors.TooManyRequests: 429,
     errors.TooLarge: 413,
     errors.StorageFull: 507,
     errors.CatalogUnavailable: 503,
@@ -45,7 +47,12 @@ def install(app: Flask) -> None:
 
 def _answer(error: errors.ZooError) -> tuple[Response, int]:
     drain()
-    return jsonify(error.as_json()), status_of(type(error))
+    response = jsonify(error.as_json())
+    if isinstance(error, errors.Unauthenticated):
+        response.headers["WWW-Authenticate"] = 'Bearer realm="zoo"'
+    if isinstance(error, errors.TooManyRequests):
+        response.headers["Retry-After"] = str(error.detail.get("retry_after_s", 1))
+    return response, status_of(type(error))
 
 
 def _answer_http(error: HTTPException) -> tuple[Response, int]:

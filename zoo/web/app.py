@@ -11,6 +11,7 @@ from zoo.operations.predict import open_shelf
 from zoo.settings import Settings, read_settings
 from zoo.web import access, answers, reference
 from zoo.web.api import (
+    accounts,
     datasets,
     filters,
     health,
@@ -23,6 +24,7 @@ from zoo.web.api import (
     surgeries,
 )
 from zoo.web.context import SHELF, ZOO
+from zoo.web.limits import RATES, Rates
 
 POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'"
 
@@ -42,6 +44,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     zoo = stack.enter_context(open_zoo(settings or read_settings()))
     app.extensions[ZOO] = zoo
     app.extensions[SHELF] = open_shelf(zoo)
+    app.extensions[RATES] = Rates()
     app.config["MAX_CONTENT_LENGTH"] = zoo.settings.max_upload_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
     app.url_map.converters["model"] = ModelConverter
@@ -56,6 +59,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         surgeries,
         datasets,
         jobs,
+        accounts,
         health,
         reference,
     ):

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TypeVar, get_origin
 
-from flask import current_app, request
+from flask import current_app, g, request
 from pydantic import BaseModel, ValidationError
 
+from zoo.domain.access import ANONYMOUS
 from zoo.errors import BadRequest
 from zoo.operations.opening import Zoo
 from zoo.serving.shelf import Shelf
@@ -17,9 +19,9 @@ MOST_JSON_BYTES = 2**20
 
 
 def current_zoo() -> Zoo:
-    """Give the zoo this app serves."""
+    """Give the zoo this app serves, opened for whoever asks."""
     zoo: Zoo = current_app.extensions[ZOO]
-    return zoo
+    return replace(zoo, caller=g.get("caller", ANONYMOUS))
 
 
 def current_shelf() -> Shelf:

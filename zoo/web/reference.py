@@ -13,11 +13,14 @@ from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 
 from zoo import __version__, errors
+from zoo.web.access import Need, needs
 from zoo.web.answers import status_of
 from zoo.web.shapes.base import ErrorAnswer
 
 REF = "#/components/schemas/{model}"
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
+# What any address may answer instead.
+EVERYWHERE = (errors.Unauthenticated, errors.Forbidden, errors.TooManyRequests)
 BYTES = {"type": "string", "format": "binary"}
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -103,12 +106,14 @@ def describe(app: Flask) -> dict[str, Any]:
 
 
 @bp.get("/openapi.json")
+@needs(Need.NOBODY)
 def openapi() -> ResponseReturnValue:
     """Give the OpenAPI document."""
     return jsonify(describe(current_app))
 
 
 @bp.get("/docs")
+@needs(Need.NOBODY)
 def docs() -> ResponseReturnValue:
     """Show the reference as a page that needs nothing from anywhere else."""
     return render_template("reference.html", document=describe(current_app))
@@ -167,7 +172,7 @@ def _query_parameters(query: type[BaseModel] | None) -> list[dict[str, Any]]:
 
 def _responses(told: Told) -> dict[str, Any]:
     refused: dict[int, list[str]] = {}
-    kinds: list[type[errors.ZooError]] = [errors.Forbidden, *told.refuses]
+    kinds: list[type[errors.ZooError]] = [*EVERYWHERE, *told.refuses]
     if told.query or told.body:
         kinds.append(errors.BadRequest)
     if told.body:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError, ProgrammingError
 from zoo.catalog.database import BUSY_TIMEOUT_MS, Database
 from zoo.catalog.models import list_names
 from zoo.catalog.tables import Base, FileRow, ModelRow
+from zoo.domain.access import LOCAL
 from zoo.errors import BadSetting, CatalogDamaged, StorageFull
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -33,7 +34,7 @@ def add_model(catalog, name="net"):
 
 def names(catalog):
     with catalog.reading() as db:
-        return list_names(db)
+        return list_names(db, caller=LOCAL)
 
 
 def test_what_was_written_is_there(catalog):
@@ -59,9 +60,9 @@ def test_a_reader_changes_nothing(catalog):
 def test_a_reader_sees_one_state_whatever_is_written_meanwhile(catalog):
     add_model(catalog, "first")
     with catalog.reading() as db:
-        before = list_names(db)
+        before = list_names(db, caller=LOCAL)
         add_model(catalog, "second")
-        assert list_names(db) == before
+        assert list_names(db, caller=LOCAL) == before
     assert names(catalog) == ["first", "second"]
 
 

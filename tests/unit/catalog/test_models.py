@@ -24,6 +24,7 @@ from zoo.catalog.models import (
     move_ref,
 )
 from zoo.catalog.tables import BlobRow
+from zoo.domain.access import LOCAL
 from zoo.domain.dataset import Dataset
 from zoo.domain.job import JobKind
 from zoo.domain.revision import Blob, RefMove
@@ -179,7 +180,7 @@ def test_a_bad_name_publishes_nothing(catalog, clock, bad):
     with pytest.raises(BadName), catalog.writing() as db:
         add_revision(db, new, now=clock())
     with catalog.reading() as db:
-        assert list_names(db) == []
+        assert list_names(db, caller=LOCAL) == []
         assert db.scalars(select(BlobRow)).all() == []
 
 
@@ -210,16 +211,16 @@ def test_models_are_listed_by_name_a_page_at_a_time(db, publish):
     for name in reversed(names):
         publish(model=name)
     pages, after = [], ""
-    while page := list_models(db, after=after, limit=2):
+    while page := list_models(db, caller=LOCAL, after=after, limit=2):
         pages.append([model.name for model in page])
         after = page[-1].name
     assert pages == [["alexnet", "caffe/a"], ["caffe/b", "lenet"], ["vgg"]]
-    assert list_names(db) == names
+    assert list_names(db, caller=LOCAL) == names
 
 
 def test_a_listed_model_is_the_model(db, publish):
     publish()
-    assert list_models(db) == [get_model(db, "net")]
+    assert list_models(db, caller=LOCAL) == [get_model(db, "net")]
 
 
 def test_a_blob_is_written_down_once(db, clock):

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from zoo.catalog.models import list_names
+from zoo.domain.access import LOCAL
 from zoo.domain.job import JobKind, JobState
 from zoo.domain.revision import Blob
 from zoo.errors import (
@@ -30,7 +31,7 @@ def attempt(zoo):
 
 def names(zoo):
     with zoo.catalog.reading() as db:
-        return list_names(db)
+        return list_names(db, caller=LOCAL)
 
 
 def test_what_is_published_is_found(zoo, published):

@@ -5,6 +5,7 @@ from flask.typing import ResponseReturnValue
 
 from zoo.errors import DatasetNotFound, Invalid, StorageFull
 from zoo.operations import datasets
+from zoo.web.access import Need, needs
 from zoo.web.context import current_zoo, read_query
 from zoo.web.reference import Body, tells
 from zoo.web.shapes.datasets import (
@@ -24,6 +25,7 @@ ARCHIVE = Body(
 
 
 @bp.get("")
+@needs(Need.READ)
 @tells(DatasetsAnswer)
 def list_datasets() -> ResponseReturnValue:
     """List all datasets by name, the newest of a name first."""
@@ -33,6 +35,7 @@ def list_datasets() -> ResponseReturnValue:
 
 
 @bp.post("")
+@needs(Need.WRITE)
 @tells(
     DatasetAnswer,
     status=201,
@@ -51,6 +54,7 @@ def post_dataset() -> ResponseReturnValue:
 
 
 @bp.get("/<model:name>")
+@needs(Need.READ)
 @tells(DatasetAnswer, refuses=(DatasetNotFound,))
 def get_dataset(name: str) -> ResponseReturnValue:
     """Give the newest dataset of a name, or the one at name@id."""

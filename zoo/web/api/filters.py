@@ -11,6 +11,7 @@ from zoo.errors import (
     RevisionNotFound,
 )
 from zoo.operations.filters import describe_filters, draw_view, find_view
+from zoo.web.access import Need, needs
 from zoo.web.context import current_zoo, read_query
 from zoo.web.reference import tells
 from zoo.web.shapes.filters import FiltersAnswer, FiltersQuery, PictureQuery
@@ -22,6 +23,7 @@ REFUSES = (ModelNotFound, RevisionNotFound, FileNotFound, MalformedCheckpoint)
 
 
 @bp.get("/<model:name>/filters")
+@needs(Need.READ)
 @tells(FiltersAnswer, query=FiltersQuery, refuses=REFUSES)
 def list_filters(name: str) -> ResponseReturnValue:
     """Say what values a model's filters hold, and how far they moved from another's.
@@ -34,6 +36,7 @@ def list_filters(name: str) -> ResponseReturnValue:
 
 
 @bp.get("/<model:name>/filters/<path:layer>.png")
+@needs(Need.READ)
 @tells(PNG, query=PictureQuery, refuses=(*REFUSES, LayerNotFound))
 def get_filter_picture(name: str, layer: str) -> ResponseReturnValue:
     """Draw the filters of a layer.

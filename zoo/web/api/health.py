@@ -5,6 +5,7 @@ from flask.typing import ResponseReturnValue
 
 from zoo import __version__
 from zoo.operations import fetch
+from zoo.web.access import Need, needs
 from zoo.web.context import current_zoo
 from zoo.web.reference import tells
 from zoo.web.shapes.base import HealthAnswer
@@ -13,6 +14,7 @@ bp = Blueprint("health", __name__, url_prefix="/v1/health")
 
 
 @bp.get("")
+@needs(Need.NOBODY)
 @tells(HealthAnswer)
 def get_health() -> ResponseReturnValue:
     """Say that the server is up and its catalog answers."""

@@ -6,6 +6,7 @@ from flask.typing import ResponseReturnValue
 from zoo.errors import DatasetNotFound, Invalid, JobNotFound, ModelNotFound, NotRunnable
 from zoo.operations import jobs
 from zoo.operations.finetune import enqueue_finetune
+from zoo.web.access import Need, needs
 from zoo.web.context import current_zoo, read_body, read_query
 from zoo.web.reference import tells
 from zoo.web.shapes.jobs import FinetuneBody, JobAnswer, JobQuery, JobsAnswer, JobsQuery
@@ -14,6 +15,7 @@ bp = Blueprint("jobs", __name__, url_prefix="/v1/jobs")
 
 
 @bp.get("")
+@needs(Need.READ)
 @tells(JobsAnswer, query=JobsQuery)
 def list_jobs() -> ResponseReturnValue:
     """List the newest jobs, without their events."""
@@ -24,6 +26,7 @@ def list_jobs() -> ResponseReturnValue:
 
 
 @bp.post("")
+@needs(Need.WRITE)
 @tells(
     JobAnswer,
     status=202,
@@ -48,6 +51,7 @@ def post_job() -> ResponseReturnValue:
 
 
 @bp.get("/<int:number>")
+@needs(Need.READ)
 @tells(JobAnswer, query=JobQuery, refuses=(JobNotFound,))
 def get_job(number: int) -> ResponseReturnValue:
     """Give a job with its events, or with those after the one already seen."""
@@ -57,6 +61,7 @@ def get_job(number: int) -> ResponseReturnValue:
 
 
 @bp.post("/<int:number>/cancel")
+@needs(Need.WRITE)
 @tells(JobAnswer, refuses=(JobNotFound,))
 def cancel_job(number: int) -> ResponseReturnValue:
     """Cancel a job; one that is finished stays as it is."""

@@ -18,6 +18,7 @@ from zoo.errors import (
     Unsupported,
 )
 from zoo.operations.heat import Drawing, as_npy, draw_heat, predict_map
+from zoo.web.access import Need, needs
 from zoo.web.context import current_shelf, current_zoo, read_query
 from zoo.web.pictures import PICTURE, read_picture
 from zoo.web.reference import tells
@@ -39,6 +40,7 @@ REFUSES = (
 
 
 @bp.post("/<model:name>/map")
+@needs(Need.READ)
 @tells(MapAnswer, query=MapQuery, body=PICTURE, refuses=REFUSES, also=(NPY,))
 def post_map(name: str) -> ResponseReturnValue:
     """Compute the score map of a picture with a dense model.
@@ -58,6 +60,7 @@ def post_map(name: str) -> ResponseReturnValue:
 
 
 @bp.post("/<model:name>/heatmap")
+@needs(Need.READ)
 @tells(PNG, query=HeatmapQuery, body=PICTURE, refuses=REFUSES)
 def post_heatmap(name: str) -> ResponseReturnValue:
     """Draw where on a picture a dense model sees a class.

@@ -5,6 +5,7 @@ from flask.typing import ResponseReturnValue
 
 from zoo.errors import ModelNotFound
 from zoo.operations import fetch
+from zoo.web.access import Need, needs
 from zoo.web.context import current_zoo, read_query
 from zoo.web.reference import tells
 from zoo.web.shapes.models import ModelAnswer, ModelsAnswer, PageQuery
@@ -13,6 +14,7 @@ bp = Blueprint("models", __name__, url_prefix="/v1/models")
 
 
 @bp.get("")
+@needs(Need.READ)
 @tells(ModelsAnswer, query=PageQuery)
 def list_models() -> ResponseReturnValue:
     """List models by name, a page at a time."""
@@ -26,6 +28,7 @@ def list_models() -> ResponseReturnValue:
 
 
 @bp.get("/<model:name>")
+@needs(Need.READ)
 @tells(ModelAnswer, refuses=(ModelNotFound,))
 def get_model(name: str) -> ResponseReturnValue:
     """Give a model with its refs and the revision that main points to."""

@@ -10,6 +10,7 @@ from zoo.errors import (
     UnreadablePicture,
 )
 from zoo.operations.predict import predict
+from zoo.web.access import Need, needs
 from zoo.web.context import current_shelf, current_zoo, read_query
 from zoo.web.pictures import PICTURES, read_pictures
 from zoo.web.reference import tells
@@ -19,6 +20,7 @@ bp = Blueprint("predict", __name__, url_prefix="/v1/models")
 
 
 @bp.post("/<model:name>/predict")
+@needs(Need.READ)
 @tells(
     PredictionsAnswer,
     query=PredictQuery,

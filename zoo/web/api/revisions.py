@@ -20,6 +20,7 @@ from zoo.errors import (
 )
 from zoo.operations import fetch
 from zoo.operations.upload import Upload, upload_revision
+from zoo.web.access import Need, needs
 from zoo.web.context import check_fields, current_zoo
 from zoo.web.reference import Body, tells
 from zoo.web.shapes.models import (
@@ -46,6 +47,7 @@ UPLOAD = Body(
 
 
 @bp.get("/<model:name>/revisions")
+@needs(Need.READ)
 @tells(RevisionsAnswer, refuses=(ModelNotFound,))
 def list_revisions(name: str) -> ResponseReturnValue:
     """List the revisions of a model, the newest first."""
@@ -55,6 +57,7 @@ def list_revisions(name: str) -> ResponseReturnValue:
 
 
 @bp.post("/<model:name>/revisions")
+@needs(Need.WRITE)
 @tells(
     UploadAnswer,
     status=201,
@@ -121,6 +124,7 @@ def _read_digest(field: str, value: str) -> str:
 
 
 @bp.get("/<model:name>/revisions/<ref>")
+@needs(Need.READ)
 @tells(RevisionAnswer, refuses=(ModelNotFound, RevisionNotFound))
 def get_revision(name: str, ref: str) -> ResponseReturnValue:
     """Give a revision by its id, the beginning of it, or a ref."""
@@ -129,6 +133,7 @@ def get_revision(name: str, ref: str) -> ResponseReturnValue:
 
 
 @bp.get("/<model:name>/revisions/<ref>/files/<path:path>")
+@needs(Need.READ)
 @tells("application/octet-stream", refuses=(ModelNotFound, RevisionNotFound, FileNotFound))
 def get_revision_file(name: str, ref: str, path: str) -> ResponseReturnValue:
     """Download a file of a revision.
@@ -153,6 +158,7 @@ def get_revision_file(name: str, ref: str, path: str) -> ResponseReturnValue:
 
 
 @bp.get("/<model:name>/files/<path:path>")
+@needs(Need.READ)
 @tells("application/octet-stream", refuses=(ModelNotFound, FileNotFound))
 def get_file(name: str, path: str) -> ResponseReturnValue:
     """Download a file of the revision that main points to."""

@@ -5,6 +5,7 @@ from flask.typing import ResponseReturnValue
 
 from zoo.errors import Invalid, ModelNotFound, NotRunnable, RevisionNotFound, Unsupported
 from zoo.operations.surgery import enqueue_dense, enqueue_surgery
+from zoo.web.access import Need, needs
 from zoo.web.context import current_zoo, read_body
 from zoo.web.reference import tells
 from zoo.web.shapes.jobs import JobAnswer
@@ -16,6 +17,7 @@ REFUSES = (ModelNotFound, RevisionNotFound, NotRunnable, Invalid)
 
 
 @bp.post("/<model:name>/dense")
+@needs(Need.WRITE)
 @tells(JobAnswer, status=202, body=DenseBody, refuses=(*REFUSES, Unsupported))
 def post_dense(name: str) -> ResponseReturnValue:
     """Queue a job that has a classifier read pictures of any size.
@@ -28,6 +30,7 @@ def post_dense(name: str) -> ResponseReturnValue:
 
 
 @bp.post("/<model:name>/surgeries")
+@needs(Need.WRITE)
 @tells(JobAnswer, status=202, body=SurgeryBody, refuses=REFUSES)
 def post_surgery(name: str) -> ResponseReturnValue:
     """Queue a job that cuts a network, replaces its head or folds its batch normalisation.

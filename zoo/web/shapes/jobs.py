@@ -90,6 +90,7 @@ class JobAnswer(Shape):
     id: int
     kind: JobKind
     state: JobState
+    account: str = Field(description="who asked for it")
     params: dict[str, Any]
     attempt: int
     created_at: datetime

@@ -45,6 +45,7 @@ class ModelAnswer(Shape):
 
     name: str
     created_at: datetime
+    is_private: bool = Field(description="there only for those who have a role for its owner")
     refs: dict[str, str]
     head: RevisionAnswer | None
 
