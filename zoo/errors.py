@@ -9,6 +9,7 @@ ZooError
 │   ├── UnsafePickle
 │   ├── MalformedPrototxt
 │   ├── MalformedCard
+│   ├── MalformedUpload
 │   ├── WeightsMismatch
 │   ├── IncompletePackage
 │   ├── UnreadablePicture
@@ -39,6 +40,8 @@ ZooError
 │   ├── LeaseLost
 │   ├── RefMoved
 │   ├── ModelExists
+│   ├── RefExists
+│   ├── StillNeeded
 │   └── AddressInUse
 ├── Unsupported                well formed, but beyond what the zoo can do
 │   ├── UnknownFormat
@@ -147,6 +150,12 @@ class MalformedCard(Invalid):
     """The front matter of the card is not readable YAML."""
 
     hint = "Mend the lines between the two '---' of the readme."
+
+
+class MalformedUpload(Invalid):
+    """What was sent does not follow the form of its upload."""
+
+    hint = "Send it again; if it fails again, update the client, or use HF_HUB_DISABLE_XET=1."
 
 
 class WeightsMismatch(Invalid):
@@ -321,6 +330,18 @@ class ModelExists(Conflict):
     """There is a model of that name already."""
 
     hint = "Choose another name, or publish a revision of the one there is."
+
+
+class RefExists(Conflict):
+    """The model has a ref of that name already."""
+
+    hint = "Choose another name, or move the ref there is."
+
+
+class StillNeeded(Conflict):
+    """Something else is made of this, or points to it."""
+
+    hint = "Delete what needs it first."
 
 
 class AddressInUse(Conflict):

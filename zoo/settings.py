@@ -67,6 +67,9 @@ class Settings(BaseSettings):
         description="Seconds after which a silent job is given to another.",
     )
     max_upload_bytes: int = Field(default=16 * GIB, gt=0, description="Largest request body.")
+    upload_part_bytes: int = Field(
+        default=GIB, ge=MIB, description="Largest part that clients of the Hub send by itself."
+    )
     max_archive_bytes: int = Field(
         default=256 * GIB, gt=0, description="Largest unpacked size of a dataset archive."
     )
@@ -77,6 +80,12 @@ class Settings(BaseSettings):
     )
     cache_bytes: int = Field(
         default=8 * GIB, ge=0, description="Most that cached codes take; the least used go first."
+    )
+    grace_s: float = Field(
+        default=86_400.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Seconds that deleted models and bytes nothing refers to are kept.",
     )
     served_models: int = Field(default=4, ge=1, description="Predictors held open at once.")
 

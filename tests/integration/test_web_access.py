@@ -12,7 +12,16 @@ from zoo.operations.publish import Publication, publish, put_text
 from zoo.web.access import Need, need_of
 from zoo.web.reference import PARAMETER
 
-PUBLIC = {"/v1/health", "/openapi.json", "/docs", "/static/<path:filename>"}
+PUBLIC = {
+    "/v1/health",
+    "/openapi.json",
+    "/docs",
+    "/static/<path:filename>",
+    "/api/validate-yaml",
+}
+
+# What is read though it is asked for by POST; of git-lfs's batch the operation says which it is.
+READING = ("/predict", "/map", "/heatmap", "/validate-yaml", "/paths-info/<ref:ref>", "/batch")
 
 
 @pytest.fixture
@@ -72,7 +81,7 @@ def test_every_route_and_method_declares_what_it_asks_of_its_caller(app):
     open_to_all = {rule for (rule, _), need in declared.items() if need is Need.NOBODY}
     assert open_to_all == PUBLIC
     for (rule, method), need in declared.items():
-        is_reading = method == "GET" or rule.endswith(("/predict", "/map", "/heatmap"))
+        is_reading = method == "GET" or rule.endswith(READING)
         assert is_reading or need not in {Need.NOBODY, Need.READ}, (rule, method)
 
 

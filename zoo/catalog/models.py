@@ -5,27 +5,33 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, not_, or_, select, true
+from sqlalchemy import ColumnElement, and_, not_, or_, select
 from sqlalchemy.orm import Session, selectinload
 
-from zoo.catalog.tables import BlobRow, FileRow, ModelRow, RefMoveRow, RefRow, RevisionRow
+from zoo.catalog.rows import (
+    as_model,
+    as_revision,
+    find_model_row,
+    get_model_row,
+    get_revision_row,
+    point_ref,
+)
+from zoo.catalog.tables import BlobRow, FileRow, ModelRow, RefRow, RenameRow, RevisionRow
 from zoo.domain.access import EVERY_OWNER, Caller
 from zoo.domain.revision import (
     MAIN,
     Blob,
     File,
     Model,
-    RefMove,
     Revision,
     check_file_path,
     check_model_name,
     check_ref_name,
     revision_id,
 )
-from zoo.errors import ModelNotFound, RevisionNotFound
+from zoo.errors import ModelExists, RefMoved
 
 BATCH = 5000  # values in one statement; databases bound them
-SHORTEST_ID = 6  # hex digits that are enough to ask for a revision by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +54,8 @@ class NewRevision:
     lineage: Lineage = field(default_factory=Lineage)
     ref: str = MAIN
     is_private: bool = False  # the model, where this makes it
+    is_first: bool = False  # it makes the model, so there must be none
+    on_top_of: str | None = None  # the revision that the ref must point to still
 
 
 def add_revision(db: Session, new: NewRevision, *, now: datetime) -> Revision:
@@ -55,8 +63,11 @@ def add_revision(db: Session, new: NewRevision, *, now: datetime) -> Revision:
 
     Raises:
         BadName: the model, the ref or a file cannot be called so.
+        ModelExists: it was to be the first of its model, or the model was deleted.
+        RefMoved: the ref points to another revision than the one this is on top of.
     """
     model = _get_or_add_model(db, new, now)
+    _check_on_top(db, model, new)
     row = db.scalar(
         select(RevisionRow).where(
             RevisionRow.model_pk == model.pk, RevisionRow.id == revision_id(_files(new))
@@ -65,20 +76,8 @@ def add_revision(db: Session, new: NewRevision, *, now: datetime) -> Revision:
     if row is None:
         add_blobs(db, new.files.values(), now=now)
         row = _add_row(db, model, new, now)
-    _move_ref(db, model, check_ref_name(new.ref), row, now)
-    return _revision(row)
-
-
-def move_ref(db: Session, name: str, ref: str, target: str, *, now: datetime) -> Revision:
-    """Point a ref of a model to another of its revisions.
-
-    Raises:
-        ModelNotFound: there is no such model.
-        RevisionNotFound: it has no such revision.
-    """
-    row = _get_row(db, name, target)
-    _move_ref(db, row.model, check_ref_name(ref), row, now)
-    return _revision(row)
+    point_ref(db, model, check_ref_name(new.ref), row, now=now)
+    return as_revision(row)
 
 
 def add_blobs(db: Session, blobs: Iterable[Blob], *, now: datetime) -> None:
@@ -102,14 +101,14 @@ def get_model(db: Session, name: str) -> Model:
     Raises:
         ModelNotFound: there is none; near names are in the hint.
     """
-    return _model(_get_model_row(db, name))
+    return as_model(get_model_row(db, name))
 
 
 def list_models(db: Session, *, caller: Caller, after: str = "", limit: int = 100) -> list[Model]:
     """List the models that a caller may see, by name, from the one after ``after`` on."""
     rows = db.scalars(
         select(ModelRow)
-        .where(ModelRow.name > after, _is_visible(caller))
+        .where(ModelRow.name > after, is_visible_to(caller))
         .order_by(ModelRow.name)
         .limit(limit)
         .options(
@@ -118,18 +117,25 @@ def list_models(db: Session, *, caller: Caller, after: str = "", limit: int = 10
             .selectinload(RevisionRow.files)
         )
     )
-    return [_model(row) for row in rows]
+    return [as_model(row) for row in rows]
 
 
 def list_names(db: Session, *, caller: Caller) -> list[str]:
     """List the names of all models that a caller may see."""
-    wanted = select(ModelRow.name).where(_is_visible(caller))
+    wanted = select(ModelRow.name).where(is_visible_to(caller))
     return list(db.scalars(wanted.order_by(ModelRow.name)))
 
 
 def is_private(db: Session, name: str) -> bool:
     """Tell whether a model is there only for those who have a role for its owner."""
-    return bool(db.scalar(select(ModelRow.is_private).where(ModelRow.name == name)))
+    row = find_model_row(db, name)
+    return row is not None and row.is_private
+
+
+def find_name(db: Session, name: str) -> str | None:
+    """Give the name that a model has by now, which may have been renamed; None without one."""
+    row = find_model_row(db, name)
+    return row.name if row else None
 
 
 def get_revision(db: Session, name: str, ref: str = MAIN) -> Revision:
@@ -139,41 +145,24 @@ def get_revision(db: Session, name: str, ref: str = MAIN) -> Revision:
         ModelNotFound: there is no such model.
         RevisionNotFound: it has no such ref or revision.
     """
-    return _revision(_get_row(db, name, ref))
+    return as_revision(get_revision_row(db, name, ref))
 
 
 def get_revision_pk(db: Session, name: str, ref: str) -> int:
     """Give a revision's row key, for lineage."""
-    return _get_row(db, name, ref).pk
+    return get_revision_row(db, name, ref).pk
 
 
 def list_revisions(db: Session, name: str) -> list[Revision]:
     """List the revisions of a model, the newest first."""
-    model = _get_model_row(db, name)
+    model = get_model_row(db, name)
     rows = db.scalars(
         select(RevisionRow)
         .where(RevisionRow.model_pk == model.pk)
         .order_by(RevisionRow.pk.desc())
         .options(selectinload(RevisionRow.files))
     )
-    return [_revision(row) for row in rows]
-
-
-def list_moves(db: Session, name: str) -> list[RefMove]:
-    """List every move of the model's refs, the newest first."""
-    model = _get_model_row(db, name)
-    rows = db.scalars(
-        select(RefMoveRow).where(RefMoveRow.model_pk == model.pk).order_by(RefMoveRow.pk.desc())
-    )
-    return [
-        RefMove(
-            ref=row.ref,
-            old=row.old.id if row.old else None,
-            new=row.new.id if row.new else None,
-            at=row.at,
-        )
-        for row in rows
-    ]
+    return [as_revision(row) for row in rows]
 
 
 def _files(new: NewRevision) -> list[File]:
@@ -186,11 +175,37 @@ def _files(new: NewRevision) -> list[File]:
 def _get_or_add_model(db: Session, new: NewRevision, now: datetime) -> ModelRow:
     name = check_model_name(new.model)
     row = db.scalar(select(ModelRow).where(ModelRow.name == name))
+    if row is not None and row.deleted_at is not None:
+        raise ModelExists(
+            f"The model {name!r} was deleted and is not swept yet.",
+            hint=f"Take it back with `zoo restore {name}`, or choose another name.",
+            name=name,
+        )
+    if row is not None and new.is_first:
+        raise ModelExists(f"There is a model {name!r} already.", name=name)
     if row is None:
+        renamed = db.get(RenameRow, name)
+        if renamed is not None:
+            db.delete(renamed)  # The name is given away again.
         row = ModelRow(name=name, is_private=new.is_private, created_at=now)
         db.add(row)
         db.flush()
     return row
+
+
+def _check_on_top(db: Session, model: ModelRow, new: NewRevision) -> None:
+    """Refuse a revision whose ref has moved on meanwhile."""
+    if new.on_top_of is None:
+        return
+    head = db.get(RefRow, (model.pk, new.ref))
+    if head is None or head.revision.id != new.on_top_of:
+        found = head.revision.id if head else None
+        raise RefMoved(
+            f"{new.ref!r} of {model.name!r} points to {found} by now, not to {new.on_top_of}.",
+            ref=new.ref,
+            expected=new.on_top_of,
+            found=found,
+        )
 
 
 def _add_row(db: Session, model: ModelRow, new: NewRevision, now: datetime) -> RevisionRow:
@@ -217,90 +232,15 @@ def _add_row(db: Session, model: ModelRow, new: NewRevision, now: datetime) -> R
     return row
 
 
-def _move_ref(db: Session, model: ModelRow, ref: str, row: RevisionRow, now: datetime) -> None:
-    """Move a ref and keep the move; pointing where it points already is no move."""
-    current = db.get(RefRow, (model.pk, ref))
-    if current is not None and current.revision_pk == row.pk:
-        return
-    old_pk = current.revision_pk if current else None
-    if current is None:
-        db.add(RefRow(model_pk=model.pk, name=ref, revision_pk=row.pk))
-    else:
-        current.revision_pk = row.pk
-    db.add(RefMoveRow(model_pk=model.pk, ref=ref, old_pk=old_pk, new_pk=row.pk, at=now))
-    db.flush()
-    db.expire_all()
-
-
-def _get_model_row(db: Session, name: str) -> ModelRow:
-    row = db.scalar(
-        select(ModelRow).where(ModelRow.name == name).options(selectinload(ModelRow.refs))
-    )
-    if row is None:
-        raise ModelNotFound(f"There is no model {name!r}.", name=name)
-    return row
-
-
-def _get_row(db: Session, name: str, ref: str) -> RevisionRow:
-    model = _get_model_row(db, name)
-    pointer = db.get(RefRow, (model.pk, ref))
-    if pointer is not None:
-        return pointer.revision
-    rows = list(
-        db.scalars(
-            select(RevisionRow)
-            .where(
-                RevisionRow.model_pk == model.pk,
-                RevisionRow.id.startswith(ref.lower(), autoescape=True),
-            )
-            .limit(2)
-        )
-    )
-    if len(ref) < SHORTEST_ID or len(rows) != 1:
-        known = sorted(pointer.name for pointer in model.refs)
-        raise RevisionNotFound(
-            f"{name!r} has no revision, tag or alias {ref!r}.", name=name, ref=ref, refs=known
-        )
-    return rows[0]
-
-
-def _is_visible(caller: Caller) -> ColumnElement[bool]:
+def is_visible_to(caller: Caller) -> ColumnElement[bool]:
     """Tell which models a caller may see: the public ones, and all of its own owners'."""
+    is_there = ModelRow.deleted_at.is_(None)
     if EVERY_OWNER in caller.roles:
-        return true()
+        return is_there
     own: list[ColumnElement[bool]] = [
         ModelRow.name.startswith(f"{owner}/", autoescape=True)
         if owner
         else not_(ModelRow.name.contains("/"))
         for owner in caller.roles
     ]
-    return or_(ModelRow.is_private.is_(False), *own)
-
-
-def _model(row: ModelRow) -> Model:
-    head = next((ref.revision for ref in row.refs if ref.name == MAIN), None)
-    return Model(
-        name=row.name,
-        created_at=row.created_at,
-        head=_revision(head) if head else None,
-        refs={ref.name: ref.revision.id for ref in row.refs},
-        is_private=row.is_private,
-    )
-
-
-def _revision(row: RevisionRow) -> Revision:
-    return Revision(
-        model=row.model.name,
-        id=row.id,
-        files=tuple(
-            File(path=file.path, digest=file.digest, size_bytes=file.size_bytes)
-            for file in row.files
-        ),
-        message=row.message,
-        created_at=row.created_at,
-        previous=row.previous.id if row.previous else None,
-        parent=f"{row.parent.model.name}@{row.parent.id}" if row.parent else None,
-        dataset=f"{row.dataset.name}@{row.dataset.id}" if row.dataset else None,
-        job=row.job_id,
-        summary=row.summary,
-    )
+    return and_(is_there, or_(ModelRow.is_private.is_(False), *own))

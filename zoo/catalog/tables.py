@@ -27,6 +27,7 @@ from sqlalchemy.types import TypeDecorator
 from zoo.domain.access import LOCAL_ACCOUNT, Role
 from zoo.domain.dataset import Split
 from zoo.domain.job import JobKind, JobState
+from zoo.domain.revision import RefKind
 
 LONGEST_PATH, LONGEST_LABEL = 1024, 256  # characters
 
@@ -74,6 +75,7 @@ class Base(DeclarativeBase):
         JobKind: by_value(JobKind),
         JobState: by_value(JobState),
         Role: by_value(Role),
+        RefKind: by_value(RefKind),
     }
 
 
@@ -96,6 +98,7 @@ class ModelRow(Base):
     name: Mapped[str] = mapped_column(String(200), unique=True)
     created_at: Mapped[datetime]
     is_private: Mapped[bool] = mapped_column(default=False, server_default=false())
+    deleted_at: Mapped[datetime | None]  # It can be restored until it is swept.
     refs: Mapped[list["RefRow"]] = relationship(order_by="RefRow.name")
 
 
@@ -149,6 +152,8 @@ class RefRow(Base):
     model_pk: Mapped[int] = mapped_column(ForeignKey("models.pk"), primary_key=True)
     name: Mapped[str] = mapped_column(String(128), primary_key=True)
     revision_pk: Mapped[int] = mapped_column(ForeignKey("revisions.pk"), index=True)
+    kind: Mapped[RefKind] = mapped_column(server_default=RefKind.BRANCH.value)
+    is_protected: Mapped[bool] = mapped_column(default=False, server_default=false())
     revision: Mapped[RevisionRow] = relationship()
 
 
@@ -166,6 +171,17 @@ class RefMoveRow(Base):
 
     old: Mapped[RevisionRow | None] = relationship(foreign_keys=[old_pk])
     new: Mapped[RevisionRow | None] = relationship(foreign_keys=[new_pk])
+
+
+class RenameRow(Base):
+    """A name that a model had, under which it is still found."""
+
+    __tablename__ = "renames"
+
+    name: Mapped[str] = mapped_column(String(200), primary_key=True)
+    model_pk: Mapped[int] = mapped_column(ForeignKey("models.pk"))
+    at: Mapped[datetime]
+    model: Mapped[ModelRow] = relationship()
 
 
 class DatasetRow(Base):

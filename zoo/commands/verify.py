@@ -5,30 +5,47 @@ from pathlib import Path
 
 import click
 
-from zoo.commands.console import json_option, opened, show_json, show_table
+from zoo.commands.console import ProgressLine, json_option, opened, show_json, show_table
 from zoo.errors import VerificationFailed
 from zoo.operations import fetch
+from zoo.operations.scrub import scrub
 
 
 @click.command()
-@click.argument("model")
+@click.argument("model", required=False)
+@click.option("--all", "is_all", is_flag=True, help="Every byte of every model and dataset.")
+@click.option("--quarantine", "quarantines", is_flag=True, help="Set damaged bytes aside.")
 @click.option(
     "--reference",
     type=click.Path(path_type=Path),
     help="An .npz of input:<blob> and blob:<blob> that another program computed.",
 )
 @json_option
-def command(*, model: str, reference: Path | None, is_json: bool) -> None:
+def command(
+    *,
+    model: str | None,
+    is_all: bool,
+    quarantines: bool,
+    reference: Path | None,
+    is_json: bool,
+) -> None:
     r"""Prove once more that MODEL (name, name:ref or name@revision) is what it says.
 
     Every byte against its digest, every shape against the network, no number that is none, torch
     against ONNX Runtime; for Caffe networks our reading against OpenCV's, where it is installed.
-    Exits with 6 if anything is not as it should be.
+    Exits with 6 if anything is not as it should be. With --all every byte the zoo keeps is read
+    and held against its digest; nothing is computed.
 
     \b
     Example:
       zoo verify squeezenet --reference reference.npz
+      zoo verify --all
     """
+    if (model is None) != is_all:
+        raise click.UsageError("Give a MODEL, or --all.")
+    if model is None:
+        _verify_all(quarantines=quarantines, is_json=is_json)
+        return
     with opened() as zoo:
         revision = fetch.get_revision(zoo, model)
         from zoo.worker.verify import verify  # needs torch
@@ -46,3 +63,27 @@ def command(*, model: str, reference: Path | None, is_json: bool) -> None:
             f"{', '.join(failed[:10])}.",
             checks=failed,
         )
+
+
+def _verify_all(*, quarantines: bool, is_json: bool) -> None:
+    """Read every byte the zoo keeps."""
+    line = ProgressLine()
+    with opened() as zoo:
+        faults = scrub(
+            zoo,
+            quarantines=quarantines,
+            report=lambda done, total: line.count("verify", "blobs", done, total),
+        )
+    if is_json:
+        show_json({"faults": [asdict(fault) for fault in faults]})
+    for fault in () if is_json else faults:
+        click.echo(f"{fault.subject}: {fault.reason}")
+        for user in fault.used_by:
+            click.echo(f"  {user}")
+    if faults:
+        raise VerificationFailed(
+            f"{len(faults)} things are not as they should be.",
+            hint="Put their bytes back: zoo repair PATH... of a backup, or send them again.",
+            faults=[fault.subject for fault in faults[:100]],
+        )
+    click.echo("every byte is what it was", err=True)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from zoo.errors import BadName
@@ -15,17 +16,43 @@ NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MOST_LETTERS - 1}}}")
 REF = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+-]{0,127}")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 MAIN = "main"
-# What follows a model's name in an address.
+# What follows a model's name in an address, of ours or of the Hub's protocol.
 RESERVED = {
+    "auth-check",
+    "branch",
+    "commit",
+    "commits",
     "dense",
     "files",
     "filters",
     "heatmap",
     "layers",
     "map",
+    "paths-info",
     "predict",
+    "preupload",
+    "refs",
+    "resolve",
+    "revision",
     "revisions",
+    "settings",
     "surgeries",
+    "tag",
+    "tree",
+    "xet-write-token",
+}
+# What addresses begin with that are not a model's.
+RESERVED_OWNERS = {
+    "api",
+    "datasets",
+    "docs",
+    "kernels",
+    "lfs",
+    "spaces",
+    "static",
+    "v1",
+    "v2",
+    "xet",
 }
 
 
@@ -44,6 +71,24 @@ class File:
     path: str
     digest: str
     size_bytes: int
+
+
+class RefKind(StrEnum):
+    """What a ref is for."""
+
+    BRANCH = "branch"  # moves with every revision that is published on it
+    TAG = "tag"  # stays
+    ALIAS = "alias"  # moves by hand: what is served as `production`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ref:
+    """A movable name of a revision."""
+
+    name: str
+    revision: str  # id
+    kind: RefKind
+    is_protected: bool  # moved and deleted by admins of its owner only
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +168,19 @@ def check_model_name(name: str) -> str:
             hint=f"Choose a name whose part after '/' is none of {', '.join(sorted(RESERVED))}.",
             name=name,
         )
+    if parts[1:] and parts[0] in RESERVED_OWNERS:
+        raise BadName(
+            f"A model cannot be called {name!r}: {parts[0]!r} means something else over REST.",
+            hint=f"Choose an owner that is none of {', '.join(sorted(RESERVED_OWNERS))}.",
+            name=name,
+        )
     return name
+
+
+def owner_and_name(model: str) -> tuple[str, str]:
+    """Split a model's name into its owner, '' without one, and the rest."""
+    owner, slash, name = model.partition("/")
+    return (owner, name) if slash else ("", model)
 
 
 def check_ref_name(name: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from zoo.catalog import models
+from zoo.catalog import models, refs
 from zoo.domain.config import (
     CARD,
     CONFIG,
@@ -79,7 +79,7 @@ def list_moves(zoo: Zoo, name: str) -> list[RefMove]:
     """List every move of the model's refs, the newest first."""
     with zoo.catalog.reading() as db:
         check_visible(zoo, db, check_model_name(name))
-        return models.list_moves(db, name)
+        return refs.list_moves(db, name)
 
 
 def get_file(zoo: Zoo, revision: Revision, path: str) -> tuple[File, Path]:

@@ -16,7 +16,6 @@ from zoo.domain.config import CARD, CONFIG, DENSE, GRAPH, LAYERS, PARITY, WEIGHT
 from zoo.domain.job import Job, JobKind
 from zoo.domain.recipe import Recipe
 from zoo.domain.revision import (
-    MAIN,
     Blob,
     Revision,
     check_file_path,
@@ -174,7 +173,7 @@ def publish_stored(zoo: Zoo, prepared: Prepared) -> Revision:
             message="import, not runnable",
             summary=draft.summary(runs=STORED, labels=labels, pictures=draft.pictures)
             | {"reason": draft.reason},
-            refs=(MAIN, options.tag) if options.tag else (MAIN,),
+            tag=options.tag,
         ),
     )
 

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from zoo.catalog import audit, datasets, jobs, models
+from zoo.catalog import audit, datasets, jobs, models, refs
 from zoo.domain.access import Role
 from zoo.domain.job import Attempt, JobState
-from zoo.domain.revision import MAIN, Blob, Revision, split_address
+from zoo.domain.revision import MAIN, Blob, RefKind, Revision, split_address
 from zoo.errors import BlobNotFound
 from zoo.operations.access import check_role
 from zoo.operations.opening import Zoo
@@ -25,6 +25,10 @@ class Publication:
     parent: str | None = None  # address of the revision it was made from
     dataset: str | None = None  # address of the dataset it was fine-tuned on
     refs: tuple[str, ...] = (MAIN,)  # what points to it from then on
+    tag: str | None = None  # a tag for it
+    is_private: bool | None = None  # the model, where it is new; None is as its parent
+    is_first: bool = False  # it makes the model, so there must be none
+    on_top_of: str | None = None  # the revision that the first of refs must point to still
     attempt: Attempt | None = None  # the attempt of a job whose result this is
     ends_job: bool = True  # a job may publish one revision on its way to another
 
@@ -36,16 +40,21 @@ def publish(zoo: Zoo, publication: Publication) -> Revision:
         BlobNotFound: a file's bytes are not in the store.
         BadName: the model or a file cannot be called so.
         Forbidden: the caller may not write what belongs to the model's owner.
+        ModelExists: it was to be the first of its model, or the model was deleted.
+        RefMoved: the ref points to another revision than the one this is on top of.
         LeaseLost: the job has been given to another attempt; nothing is published.
     """
     check_role(zoo, Role.WRITE, publication.model)
-    for blob in publication.files.values():
-        if not zoo.blobs.has(blob.digest):
-            raise BlobNotFound(f"The store does not hold {blob.digest}.", digest=blob.digest)
     now = zoo.clock()
     with zoo.catalog.writing() as db:
+        # In the transaction: no sweep can take them between this look and the rows.
+        for blob in publication.files.values():
+            if not zoo.blobs.has(blob.digest):
+                raise BlobNotFound(f"The store does not hold {blob.digest}.", digest=blob.digest)
         if publication.attempt is not None:
             jobs.check_lease(db, publication.attempt)
+        if any(refs.is_protected(db, publication.model, ref) for ref in publication.refs):
+            check_role(zoo, Role.ADMIN, publication.model)
         new = models.NewRevision(
             model=publication.model,
             files=publication.files,
@@ -57,11 +66,16 @@ def publish(zoo: Zoo, publication: Publication) -> Revision:
                 job_id=publication.attempt.job if publication.attempt else None,
             ),
             ref=publication.refs[0],
-            is_private=_is_private(db, publication.parent),
+            is_private=_is_private(db, publication),
+            is_first=publication.is_first,
+            on_top_of=publication.on_top_of,
         )
         revision = models.add_revision(db, new, now=now)
         for ref in publication.refs[1:]:
-            models.move_ref(db, revision.model, ref, revision.id, now=now)
+            refs.move_ref(db, revision.model, ref, revision.id, now=now)
+        if publication.tag is not None:
+            tag = publication.tag
+            refs.move_ref(db, revision.model, tag, revision.id, now=now, kind=RefKind.TAG)
         audit.add_entry(
             db,
             zoo.caller,
@@ -94,8 +108,11 @@ def _revision_pk(db: Any, address: str | None) -> int | None:  # noqa: ANN401  #
     return models.get_revision_pk(db, *split_address(address)) if address else None
 
 
-def _is_private(db: Any, parent: str | None) -> bool:  # noqa: ANN401  # a session
+def _is_private(db: Any, publication: Publication) -> bool:  # noqa: ANN401  # a session
     """Tell whether a new model is private: what is made of a private one is."""
+    if publication.is_private is not None:
+        return publication.is_private
+    parent = publication.parent
     return parent is not None and models.is_private(db, split_address(parent)[0])
 
 

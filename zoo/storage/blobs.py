@@ -57,6 +57,14 @@ class BlobStore(Protocol):
         """Forget the bytes; forgetting what is not there is no error."""
         ...
 
+    def is_older(self, digest: str, age_s: float) -> bool:
+        """Tell whether these bytes are kept and were last put longer ago than so many seconds."""
+        ...
+
+    def quarantine(self, digest: str) -> None:
+        """Set damaged bytes aside: they are not kept any more, and not lost either."""
+        ...
+
     def list_blobs(self) -> Iterator[Blob]:
         """Go through everything that is kept."""
         ...

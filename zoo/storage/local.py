@@ -5,10 +5,12 @@ yet. A blob is hashed while it is written, synced and then renamed, so a name in
 whole. A writer keeps its incoming file locked: an unlocked one belongs to nobody alive.
 """
 
+import contextlib
 import fcntl
 import hashlib
 import os
 import secrets
+import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -70,6 +72,20 @@ class LocalBlobs:
     def delete(self, digest: str) -> None:
         """Forget the bytes."""
         self._path(digest).unlink(missing_ok=True)
+
+    def is_older(self, digest: str, age_s: float) -> bool:
+        """Tell whether these bytes were last put longer ago; see ``BlobStore.is_older``."""
+        try:
+            return time.time() - self._path(digest).stat().st_mtime > age_s
+        except FileNotFoundError:
+            return False
+
+    def quarantine(self, digest: str) -> None:
+        """Set damaged bytes aside, in ``quarantine`` beside the others."""
+        folder = self.root / "quarantine"
+        folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            self._path(digest).replace(folder / digest)
 
     def list_blobs(self) -> Iterator[Blob]:
         """Go through everything that is kept, in the order of the digests."""

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,8 @@ class MemoryBlobs:
 
     def __init__(self, spill: Path) -> None:
         self._kept: dict[str, bytes] = {}
+        self._put_at: dict[str, float] = {}
+        self._aside: dict[str, bytes] = {}
         self._spill = spill  # a folder for those who need a file
 
     def put(self, chunks: Iterable[Chunk], *, expected: str | None = None) -> Blob:
@@ -31,6 +34,7 @@ class MemoryBlobs:
                 found=digest,
             )
         self._kept[digest] = data
+        self._put_at[digest] = time.monotonic()
         return Blob(digest=digest, size_bytes=len(data))
 
     @contextmanager
@@ -58,6 +62,15 @@ class MemoryBlobs:
     def delete(self, digest: str) -> None:
         """Forget the bytes."""
         self._kept.pop(digest, None)
+
+    def is_older(self, digest: str, age_s: float) -> bool:
+        """Tell whether these bytes were last put longer ago; see ``BlobStore.is_older``."""
+        return digest in self._kept and time.monotonic() - self._put_at[digest] > age_s
+
+    def quarantine(self, digest: str) -> None:
+        """Set damaged bytes aside."""
+        if digest in self._kept:
+            self._aside[digest] = self._kept.pop(digest)
 
     def list_blobs(self) -> Iterator[Blob]:
         """Go through everything that is kept, in the order of the digests."""

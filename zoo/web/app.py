@@ -20,10 +20,13 @@ from zoo.web.api import (
     maps,
     models,
     predict,
+    refs,
     revisions,
     surgeries,
 )
 from zoo.web.context import SHELF, ZOO
+from zoo.web.hub import lfs, reading, writing, xet
+from zoo.web.hub.addresses import KeptSlashes, RefConverter
 from zoo.web.limits import RATES, Rates
 
 POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'"
@@ -48,10 +51,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = zoo.settings.max_upload_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
     app.url_map.converters["model"] = ModelConverter
+    app.url_map.converters["ref"] = RefConverter
+    app.wsgi_app = KeptSlashes(app.wsgi_app)  # type: ignore[assignment,method-assign]  # Flask's own way
     answers.install(app)
     for room in (
         models,
         revisions,
+        refs,
         layers,
         filters,
         predict,
@@ -62,6 +68,10 @@ def create_app(settings: Settings | None = None) -> Flask:
         accounts,
         health,
         reference,
+        reading,
+        writing,
+        lfs,
+        xet,
     ):
         app.register_blueprint(room.bp)
     app.before_request(access.check_access)

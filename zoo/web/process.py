@@ -12,5 +12,7 @@ def when_ready(_server: object) -> None:
 
 
 def _wait_for_the_end() -> None:
-    sys.stdin.buffer.read()
+    # Unbuffered: a thread that holds a buffer's lock would keep the interpreter from ending.
+    while os.read(sys.stdin.fileno(), 1024):
+        pass
     os.kill(os.getpid(), signal.SIGTERM)

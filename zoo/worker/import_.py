@@ -12,7 +12,7 @@ from zoo.domain.config import CARD, CONFIG, WEIGHTS, ModelConfig
 from zoo.domain.job import Job
 from zoo.domain.preprocessing import Preprocessing
 from zoo.domain.recipe import Recipe, Source
-from zoo.domain.revision import MAIN, Blob
+from zoo.domain.revision import Blob
 from zoo.domain.weights import Weights
 from zoo.errors import Invalid, NotRunnable, Unsupported
 from zoo.export.wrap import wrap_onnx
@@ -92,7 +92,7 @@ def run(zoo: Zoo, job: Job, progress: Progress) -> None:
             message="import",
             summary=summary | result.summary | told | extra | {"notes": list(notes)},
             dataset=data,
-            refs=(MAIN, tag) if (tag := job.params["tag"]) else (MAIN,),
+            tag=job.params["tag"],
             attempt=progress.attempt,
         ),
     )

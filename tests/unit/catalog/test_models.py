@@ -18,11 +18,10 @@ from zoo.catalog.models import (
     get_revision,
     get_revision_pk,
     list_models,
-    list_moves,
     list_names,
     list_revisions,
-    move_ref,
 )
+from zoo.catalog.refs import list_moves, move_ref
 from zoo.catalog.tables import BlobRow
 from zoo.domain.access import LOCAL
 from zoo.domain.dataset import Dataset

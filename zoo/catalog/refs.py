@@ -1,0 +1,140 @@
+"""Branches, tags and aliases of models, and every move they made."""
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from zoo.catalog.rows import as_revision, find_model_row, get_model_row, get_revision_row, point_ref
+from zoo.catalog.tables import RefMoveRow, RefRow, RevisionRow
+from zoo.domain.revision import MAIN, Ref, RefKind, RefMove, Revision, check_ref_name
+from zoo.errors import BadName, RefExists, RevisionNotFound
+
+
+def move_ref(  # noqa: PLR0913  # what a move is
+    db: Session,
+    name: str,
+    ref: str,
+    target: str,
+    *,
+    now: datetime,
+    kind: RefKind | None = None,
+) -> Revision:
+    """Point a ref of a model to another of its revisions; add it where there is none.
+
+    Raises:
+        ModelNotFound: there is no such model.
+        RevisionNotFound: it has no such revision.
+    """
+    row = get_revision_row(db, name, target)
+    point_ref(db, row.model, check_ref_name(ref), row, now=now, kind=kind)
+    return as_revision(row)
+
+
+def add_ref(  # noqa: PLR0913  # what a ref is
+    db: Session, name: str, ref: str, target: str, *, kind: RefKind, now: datetime
+) -> Revision:
+    """Add a ref of a model.
+
+    Raises:
+        ModelNotFound: there is no such model.
+        RevisionNotFound: it has no such revision.
+        RefExists: it has such a ref.
+    """
+    if db.get(RefRow, (get_model_row(db, name).pk, ref)) is not None:
+        raise RefExists(f"{name!r} has a ref {ref!r} already.", name=name, ref=ref)
+    return move_ref(db, name, ref, target, now=now, kind=kind)
+
+
+def get_ref(db: Session, name: str, ref: str) -> Ref:
+    """Give a ref of a model.
+
+    Raises:
+        ModelNotFound, RevisionNotFound: there is no such model, or it has no such ref.
+    """
+    return _ref(_get_row(db, name, ref))
+
+
+def list_refs(db: Session, name: str) -> list[Ref]:
+    """List the refs of a model by name."""
+    return [_ref(row) for row in get_model_row(db, name).refs]
+
+
+def is_protected(db: Session, name: str, ref: str) -> bool:
+    """Tell whether there is a ref that only admins move."""
+    model = find_model_row(db, name)
+    row = db.get(RefRow, (model.pk, ref)) if model else None
+    return row is not None and row.is_protected
+
+
+def protect_ref(db: Session, name: str, ref: str, *, is_protected: bool) -> Ref:
+    """Have a ref moved and deleted by admins only, or by whoever may write again.
+
+    Raises:
+        ModelNotFound, RevisionNotFound: there is no such model, or it has no such ref.
+    """
+    row = _get_row(db, name, ref)
+    row.is_protected = is_protected
+    db.flush()
+    return _ref(row)
+
+
+def delete_ref(db: Session, name: str, ref: str, *, now: datetime) -> Ref:
+    """Take a ref away; the revision stays, and so does the history of its moves.
+
+    Raises:
+        ModelNotFound, RevisionNotFound: there is no such model, or it has no such ref.
+        BadName: it is main, which every model keeps.
+    """
+    if ref == MAIN:
+        raise BadName("main cannot be deleted.", hint="Delete the model, or move main.", ref=ref)
+    row = _get_row(db, name, ref)
+    gone = _ref(row)
+    db.add(
+        RefMoveRow(model_pk=row.model_pk, ref=row.name, old_pk=row.revision_pk, new_pk=None, at=now)
+    )
+    db.delete(row)
+    db.flush()
+    db.expire_all()
+    return gone
+
+
+def list_moves(db: Session, name: str) -> list[RefMove]:
+    """List every move of the model's refs, the newest first."""
+    model = get_model_row(db, name)
+    rows = db.scalars(
+        select(RefMoveRow).where(RefMoveRow.model_pk == model.pk).order_by(RefMoveRow.pk.desc())
+    )
+    return [
+        RefMove(
+            ref=row.ref,
+            old=row.old.id if row.old else None,
+            new=row.new.id if row.new else None,
+            at=row.at,
+        )
+        for row in rows
+    ]
+
+
+def list_history(db: Session, name: str, ref: str) -> list[Revision]:
+    """List the revisions that led to the one a ref or an id means, the newest first."""
+    row: RevisionRow | None = get_revision_row(db, name, ref)
+    found: dict[int, Revision] = {}
+    while row is not None and row.pk not in found:
+        found[row.pk] = as_revision(row)
+        row = row.previous
+    return list(found.values())
+
+
+def _get_row(db: Session, name: str, ref: str) -> RefRow:
+    model = get_model_row(db, name)
+    row = db.get(RefRow, (model.pk, ref))
+    if row is None:
+        raise RevisionNotFound(f"{name!r} has no ref {ref!r}.", name=name, ref=ref)
+    return row
+
+
+def _ref(row: RefRow) -> Ref:
+    return Ref(
+        name=row.name, revision=row.revision.id, kind=row.kind, is_protected=row.is_protected
+    )

@@ -1,0 +1,124 @@
+"""Finding the rows of models and revisions, and moving refs over them: for this room alone."""
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
+
+from zoo.catalog.tables import ModelRow, RefMoveRow, RefRow, RenameRow, RevisionRow
+from zoo.domain.revision import MAIN, File, Model, RefKind, Revision
+from zoo.errors import ModelNotFound, RevisionNotFound
+
+SHORTEST_ID = 6  # hex digits that are enough to ask for a revision by
+
+
+def find_model_row(db: Session, name: str) -> ModelRow | None:
+    """Find the model of a name, or the one that had it; a deleted one is not found."""
+    row = db.scalar(
+        select(ModelRow)
+        .where(ModelRow.name == name, ModelRow.deleted_at.is_(None))
+        .options(selectinload(ModelRow.refs))
+    )
+    if row is None:
+        renamed = db.get(RenameRow, name)
+        row = renamed.model if renamed and renamed.model.deleted_at is None else None
+    return row
+
+
+def get_model_row(db: Session, name: str) -> ModelRow:
+    """Give the model of a name, or the one that had it.
+
+    Raises:
+        ModelNotFound: there is none.
+    """
+    row = find_model_row(db, name)
+    if row is None:
+        raise ModelNotFound(f"There is no model {name!r}.", name=name)
+    return row
+
+
+def get_revision_row(db: Session, name: str, ref: str) -> RevisionRow:
+    """Give the revision that a ref, a revision id or the beginning of one means.
+
+    Raises:
+        ModelNotFound: there is no such model.
+        RevisionNotFound: it has no such ref or revision.
+    """
+    model = get_model_row(db, name)
+    pointer = db.get(RefRow, (model.pk, ref))
+    if pointer is not None:
+        return pointer.revision
+    rows = list(
+        db.scalars(
+            select(RevisionRow)
+            .where(
+                RevisionRow.model_pk == model.pk,
+                RevisionRow.id.startswith(ref.lower(), autoescape=True),
+            )
+            .limit(2)
+        )
+    )
+    if len(ref) < SHORTEST_ID or len(rows) != 1:
+        known = sorted(pointer.name for pointer in model.refs)
+        raise RevisionNotFound(
+            f"{name!r} has no revision, tag or alias {ref!r}.", name=name, ref=ref, refs=known
+        )
+    return rows[0]
+
+
+def point_ref(  # noqa: PLR0913  # what a move is
+    db: Session,
+    model: ModelRow,
+    ref: str,
+    row: RevisionRow,
+    *,
+    now: datetime,
+    kind: RefKind | None = None,
+) -> None:
+    """Move a ref and keep the move; pointing where it points already is no move.
+
+    A ref is of the kind it was made as; ``kind`` is that of a new one, a branch otherwise.
+    """
+    current = db.get(RefRow, (model.pk, ref))
+    if current is not None and current.revision_pk == row.pk:
+        return
+    old_pk = current.revision_pk if current else None
+    if current is None:
+        made = kind if kind is not None and ref != MAIN else RefKind.BRANCH
+        db.add(RefRow(model_pk=model.pk, name=ref, revision_pk=row.pk, kind=made))
+    else:
+        current.revision_pk = row.pk
+    db.add(RefMoveRow(model_pk=model.pk, ref=ref, old_pk=old_pk, new_pk=row.pk, at=now))
+    db.flush()
+    db.expire_all()
+
+
+def as_revision(row: RevisionRow) -> Revision:
+    """Write a row down as the domain's value."""
+    return Revision(
+        model=row.model.name,
+        id=row.id,
+        files=tuple(
+            File(path=file.path, digest=file.digest, size_bytes=file.size_bytes)
+            for file in row.files
+        ),
+        message=row.message,
+        created_at=row.created_at,
+        previous=row.previous.id if row.previous else None,
+        parent=f"{row.parent.model.name}@{row.parent.id}" if row.parent else None,
+        dataset=f"{row.dataset.name}@{row.dataset.id}" if row.dataset else None,
+        job=row.job_id,
+        summary=row.summary,
+    )
+
+
+def as_model(row: ModelRow) -> Model:
+    """Write a row down as the domain's value."""
+    head = next((ref.revision for ref in row.refs if ref.name == MAIN), None)
+    return Model(
+        name=row.name,
+        created_at=row.created_at,
+        head=as_revision(head) if head else None,
+        refs={ref.name: ref.revision.id for ref in row.refs},
+        is_private=row.is_private,
+    )

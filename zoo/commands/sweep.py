@@ -1,0 +1,27 @@
+"""`zoo sweep`."""
+
+from dataclasses import asdict
+
+import click
+
+from zoo.commands.console import json_option, opened, show_json, show_size
+from zoo.operations.sweep import sweep
+
+
+@click.command()
+@click.option("--dry-run", "is_dry", is_flag=True, help="Only say what would be removed.")
+@json_option
+def command(*, is_dry: bool, is_json: bool) -> None:
+    """Remove deleted models and bytes that nothing refers to, once they are older than ZOO_GRACE_S.
+
+    Bytes of an upload that is under way are younger than that, so they stay.
+    """
+    with opened() as zoo:
+        swept = sweep(zoo, is_dry=is_dry)
+    if is_json:
+        show_json(asdict(swept))
+        return
+    verb = "would be removed" if is_dry else "removed"
+    for name in swept.models:
+        click.echo(f"model {name} {verb}")
+    click.echo(f"{len(swept.blobs)} blobs, {show_size(swept.size_bytes)}, {verb}")

@@ -1,0 +1,163 @@
+"""Changing files of a branch: what is sent and deleted, on top of what is there."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from zoo.catalog import models, refs, uploads
+from zoo.domain.access import Role
+from zoo.domain.config import CONFIG, DENSE, GRAPH, LAYERS, PARITY, REPORT, TRAINING, WEIGHTS
+from zoo.domain.revision import (
+    MAIN,
+    Blob,
+    RefKind,
+    Revision,
+    check_file_path,
+    check_model_name,
+)
+from zoo.errors import Conflict, RefMoved
+from zoo.operations.access import check_role, check_visible
+from zoo.operations.opening import Zoo
+from zoo.operations.publish import Publication, publish
+from zoo.storage.blobs import Chunk
+
+DERIVED = {GRAPH, PARITY, LAYERS, DENSE, REPORT, TRAINING}  # of what a network is built from
+MOST_TRIES = 20  # at a branch that others publish on at the same time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What a commit does to the files of a branch; paths that end in '/' are whole folders."""
+
+    model: str
+    ref: str = MAIN
+    message: str
+    added: Mapping[str, Blob] = field(default_factory=dict)
+    deleted: tuple[str, ...] = ()
+    on_top_of: str | None = None  # the revision that the branch must point to; None is whichever
+
+
+def keep_upload(zoo: Zoo, model: str, chunks: Iterable[Chunk], *, digest: str | None) -> Blob:
+    """Keep bytes that a caller sends for a model, to be named in a commit.
+
+    Raises:
+        DigestMismatch: they do not have the digest that was announced.
+        StorageFull: there is no room.
+    """
+    blob = zoo.blobs.put(chunks, expected=digest)
+    with zoo.catalog.writing() as db:
+        uploads.add_upload(db, zoo.caller, model, blob, now=zoo.clock())
+    return blob
+
+
+def find_proven(zoo: Zoo, model: str, digests: Iterable[str]) -> dict[str, Blob]:
+    """Give those of the digests whose bytes are kept and known to be the caller's to name."""
+    with zoo.catalog.reading() as db:
+        found = uploads.find_proven(db, zoo.caller, model, set(digests))
+    return {digest: blob for digest, blob in found.items() if zoo.blobs.has(digest)}
+
+
+def check_writable(zoo: Zoo, name: str) -> str:
+    """Give the name that a model has by now, to a caller who may write it.
+
+    Raises:
+        ModelNotFound: there is none that the caller may know of.
+        Forbidden: the caller may not write what belongs to its owner.
+    """
+    with zoo.catalog.reading() as db:
+        check_visible(zoo, db, check_model_name(name))
+        current = models.get_model(db, name).name
+    check_role(zoo, Role.WRITE, current)
+    return current
+
+
+def commit(zoo: Zoo, change: Change) -> Revision:
+    """Publish what a branch holds with some files sent and some deleted.
+
+    Of two who change one branch at a time neither is lost: the second is put on top of the first,
+    unless it said what it is on top of. What the zoo derived from a network (its graph, its report)
+    does not outlive a change of the network.
+
+    Raises:
+        ModelNotFound, RevisionNotFound: there is no such model or branch.
+        BadName: a file cannot be called so.
+        BlobNotFound: the bytes of an added file are not in the store.
+        Conflict: the ref is no branch.
+        RefMoved: the branch points to another revision than it was said to.
+        Forbidden: the caller may not write here.
+    """
+    name = check_writable(zoo, change.model)
+    for path in change.added:
+        check_file_path(path)
+    for _ in range(MOST_TRIES):
+        head = _get_head(zoo, name, change.ref)
+        if change.on_top_of is not None and head.id != change.on_top_of:
+            raise RefMoved(
+                f"{change.ref!r} of {name!r} points to {head.id} by now, not to"
+                f" {change.on_top_of}.",
+                expected=change.on_top_of,
+                found=head.id,
+            )
+        try:
+            return _publish(zoo, name, change, head)
+        except RefMoved:
+            if change.on_top_of is not None:
+                raise
+    raise RefMoved(f"{change.ref!r} of {name!r} moves too fast to be changed.")
+
+
+def _publish(zoo: Zoo, name: str, change: Change, head: Revision) -> Revision:
+    files = _apply(change, head)
+    is_same = {path: blob.digest for path, blob in files.items()} == {
+        file.path: file.digest for file in head.files
+    }
+    if is_same:
+        return head
+    is_served = GRAPH in files
+    return publish(
+        zoo,
+        Publication(
+            model=name,
+            files=files,
+            message=change.message,
+            summary=head.summary if is_served else {},
+            parent=head.parent if is_served else None,
+            dataset=head.dataset if is_served else None,
+            refs=(change.ref,),
+            on_top_of=head.id,
+        ),
+    )
+
+
+def _apply(change: Change, head: Revision) -> dict[str, Blob]:
+    """Give the files of a branch after a change."""
+    before = {
+        file.path: Blob(digest=file.digest, size_bytes=file.size_bytes) for file in head.files
+    }
+    kept = {
+        path: blob
+        for path, blob in before.items()
+        if not any(
+            path == gone or (gone.endswith("/") and path.startswith(gone))
+            for gone in change.deleted
+        )
+    }
+    files = kept | dict(change.added)
+    rebuilt = {WEIGHTS, CONFIG} | {path for path in before if path.endswith(".prototxt")}
+    is_other = any(before.get(path) != files.get(path) for path in rebuilt)
+    if PARITY in before and is_other:
+        stale = {path for path in DERIVED if before.get(path) == files.get(path)}
+        files = {path: blob for path, blob in files.items() if path not in stale}
+    return files
+
+
+def _get_head(zoo: Zoo, name: str, ref: str) -> Revision:
+    """Give what a branch points to."""
+    with zoo.catalog.reading() as db:
+        found = refs.get_ref(db, name, ref)
+        head = models.get_revision(db, name, ref)
+    if found.kind is not RefKind.BRANCH:
+        raise Conflict(
+            f"{ref!r} of {name!r} is a {found.kind.value}, and commits go to branches.",
+            hint="Commit to main or another branch.",
+        )
+    return head

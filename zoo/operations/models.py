@@ -1,0 +1,104 @@
+"""Making, renaming, hiding, deleting and restoring models."""
+
+from sqlalchemy.orm import Session
+
+from zoo.catalog import audit, lifecycle, models
+from zoo.domain.access import Role
+from zoo.domain.revision import Model, check_model_name
+from zoo.operations.access import check_role, check_visible
+from zoo.operations.fetch import get_model
+from zoo.operations.opening import Zoo
+from zoo.operations.publish import Publication, publish
+
+
+def create_model(zoo: Zoo, name: str, *, is_private: bool = False) -> Model:
+    """Make a model whose first revision has no files.
+
+    Raises:
+        BadName: no model can be called so.
+        Forbidden: the caller may not write what belongs to its owner.
+        ModelExists: there is one already, or one that was deleted and can be restored.
+    """
+    publish(
+        zoo,
+        Publication(
+            model=check_model_name(name),
+            files={},
+            message="initial commit",
+            is_private=is_private,
+            is_first=True,
+        ),
+    )
+    return get_model(zoo, name)
+
+
+def set_private(zoo: Zoo, name: str, *, is_private: bool) -> Model:
+    """Have a model seen only by those who have a role for its owner, or by everyone again.
+
+    Raises:
+        ModelNotFound: there is none.
+        Forbidden: the caller is no admin of its owner.
+    """
+    now = zoo.clock()
+    with zoo.catalog.writing() as db:
+        current = _check_admin(zoo, db, name)
+        model = lifecycle.set_private(db, current, is_private=is_private)
+        audit.add_entry(db, zoo.caller, "model.visibility", current, now=now, is_private=is_private)
+    return model
+
+
+def rename_model(zoo: Zoo, name: str, new_name: str) -> Model:
+    """Give a model another name, also under another owner; it is still found under the old one.
+
+    Raises:
+        ModelNotFound: there is none.
+        BadName: no model can be called so.
+        ModelExists: there is one of the new name.
+        Forbidden: the caller is no admin of its owner, or may not write what belongs to the new.
+    """
+    check_role(zoo, Role.WRITE, check_model_name(new_name))
+    now = zoo.clock()
+    with zoo.catalog.writing() as db:
+        current = _check_admin(zoo, db, name)
+        model = lifecycle.rename_model(db, current, new_name, now=now)
+        audit.add_entry(db, zoo.caller, "model.rename", new_name, now=now, before=current)
+    return model
+
+
+def delete_model(zoo: Zoo, name: str) -> Model:
+    """Delete a model; until it is swept it can be restored, and its name stays taken.
+
+    Raises:
+        ModelNotFound: there is none.
+        StillNeeded: other models were made of it, or aliases and protected refs point into it.
+        Forbidden: the caller is no admin of its owner.
+    """
+    now = zoo.clock()
+    with zoo.catalog.writing() as db:
+        current = _check_admin(zoo, db, name)
+        model = lifecycle.delete_model(db, current, now=now)
+        audit.add_entry(db, zoo.caller, "model.delete", current, now=now)
+    return model
+
+
+def restore_model(zoo: Zoo, name: str) -> Model:
+    """Take a deleted model back.
+
+    Raises:
+        ModelNotFound: no model of that name was deleted, or it was swept.
+        Forbidden: the caller is no admin of its owner.
+    """
+    check_role(zoo, Role.ADMIN, name)
+    now = zoo.clock()
+    with zoo.catalog.writing() as db:
+        model = lifecycle.restore_model(db, name)
+        audit.add_entry(db, zoo.caller, "model.restore", name, now=now)
+    return model
+
+
+def _check_admin(zoo: Zoo, db: Session, name: str) -> str:
+    """Give the name that a model has by now, to an admin of its owner."""
+    check_visible(zoo, db, check_model_name(name))
+    current = models.get_model(db, name).name
+    check_role(zoo, Role.ADMIN, current)
+    return current

@@ -1,0 +1,103 @@
+"""Mark and sweep: deleted models past their time, and bytes that nothing refers to."""
+
+import shutil
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from zoo.catalog import audit, garbage
+from zoo.domain.revision import Blob
+from zoo.operations.access import check_rules
+from zoo.operations.opening import Zoo
+
+BATCH = 200  # blobs that are looked at in one transaction
+LEFTOVERS = ("parts", "xet")  # of uploads, in the cache
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    """What a sweep removed, or would remove."""
+
+    models: tuple[str, ...]
+    blobs: tuple[str, ...]
+    size_bytes: int
+
+
+def sweep(zoo: Zoo, *, is_dry: bool = False) -> Swept:
+    """Remove deleted models and unreferenced bytes that are older than the settings' grace.
+
+    Whoever sends bytes again makes them young, also those that are there already; whether
+    something refers to them is asked once more in the transaction that removes them, and
+    publishing looks for its bytes in one. So nothing is removed that a revision comes to refer to.
+
+    Raises:
+        Forbidden: the caller does not look after the zoo.
+    """
+    check_rules(zoo)
+    now = zoo.clock()
+    before = now - timedelta(seconds=zoo.settings.grace_s)
+    with zoo.catalog.reading() as db:
+        expired = garbage.list_expired(db, before=before)
+    if not is_dry and expired:
+        with zoo.catalog.writing() as db:
+            for name in expired:
+                garbage.purge_model(db, name)
+                audit.add_entry(db, zoo.caller, "model.purge", name, now=now)
+    swept: list[Blob] = []
+    batch: list[Blob] = []
+    for blob in zoo.blobs.list_blobs():
+        batch.append(blob)
+        if len(batch) == BATCH:
+            swept += _sweep(zoo, batch, is_dry=is_dry)
+            batch = []
+    swept += _sweep(zoo, batch, is_dry=is_dry)
+    if not is_dry:
+        with zoo.catalog.writing() as db:
+            garbage.purge_uploads(db, before=before)
+        _clear_cache(zoo)
+    return Swept(
+        models=tuple(expired),
+        blobs=tuple(blob.digest for blob in swept),
+        size_bytes=sum(blob.size_bytes for blob in swept),
+    )
+
+
+def _sweep(zoo: Zoo, batch: list[Blob], *, is_dry: bool) -> list[Blob]:
+    """Remove those of some blobs that are old and that nothing refers to."""
+    since = zoo.clock() - timedelta(seconds=zoo.settings.grace_s)
+    with zoo.catalog.reading() as db:
+        free = garbage.find_unreferenced(db, [blob.digest for blob in batch], sent_since=since)
+    old = {digest for digest in free if zoo.blobs.is_older(digest, zoo.settings.grace_s)}
+    if is_dry or not old:
+        return [blob for blob in batch if blob.digest in old]
+    with zoo.catalog.writing() as db:
+        # Under the writers' lock: nobody comes to refer to them between this look and the end.
+        gone = {
+            digest
+            for digest in garbage.find_unreferenced(db, old, sent_since=since)
+            if zoo.blobs.is_older(digest, zoo.settings.grace_s)
+        }
+        garbage.forget_blobs(db, gone)
+        for digest in sorted(gone):
+            zoo.blobs.delete(digest)
+    return [blob for blob in batch if blob.digest in gone]
+
+
+def _clear_cache(zoo: Zoo) -> None:
+    """Remove what uploads left behind that were never finished."""
+    for name in LEFTOVERS:
+        folder = zoo.settings.home / "cache" / name
+        for path in folder.glob("*") if name == "parts" else folder.glob("*/*"):
+            _remove_old(path, zoo.settings.grace_s)
+
+
+def _remove_old(path: Path, age_s: float) -> None:
+    try:
+        is_old = time.time() - path.stat().st_mtime > age_s
+    except FileNotFoundError:
+        return
+    if is_old and path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    elif is_old:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,251 @@
+"""What clients of the Hub read: models, files, trees, refs, commits, and who they are."""
+
+import mimetypes
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Blueprint, Response, g, jsonify, request, send_file
+from flask.typing import ResponseReturnValue
+
+from zoo.domain.access import EVERY_OWNER, Role
+from zoo.domain.revision import MAIN, Model, Revision, owner_and_name
+from zoo.errors import (
+    BadName,
+    BadRequest,
+    FileNotFound,
+    ModelNotFound,
+    RevisionNotFound,
+    Unauthenticated,
+)
+from zoo.operations import fetch, refs
+from zoo.web.access import Need, needs
+from zoo.web.context import current_zoo, limit_body
+from zoo.web.hub import answers, errors
+
+bp = Blueprint("hub_reading", __name__)
+errors.install(bp)
+
+PAGE = 1000  # entries of a tree, models of a list
+SHOWN = 100
+
+
+@bp.get("/<model:name>/resolve/<ref:ref>/<path:path>")
+@bp.get("/api/models/<model:name>/resolve/<ref:ref>/<path:path>")
+@needs(Need.READ)
+def resolve(name: str, ref: str, path: str) -> ResponseReturnValue:
+    """Give a file of a revision, or with HEAD what is known of it."""
+    zoo = current_zoo()
+    revision = _get_revision(name, ref)
+    file, local = fetch.get_file(zoo, revision, path)
+    kind, _ = mimetypes.guess_type(path)
+    response = send_file(
+        local,
+        mimetype=kind or "application/octet-stream",
+        as_attachment=True,
+        download_name=path.rpartition("/")[2],
+        conditional=True,
+        etag=file.digest,
+        max_age=None,
+    )
+    response.headers["X-Repo-Commit"] = revision.id
+    response.headers["X-Linked-Size"] = str(file.size_bytes)
+    response.headers["X-Linked-Etag"] = f'"{file.digest}"'
+    return response
+
+
+@bp.get("/api/models")
+@needs(Need.READ)
+def list_models() -> ResponseReturnValue:
+    """List models by name, those of an author, those whose name holds a text, those with tags."""
+    zoo = current_zoo()
+    asked = request.args
+    search, author = asked.get("search", "").lower(), asked.get("author")
+    tags = {tag for value in asked.getlist("filter") for tag in value.split(",") if tag}
+    tags |= {asked["pipeline_tag"]} if asked.get("pipeline_tag") else set()
+    limit = min(_number("limit", SHOWN), PAGE)
+    is_full = asked.get("full", "").lower() in {"true", "1"}
+    found: list[dict[str, Any]] = []
+    after = asked.get("cursor", "")
+    while len(found) < limit:
+        models = fetch.list_models(zoo, after=after, limit=PAGE)
+        for model in models:
+            after = model.name
+            owner, _ = owner_and_name(model.name)
+            if model.head is None or search not in model.name.lower():
+                continue
+            if author is not None and owner != author:
+                continue
+            told = answers.tell_model(zoo, model, model.head, is_full=False)
+            if tags <= {*told["tags"], told["pipeline_tag"]}:
+                found.append(told if is_full else _shortened(told))
+            if len(found) == limit:
+                break
+        if len(models) < PAGE and len(found) < limit:
+            return jsonify(found)
+    return _paged(found, after)
+
+
+@bp.get("/api/models/<model:name>")
+@bp.get("/api/models/<model:name>/revision/<ref:ref>")
+@needs(Need.READ)
+def get_model(name: str, ref: str = MAIN) -> ResponseReturnValue:
+    """Give a model at a revision."""
+    model, revision = _get_model(name), _get_revision(name, ref)
+    return jsonify(answers.tell_model(current_zoo(), model, revision, is_full=True))
+
+
+@bp.get("/api/models/<model:name>/tree/<ref:ref>")
+@bp.get("/api/models/<model:name>/tree/<ref:ref>/<path:path>")
+@needs(Need.READ)
+def list_tree(name: str, ref: str, path: str = "") -> ResponseReturnValue:
+    """List the files and folders of a revision, those in a folder, or all below it."""
+    revision = _get_revision(name, ref)
+    is_recursive = request.args.get("recursive", "").lower() in {"true", "1"}
+    is_expanded = request.args.get("expand", "").lower() in {"true", "1"}
+    entries = _entries(revision, path.rstrip("/"), is_recursive=is_recursive)
+    if path and not entries:
+        raise FileNotFound(f"{revision.address} has no folder {path!r}.", path=path)
+    after = request.args.get("cursor", "")
+    limit = min(_number("limit", PAGE), PAGE)
+    rest = sorted(entry for entry in entries if entry > after)
+    told = [_entry(revision, one, is_expanded=is_expanded) for one in rest[:limit]]
+    if len(rest) > limit:
+        return _paged(told, rest[limit - 1])
+    return jsonify(told)
+
+
+@bp.post("/api/models/<model:name>/paths-info/<ref:ref>")
+@needs(Need.READ)
+def list_paths(name: str, ref: str) -> ResponseReturnValue:
+    """Tell of the files and folders at some paths; those that are not there are left out."""
+    limit_body(2**20)
+    form = request.form or (request.get_json(silent=True) or {})
+    paths = form.getlist("paths") if hasattr(form, "getlist") else form.get("paths", [])
+    if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
+        raise BadRequest("paths is no list of texts.")
+    is_expanded = str(form.get("expand", "")).lower() in {"true", "1"}
+    revision = _get_revision(name, ref)
+    known = _entries(revision, "", is_recursive=True)
+    told = [
+        _entry(revision, path, is_expanded=is_expanded)
+        for path in dict.fromkeys(path.rstrip("/") for path in paths)
+        if path in known
+    ]
+    return jsonify(told)
+
+
+@bp.get("/api/models/<model:name>/refs")
+@needs(Need.READ)
+def list_refs(name: str) -> ResponseReturnValue:
+    """List branches and tags."""
+    return jsonify(answers.tell_refs(refs.list_refs(current_zoo(), name)))
+
+
+@bp.get("/api/models/<model:name>/commits/<ref:ref>")
+@needs(Need.READ)
+def list_commits(name: str, ref: str) -> ResponseReturnValue:
+    """List the revisions that led to one, the newest first."""
+    found = refs.list_history(current_zoo(), name, _plain(ref))
+    return jsonify([answers.tell_commit(revision) for revision in found])
+
+
+@bp.get("/api/models/<model:name>/auth-check")
+@needs(Need.READ)
+def check_auth(name: str) -> ResponseReturnValue:
+    """Tell whether the caller may read a model."""
+    _get_model(name)
+    return jsonify({})
+
+
+@bp.get("/api/whoami-v2")
+@needs(Need.READ)
+def whoami() -> ResponseReturnValue:
+    """Say who asks, in the Hub's words."""
+    caller = current_zoo().caller
+    if caller.is_anonymous:
+        raise Unauthenticated
+    held = [
+        {"type": "org", "name": owner, "fullname": owner, "roleInOrg": role.value}
+        for owner, role in sorted(caller.roles.items())
+        if owner not in {"", EVERY_OWNER, caller.account}
+    ]
+    role = "write" if caller.may_somewhere(Role.WRITE) else "read"
+    return jsonify(
+        {
+            "type": "user",
+            "id": caller.account,
+            "name": caller.account,
+            "fullname": caller.account,
+            "email": None,
+            "isPro": False,
+            "orgs": held,
+            "auth": {
+                "type": "access_token",
+                "accessToken": {"displayName": caller.token or caller.account, "role": role},
+            },
+        }
+    )
+
+
+def _get_model(name: str) -> Model:
+    try:
+        return fetch.get_model(current_zoo(), name)
+    except BadName as error:
+        raise ModelNotFound(str(error), name=name) from error
+
+
+def _get_revision(name: str, ref: str) -> Revision:
+    """Give a revision; an answer that says a file is missing says in which."""
+    try:
+        revision = fetch.get_revision(current_zoo(), f"{name}@{_plain(ref)}")
+    except BadName as error:
+        _get_model(name)
+        raise RevisionNotFound(f"{name!r} has no revision {ref!r}.") from error
+    g.revision = revision.id
+    return revision
+
+
+def _plain(ref: str) -> str:
+    """Give a ref by its short name."""
+    return ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
+
+
+def _entries(revision: Revision, folder: str, *, is_recursive: bool) -> set[str]:
+    """Give the paths of the files and folders in a folder, or below it."""
+    prefix = f"{folder}/" if folder else ""
+    found: set[str] = set()
+    for file in revision.files:
+        if not file.path.startswith(prefix):
+            continue
+        parts = file.path.removeprefix(prefix).split("/")
+        depth = len(parts) if is_recursive else 1
+        found |= {prefix + "/".join(parts[: end + 1]) for end in range(depth)}
+    return found
+
+
+def _entry(revision: Revision, path: str, *, is_expanded: bool) -> dict[str, Any]:
+    file = revision.find_file(path)
+    if file is None:
+        return answers.tell_folder(path, revision, is_expanded=is_expanded)
+    return answers.tell_file(file, revision, is_expanded=is_expanded)
+
+
+def _shortened(told: dict[str, Any]) -> dict[str, Any]:
+    """Leave out of a model in a list what fills it up."""
+    return {key: value for key, value in told.items() if key not in {"cardData", "siblings"}}
+
+
+def _number(name: str, otherwise: int) -> int:
+    try:
+        return max(1, int(request.args.get(name, otherwise)))
+    except ValueError as error:
+        raise BadRequest(f"{name} is no number.", name=name) from error
+
+
+def _paged(told: list[dict[str, Any]], after: str) -> Response:
+    """Answer with a page, and with where the next one is."""
+    response = jsonify(told)
+    asked = [(key, value) for key, value in request.args.items(multi=True) if key != "cursor"]
+    url = f"{request.base_url}?{urlencode([*asked, ('cursor', after)])}"
+    response.headers["Link"] = f'<{url}>; rel="next"'
+    return response
