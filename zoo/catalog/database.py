@@ -94,6 +94,8 @@ class Database:
             self.engine.connect() as connection,
             Session(connection.execution_options(**options)) as db,
         ):
+            if is_write:
+                db.connection()  # The lock is taken now: what is looked at before SQL counts too.
             yield db
             if is_write:
                 db.commit()
