@@ -1,11 +1,12 @@
 """Models, revisions and refs: rows in, domain values out."""
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, not_, or_, select
+from sqlalchemy import ColumnElement, and_, func, not_, or_, select
 from sqlalchemy.orm import Session, selectinload
 
 from zoo.catalog.rows import (
@@ -29,7 +30,7 @@ from zoo.domain.revision import (
     check_ref_name,
     revision_id,
 )
-from zoo.errors import ModelExists, RefMoved
+from zoo.errors import BadName, ModelExists, RefMoved
 
 BATCH = 5000  # values in one statement; databases bound them
 
@@ -166,6 +167,16 @@ def list_revisions(db: Session, name: str) -> list[Revision]:
 
 
 def _files(new: NewRevision) -> list[File]:
+    """Give a revision's files by path, of which no two look alike."""
+    alike: dict[str, str] = {}
+    for path in new.files:
+        twin = alike.setdefault(unicodedata.normalize("NFC", path), path)
+        if twin != path:
+            raise BadName(
+                f"Two files are called {path!a} and {twin!a}, which look alike.",
+                hint="Call them otherwise; file systems may take them for one.",
+                paths=[path, twin],
+            )
     return [
         File(path=check_file_path(path), digest=blob.digest, size_bytes=blob.size_bytes)
         for path, blob in sorted(new.files.items())
@@ -184,6 +195,7 @@ def _get_or_add_model(db: Session, new: NewRevision, now: datetime) -> ModelRow:
     if row is not None and new.is_first:
         raise ModelExists(f"There is a model {name!r} already.", name=name)
     if row is None:
+        _check_alike(db, name)
         renamed = db.get(RenameRow, name)
         if renamed is not None:
             db.delete(renamed)  # The name is given away again.
@@ -191,6 +203,15 @@ def _get_or_add_model(db: Session, new: NewRevision, now: datetime) -> ModelRow:
         db.add(row)
         db.flush()
     return row
+
+
+def _check_alike(db: Session, name: str) -> None:
+    """Refuse a new name that differs from another in small and capital letters alone."""
+    twin = db.scalar(
+        select(ModelRow.name).where(func.lower(ModelRow.name) == name.lower()).limit(1)
+    )
+    if twin is not None:
+        raise ModelExists(f"There is a model {twin!r} already.", name=name)
 
 
 def _check_on_top(db: Session, model: ModelRow, new: NewRevision) -> None:
