@@ -52,6 +52,7 @@ ZooError
 ├── Unauthenticated
 ├── Forbidden
 ├── TooManyRequests
+├── TooSlow
 ├── TooLarge
 ├── OutOfMemory
 ├── TrainingDiverged
@@ -403,6 +404,12 @@ class TooManyRequests(ZooError):
     """This caller has asked too often."""
 
     hint = "Wait for the seconds told, then go on; ZOO_REQUESTS_PER_MINUTE is the limit."
+
+
+class TooSlow(ZooError):
+    """The request was sent too slowly to wait for the rest of it."""
+
+    hint = "Send it again over a better connection, or in parts."
 
 
 class TooLarge(ZooError):

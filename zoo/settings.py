@@ -54,7 +54,7 @@ class Settings(BaseSettings):
         default=6000, ge=0, description="Most that one account or address may ask; 0 is no limit."
     )
     port: int = Field(default=8080, ge=0, le=65535, description="Port; 0 takes a free one.")
-    web_threads: int = Field(default=32, ge=1, description="Threads of the web process.")
+    web_threads: int = Field(default=128, ge=1, description="Threads of the web process.")
     worker_slots: int = Field(default=1, ge=0, description="Jobs `zoo serve` runs side by side.")
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="Where networks run; auto takes CUDA when it is there."

@@ -27,13 +27,14 @@ from zoo.formats.xet import (
 )
 from zoo.operations.commit import keep_upload
 from zoo.operations.opening import Zoo
+from zoo.storage.blobs import Chunk as Piece
 
 Place = tuple[str, int, int]  # digest of a kept file, offset and length of the chunk in it
 WAITING, PLACED = ".xorb", ".json"
 MOST_XORB_BYTES, MOST_SHARD_BYTES = LARGEST_XORB, LARGEST_SHARD
 
 
-def keep_xorb(zoo: Zoo, digest: str, pieces: Iterable[bytes]) -> bool:
+def keep_xorb(zoo: Zoo, digest: str, pieces: Iterable[Piece]) -> bool:
     """Keep a xorb until a shard names its chunks; tell whether it was new.
 
     Raises:

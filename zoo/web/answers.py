@@ -20,6 +20,7 @@ STATUS: dict[type[errors.ZooError], int] = {
     errors.Unauthenticated: 401,
     errors.Forbidden: 403,
     errors.TooManyRequests: 429,
+    errors.TooSlow: 408,
     errors.TooLarge: 413,
     errors.StorageFull: 507,
     errors.CatalogUnavailable: 503,

@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import itertools
 import os
 
 import numpy as np
@@ -115,33 +116,103 @@ def test_a_full_disk_is_said_and_nothing_is_kept(tmp_path, error):
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
-def test_large_pieces_are_hashed_in_the_order_they_are_written(tmp_path, monkeypatch):
-    monkeypatch.setattr(local, "PIECE", 1000)
+class Disk:
+    """A file whose writes go as `behave` says of (bytes, which write it is)."""
+
+    def __init__(self, file, behave):
+        self.file, self.behave, self.writes = file, behave, 0
+
+    def fileno(self):
+        return self.file.fileno()
+
+    def write(self, octets):
+        self.writes += 1
+        return self.file.write(self.behave(octets, self.writes))
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    """A function that puts data in pieces of 8 KiB on a disk that behaves in some way."""
+    monkeypatch.setattr(local, "PIECE", 8192)
     monkeypatch.setattr(local, "FEWEST_BESIDE", 500)
-    monkeypatch.setattr(local, "SYNCED_BYTES", 3000)
-    data = np.random.default_rng(0).bytes(20_123)
-    blobs = LocalBlobs(tmp_path)
-    blob = blobs.put([data[:7], data[7:4321], data[4321:]])
-    assert blob.digest == hashlib.sha256(data).hexdigest()
-    assert blob.size_bytes == len(data)
-    assert blobs.local_path(blob.digest).read_bytes() == data
+    blobs = LocalBlobs(tmp_path / "blobs")
+
+    def put(data, behave=lambda octets, _write: octets):
+        real = local._write
+        monkeypatch.setattr(local, "_write", lambda file, chunks: real(Disk(file, behave), chunks))
+        cuts = [0, 7, 4321, 8192, 16_384, len(data)]
+        blob = blobs.put(
+            [data[start:end] for start, end in itertools.pairwise(cuts) if end > start]
+        )
+        return blob, blobs.local_path(blob.digest).read_bytes()
+
+    return put
 
 
-def test_a_disk_that_fails_while_writing_goes_on_is_told_and_nothing_is_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr(local, "SYNCED_BYTES", 1)
-    real = os.fsync
-    failed = []
+@pytest.mark.parametrize("size", [0, 1, 8191, 8192, 8193, 24_576, 30_123])
+def test_bytes_are_gathered_into_pieces_and_written_in_their_order(store, size):
+    data = np.random.default_rng(size).bytes(size)
+    blob, kept = store(data)
+    assert (blob.digest, blob.size_bytes) == (hashlib.sha256(data).hexdigest(), size)
+    assert kept == data
 
-    def fail_once(descriptor):
-        if not failed:
-            failed.append(True)
-            raise OSError(5, "Input/output error")
-        real(descriptor)
 
-    monkeypatch.setattr(os, "fsync", fail_once)
+def test_writes_that_are_cut_short_go_on_where_they_ended(store):
+    data = np.random.default_rng(0).bytes(30_123)
+    assert store(data, lambda octets, _write: octets[:1111])[1] == data
+
+
+def test_a_file_system_that_refuses_direct_writes_is_written_through_the_cache(store):
+    data = np.random.default_rng(0).bytes(30_123)
+
+    def refuse(octets, write):
+        if write % 2:
+            raise OSError(22, "Invalid argument")
+        return octets
+
+    def refuse_pieces(octets, write):
+        return refuse(octets, write) if write < 6 else octets
+
+    assert store(data, refuse_pieces)[1] == data
+
+
+@pytest.mark.parametrize("write", [1, 2, 4])
+def test_a_disk_that_is_full_in_the_middle_is_told_and_nothing_is_kept(store, tmp_path, write):
+    def fill(octets, number):
+        if number == write:
+            raise OSError(28, "No space left on device")
+        return octets
+
+    with pytest.raises(StorageFull):
+        store(bytes(30_123), fill)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_disk_that_fails_at_the_end_is_told_and_nothing_is_kept(tmp_path, monkeypatch):
+    def fail(_descriptor):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OSError, match="Input/output"):
         LocalBlobs(tmp_path).put([DATA, DATA])
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_bytes_that_were_put_again_are_young(blobs):
+    blobs.put([DATA])
+    assert not blobs.is_older(DIGEST, 1000)
+    assert blobs.is_older(DIGEST, -1)
+    assert not blobs.is_older("0" * 64, -1)
+
+
+def test_what_was_set_aside_is_not_kept_until_it_is_put_again(blobs):
+    blobs.put([DATA])
+    for _ in range(2):
+        blobs.quarantine(DIGEST)
+        assert not blobs.has(DIGEST)
+        assert list(blobs.list_blobs()) == []
+    blobs.put([DATA])
+    assert blobs.has(DIGEST)
 
 
 def test_other_faults_of_the_disk_are_not_called_full(tmp_path):

@@ -1,11 +1,12 @@
 """/v1/datasets: labelled pictures."""
 
-from flask import Blueprint, jsonify, request
+from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
 from zoo.errors import DatasetNotFound, Invalid, StorageFull
 from zoo.operations import datasets
 from zoo.web.access import Need, needs
+from zoo.web.body import read_pieces
 from zoo.web.context import current_zoo, read_query
 from zoo.web.reference import Body, tells
 from zoo.web.shapes.datasets import (
@@ -17,7 +18,6 @@ from zoo.web.shapes.datasets import (
 
 bp = Blueprint("datasets", __name__, url_prefix="/v1/datasets")
 
-CHUNK_BYTES = 2**20
 ARCHIVE = Body(
     media=("application/zip", "application/x-tar", "application/gzip"),
     description="A zip or tar of class folders, as `zoo datasets add` takes it.",
@@ -47,8 +47,7 @@ def post_dataset() -> ResponseReturnValue:
     """Add a dataset from an archive; files that are no pictures are listed in the answer."""
     query = read_query(DatasetQuery)
     zoo = current_zoo()
-    chunks = iter(lambda: request.stream.read(CHUNK_BYTES), b"")
-    with zoo.blobs.hold(chunks) as path:
+    with zoo.blobs.hold(read_pieces()) as path:
         dataset = datasets.add_dataset(zoo, path, name=query.name, source_name="the archive")
     return jsonify(DatasetAnswer.of(dataset).model_dump(mode="json")), 201
 

@@ -19,6 +19,7 @@ from zoo.operations.fetch import get_model, list_revisions
 from zoo.operations.opening import Zoo
 from zoo.operations.signing import read_signed, sign
 from zoo.web.access import Need, needs
+from zoo.web.body import read_pieces
 from zoo.web.context import current_zoo, limit_body
 from zoo.web.hub import errors
 from zoo.web.hub.bodies import LfsBatchBody, LfsCompleteBody, LfsObject, read_json
@@ -68,7 +69,7 @@ def put_object(signed: str) -> ResponseReturnValue:
         )
     if "part" in permission:
         return _etag(_put_part(zoo, permission))
-    blob = keep_upload(zoo, permission["model"], _body(), digest=permission["oid"])
+    blob = keep_upload(zoo, permission["model"], read_pieces(), digest=permission["oid"])
     return _etag(blob.digest)
 
 
@@ -192,7 +193,7 @@ def _put_part(zoo: Zoo, permission: dict[str, Any]) -> str:
     fresh, sha256, size_bytes = folder / secrets.token_hex(16), hashlib.sha256(), 0
     try:
         with fresh.open("xb") as file:
-            for chunk in _body():
+            for chunk in read_pieces():
                 sha256.update(chunk)
                 file.write(chunk)
                 size_bytes += len(chunk)
@@ -206,10 +207,6 @@ def _put_part(zoo: Zoo, permission: dict[str, Any]) -> str:
 
 def _parts_folder(zoo: Zoo, upload: str) -> Path:
     return zoo.settings.home / "cache" / "parts" / upload
-
-
-def _body() -> Iterator[bytes]:
-    return iter(lambda: request.stream.read(CHUNK_BYTES), b"")
 
 
 def _joined(paths: list[Path]) -> Iterator[bytes]:

@@ -14,6 +14,7 @@ from zoo.operations.opening import Zoo
 from zoo.operations.signing import read_signed, sign
 from zoo.operations.xet import MOST_SHARD_BYTES, MOST_XORB_BYTES, keep_xorb, take_shard
 from zoo.web.access import Need, needs
+from zoo.web.body import read_pieces
 from zoo.web.context import current_zoo, limit_body
 from zoo.web.hub import errors
 
@@ -23,7 +24,6 @@ errors.install(bp)
 PURPOSE = "xet upload"
 HOLDS_S = 3600
 HASH = re.compile(r"[0-9a-f]{64}")
-CHUNK_BYTES = 2**20
 
 
 @bp.get("/api/models/<model:name>/xet-write-token/<ref:ref>")
@@ -50,8 +50,7 @@ def post_xorb(digest: str) -> ResponseReturnValue:
     if not HASH.fullmatch(digest):
         raise BadRequest("A xorb is named by 64 hex digits.")
     limit_body(MOST_XORB_BYTES)
-    pieces = iter(lambda: request.stream.read(CHUNK_BYTES), b"")
-    return jsonify({"was_inserted": keep_xorb(zoo, digest, pieces)})
+    return jsonify({"was_inserted": keep_xorb(zoo, digest, read_pieces())})
 
 
 @bp.post("/xet/v1/shards")

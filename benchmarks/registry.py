@@ -1,0 +1,257 @@
+"""What moving a checkpoint costs the server: up by the Hub's protocol, down again, beside nginx.
+
+    python benchmarks/registry.py [--mib 1024] [--repeats 3] [--mlflow PYTHON]
+
+Prints CPU seconds of the server's processes for each GiB, and ratios within this run. Uploads are
+verified: the server computes SHA-256 while it writes. MLflow's artifact proxy is measured where an
+interpreter that has it is given. Needs nginx.
+"""
+
+import argparse
+import concurrent.futures
+import hashlib
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PIECE = 2**20
+TICKS = os.sysconf("SC_CLK_TCK")
+PULLS = 8
+OK = 200
+
+NGINX = """
+worker_processes 1; daemon off; pid {folder}/pid; error_log {folder}/error.log;
+events {{ worker_connections 64; }}
+http {{
+  access_log off; sendfile on; client_body_temp_path {folder}/body; proxy_temp_path {folder}/p;
+  fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
+  server {{ listen 127.0.0.1:{port}; root {folder}; }}
+}}
+"""
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--mib", type=int, default=1024)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--mlflow", type=Path, help="an interpreter that has mlflow")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.bin"
+        _write(path, options.mib)
+        rows = [_measure_nginx(path, options), *_measure_zoo(path, options)]
+        if options.mlflow:
+            rows += _measure_mlflow(path, options)
+    _print(rows, options.mib)
+
+
+def _write(path: Path, mib: int) -> None:
+    with path.open("wb") as file:
+        for _ in range(mib):
+            file.write(os.urandom(PIECE))
+
+
+def _measure_nginx(path: Path, options: argparse.Namespace) -> tuple[str, float, float]:
+    folder, port = path.parent, _free_port()
+    (folder / "nginx.conf").write_text(NGINX.format(folder=folder, port=port))
+    folder.chmod(0o755)  # nginx reads it as another user
+    command = ["nginx", "-p", str(folder), "-c", str(folder / "nginx.conf"), "-g", "user root;"]
+    with _running(command, port) as process:
+        cost = _median(process.pid, options.repeats, lambda: _get(port, f"/{path.name}"))
+    return "nginx GET", cost, 0.0
+
+
+def _measure_zoo(path: Path, options: argparse.Namespace) -> Iterator[tuple[str, float, float]]:
+    home = path.parent / "home"
+    environment = os.environ | {"ZOO_HOME": str(home), "ZOO_WORKER_SLOTS": "0"}
+    command = [sys.executable, str(ROOT / "cli.py"), "serve", "--port", "0"]
+    process = subprocess.Popen(  # noqa: S603  # our own command
+        command, env=environment, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        port = int(re.search(r":(\d+)", process.stdout.readline())[1])
+        _post(port, "/api/repos/create", {"name": "net", "organization": "bench"})
+        idle = _resident(process.pid)
+        most = [idle]
+        puts = []
+        for number in range(options.repeats):
+            _touch(path, number)
+            before = _cpu(process.pid)
+            digest = _put(port, path)
+            puts.append(_cpu(process.pid) - before)
+            most.append(_resident(process.pid))
+        yield "zoo PUT, sha256 verified", statistics.median(puts), 0.0
+        value = {"path": "model.bin", "algo": "sha256", "oid": digest, "size": 1}
+        lines = [{"key": "header", "value": {"summary": "x"}}, {"key": "lfsFile", "value": value}]
+        data = b"\n".join(json.dumps(line).encode() for line in lines)
+        _post(port, "/api/models/bench/net/commit/main", data)
+        address = "/bench/net/resolve/main/model.bin"
+        yield "zoo GET", _median(process.pid, options.repeats, lambda: _get(port, address)), 0.0
+
+        def pull_all() -> None:
+            with concurrent.futures.ThreadPoolExecutor(PULLS) as pool:
+                list(pool.map(lambda _: _get(port, address), range(PULLS)))
+
+        before = _cpu(process.pid)
+        pull_all()
+        yield f"zoo GET, {PULLS} at once", (_cpu(process.pid) - before) / PULLS, 0.0
+        most.append(_resident(process.pid))
+        print(f"memory of the web process: idle {idle:.0f} MB, most seen {max(most):.0f} MB")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+
+
+def _measure_mlflow(path: Path, options: argparse.Namespace) -> Iterator[tuple[str, float, float]]:
+    port = _free_port()
+    command = [
+        str(options.mlflow),
+        "-m",
+        "mlflow",
+        "server",
+        f"--port={port}",
+        "--workers=1",
+        f"--backend-store-uri=sqlite:///{path.parent}/mlflow.db",
+        f"--artifacts-destination={path.parent}/mlflow",
+        "--serve-artifacts",
+    ]
+    address = "/api/2.0/mlflow-artifacts/artifacts/model.bin"
+    with _running(command, port) as process:
+        before = _cpu(process.pid)
+        _send(port, address, path)
+        yield "MLflow PUT, not verified", _cpu(process.pid) - before, 0.0
+        yield "MLflow GET", _median(process.pid, options.repeats, lambda: _get(port, address)), 0.0
+
+
+def _print(rows: list[tuple[str, float, float]], mib: int) -> None:
+    first = rows[0][1]
+    print("\n| request | server CPU s / GiB | of nginx's GET |\n| --- | --- | --- |")
+    for name, cost, _ in rows:
+        print(f"| {name} | {cost * 1024 / mib:.2f} | {cost / max(first, 1 / TICKS):.1f} |")
+
+
+def _median(pid: int, repeats: int, run: Callable[[], None]) -> float:
+    """Give the median of the CPU seconds that a server spends on a request."""
+    costs = []
+    for _ in range(repeats):
+        before = _cpu(pid)
+        run()
+        costs.append(_cpu(pid) - before)
+    return statistics.median(costs)
+
+
+def _get(port: int, path: str) -> None:
+    """Fetch a file and drop it, with no more copies than the kernel makes."""
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"
+        connection.sendall(head.encode())
+        buffer, count = bytearray(2**20), 0
+        while received := connection.recv_into(buffer):
+            if count == 0 and b" %d " % OK not in buffer[:20]:
+                raise SystemExit(bytes(buffer[:200]))
+            count += received
+
+
+def _put(port: int, path: Path) -> str:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    body = {"operation": "upload", "objects": [{"oid": digest, "size": path.stat().st_size}]}
+    told = _post(port, "/bench/net.git/info/lfs/objects/batch", body)
+    href = told["objects"][0]["actions"]["upload"]["href"]
+    _send(port, "/lfs/" + href.partition("/lfs/")[2], path)
+    return digest
+
+
+def _send(port: int, address: str, path: Path) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", port, blocksize=PIECE)
+    with path.open("rb") as file:
+        connection.request(
+            "PUT", address, body=file, headers={"Content-Length": str(path.stat().st_size)}
+        )
+    answer = connection.getresponse()
+    if answer.status not in {OK, 201}:
+        raise SystemExit(f"{answer.status}: {answer.read()[:300]}")
+    connection.close()
+
+
+def _post(port: int, path: str, body: dict | bytes) -> dict:
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    connection.request("POST", path, data, {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    told = json.loads(answer.read())
+    if answer.status != OK:
+        raise SystemExit(told)
+    return told
+
+
+def _touch(path: Path, number: int) -> None:
+    """Make other bytes of the file, so that the server does not know them."""
+    with path.open("r+b") as file:
+        file.write(number.to_bytes(8, "little"))
+
+
+def _processes(pid: int) -> Iterator[int]:
+    yield pid
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        yield from _processes(int(child))
+
+
+def _cpu(pid: int) -> float:
+    """Give the CPU seconds that a process and those it started have spent."""
+    total = 0
+    for one in _processes(pid):
+        fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+        total += int(fields[11]) + int(fields[12])
+    return total / TICKS
+
+
+def _resident(pid: int) -> float:
+    """Give the MB of the largest process of a server."""
+    sizes = []
+    for one in _processes(pid):
+        found = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{one}/status").read_text())
+        sizes.append(int(found[1]) / 1000 if found else 0.0)
+    return max(sizes[1:] or sizes)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return taken.getsockname()[1]
+
+
+@contextmanager
+def _running(command: list[str], port: int) -> Iterator[subprocess.Popen]:
+    if shutil.which(command[0]) is None:
+        raise SystemExit(f"{command[0]} is not here.")
+    process = subprocess.Popen(  # noqa: S603  # the servers that are compared
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        for _ in range(600):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.1)
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+
+
+if __name__ == "__main__":
+    main()
