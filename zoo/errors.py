@@ -39,6 +39,7 @@ ZooError
 ├── Conflict                   true once, but something else has happened since
 │   ├── LeaseLost
 │   ├── RefMoved
+│   ├── UploadMoved
 │   ├── ModelExists
 │   ├── RefExists
 │   ├── StillNeeded
@@ -58,6 +59,7 @@ ZooError
 ├── TrainingDiverged
 ├── StorageFull
 ├── CatalogUnavailable
+├── ServerUnreachable
 ├── JobFailed
 └── Interrupted
 
@@ -327,6 +329,12 @@ class RefMoved(Conflict):
     hint = "Look at what came in between, and send the change again on top of it."
 
 
+class UploadMoved(Conflict):
+    """Another number of bytes of the upload has been received."""
+
+    hint = "Ask how far it came, and go on there."
+
+
 class ModelExists(Conflict):
     """There is a model of that name already."""
 
@@ -440,6 +448,12 @@ class CatalogUnavailable(ZooError):
     """The catalog does not answer."""
 
     hint = "See whether its database runs and who holds it, then run the command again."
+
+
+class ServerUnreachable(ZooError):
+    """The other zoo does not answer."""
+
+    hint = "Check the address and the network, then run the command again: it goes on."
 
 
 class JobFailed(ZooError):

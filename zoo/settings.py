@@ -75,6 +75,10 @@ class Settings(BaseSettings):
     )
     max_picture_bytes: int = Field(default=64 * MIB, gt=0, description="Largest picture file.")
     max_picture_pixels: int = Field(default=100_000_000, gt=0, description="Largest picture.")
+    url: str = Field(default="", description="Address of the zoo that push and pull speak to.")
+    token: str = Field(
+        default="", repr=False, description="Token for it; empty means the one of `zoo login`."
+    )
     tile_px: int = Field(
         default=1024, ge=64, description="Side above which dense networks read a picture in tiles."
     )

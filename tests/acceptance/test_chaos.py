@@ -102,9 +102,8 @@ class Load:
     def delete(self, url, name, draw):
         """Delete a model and take it back, so that what it acknowledged is still due."""
         del draw
-        status, _ = self.ask(url, "DELETE", f"/v1/models/{name}")
-        if status == 200:
-            self.ask(url, "PATCH", f"/v1/models/{name}", {"is_deleted": False})
+        self.ask(url, "DELETE", f"/v1/models/{name}")
+        self.ask(url, "PATCH", f"/v1/models/{name}", {"is_deleted": False})
 
 
 def check(home, load):

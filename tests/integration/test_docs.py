@@ -60,7 +60,18 @@ def test_every_status_is_told(docs):
 
 @pytest.mark.parametrize(
     "page",
-    ["access", "concepts", "dense", "filters", "finetune", "formats", "hub", "rest", "settings"],
+    [
+        "access",
+        "concepts",
+        "dense",
+        "filters",
+        "finetune",
+        "formats",
+        "hub",
+        "registry",
+        "rest",
+        "settings",
+    ],
 )
 def test_the_readme_leads_to_every_page(docs, page):
     assert page in docs

@@ -18,6 +18,7 @@ EXIT: dict[type[errors.ZooError], int] = {
     errors.Forbidden: 4,
     errors.JobFailed: 5,
     errors.Damaged: 6,
+    errors.ServerUnreachable: 7,
     errors.Interrupted: 130,
     errors.ZooError: 1,
 }
@@ -62,7 +63,7 @@ def cli() -> None:
 
     The zoo lives in ZOO_HOME (~/.zoo). Results go to stdout, everything else to stderr. Exit codes:
     0 ok, 1 failed, 2 usage, 3 not found, 4 not allowed, 5 job failed, 6 integrity,
-    130 interrupted.
+    7 unreachable, 130 interrupted.
     """
 
 

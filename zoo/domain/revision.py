@@ -39,6 +39,7 @@ RESERVED = {
     "surgeries",
     "tag",
     "tree",
+    "uploads",
     "xet-write-token",
 }
 # What addresses begin with that are not a model's.

@@ -12,7 +12,7 @@ from zoo.operations.access import check_rules
 from zoo.operations.opening import Zoo
 
 BATCH = 200  # blobs that are looked at in one transaction
-LEFTOVERS = ("parts", "xet")  # of uploads, in the cache
+LEFTOVERS = ("parts", "pulls", "uploads", "xet")  # of uploads, in the cache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +88,7 @@ def _clear_cache(zoo: Zoo) -> None:
     """Remove what uploads left behind that were never finished."""
     for name in LEFTOVERS:
         folder = zoo.settings.home / "cache" / name
-        for path in folder.glob("*") if name == "parts" else folder.glob("*/*"):
+        for path in folder.glob("*") if name in {"parts", "pulls"} else folder.glob("*/*"):
             _remove_old(path, zoo.settings.grace_s)
 
 

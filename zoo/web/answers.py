@@ -24,6 +24,7 @@ STATUS: dict[type[errors.ZooError], int] = {
     errors.TooLarge: 413,
     errors.StorageFull: 507,
     errors.CatalogUnavailable: 503,
+    errors.ServerUnreachable: 502,
     errors.ZooError: 500,
 }
 

@@ -23,6 +23,7 @@ from zoo.web.api import (
     refs,
     revisions,
     surgeries,
+    uploads,
 )
 from zoo.web.context import SHELF, ZOO
 from zoo.web.hub import lfs, reading, writing, xet
@@ -57,6 +58,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     for room in (
         models,
         revisions,
+        uploads,
         refs,
         layers,
         filters,

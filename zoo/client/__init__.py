@@ -1,0 +1,1 @@
+"""A zoo on another machine, over REST."""
