@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, and_, func, not_, or_, select
 from sqlalchemy.orm import Session, selectinload
 
 from zoo.catalog.rows import (
+    WHOLE,
     as_model,
     as_revision,
     find_model_row,
@@ -32,6 +33,8 @@ from zoo.domain.revision import (
 )
 from zoo.errors import BadName, ModelExists, RefMoved
 
+MOST_NAMES = 500  # that are looked through for one that may have been meant
+LIKENESS = 3  # letters that a name begins with, where there are more
 BATCH = 5000  # values in one statement; databases bound them
 
 
@@ -57,6 +60,17 @@ class NewRevision:
     is_private: bool = False  # the model, where this makes it
     is_first: bool = False  # it makes the model, so there must be none
     on_top_of: str | None = None  # the revision that the ref must point to still
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelWish:
+    """Which models are wanted."""
+
+    search: str = ""  # in the name, in small letters or capital
+    owner: str | None = None
+
+
+ANY = ModelWish()
 
 
 def add_revision(db: Session, new: NewRevision, *, now: datetime) -> Revision:
@@ -105,26 +119,37 @@ def get_model(db: Session, name: str) -> Model:
     return as_model(get_model_row(db, name))
 
 
-def list_models(db: Session, *, caller: Caller, after: str = "", limit: int = 100) -> list[Model]:
+def list_models(
+    db: Session, *, caller: Caller, after: str = "", limit: int = 100, wish: ModelWish = ANY
+) -> list[Model]:
     """List the models that a caller may see, by name, from the one after ``after`` on."""
     rows = db.scalars(
         select(ModelRow)
-        .where(ModelRow.name > after, is_visible_to(caller))
+        .where(ModelRow.name > after, is_visible_to(caller), *_wished(wish))
         .order_by(ModelRow.name)
         .limit(limit)
-        .options(
-            selectinload(ModelRow.refs)
-            .selectinload(RefRow.revision)
-            .selectinload(RevisionRow.files)
-        )
+        .options(selectinload(ModelRow.refs).selectinload(RefRow.revision).options(*WHOLE))
     )
     return [as_model(row) for row in rows]
 
 
-def list_names(db: Session, *, caller: Caller) -> list[str]:
-    """List the names of all models that a caller may see."""
-    wanted = select(ModelRow.name).where(is_visible_to(caller))
-    return list(db.scalars(wanted.order_by(ModelRow.name)))
+def list_names(db: Session, *, caller: Caller, like: str = "") -> list[str]:
+    """List names of models that a caller may see: all, or of many those that begin like one."""
+    wanted = select(ModelRow.name).where(is_visible_to(caller)).order_by(ModelRow.name)
+    names = list(db.scalars(wanted.limit(MOST_NAMES)))
+    if like and len(names) == MOST_NAMES:
+        begins = ModelRow.name.startswith(like[:LIKENESS], autoescape=True)
+        names = list(db.scalars(wanted.where(begins).limit(MOST_NAMES)))
+    return names
+
+
+def _wished(wish: ModelWish) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if wish.search:
+        found.append(func.lower(ModelRow.name).contains(wish.search.lower(), autoescape=True))
+    if wish.owner is not None:
+        found.append(ModelRow.name.startswith(f"{wish.owner}/", autoescape=True))
+    return found
 
 
 def is_private(db: Session, name: str) -> bool:
@@ -161,7 +186,7 @@ def list_revisions(db: Session, name: str) -> list[Revision]:
         select(RevisionRow)
         .where(RevisionRow.model_pk == model.pk)
         .order_by(RevisionRow.pk.desc())
-        .options(selectinload(RevisionRow.files))
+        .options(*WHOLE)
     )
     return [as_revision(row) for row in rows]
 

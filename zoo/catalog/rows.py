@@ -3,12 +3,20 @@
 from datetime import datetime
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session, joinedload, selectinload
 
-from zoo.catalog.tables import ModelRow, RefMoveRow, RefRow, RenameRow, RevisionRow
+from zoo.catalog.tables import DatasetRow, ModelRow, RefMoveRow, RefRow, RenameRow, RevisionRow
 from zoo.domain.revision import MAIN, File, Model, RefKind, Revision
 from zoo.errors import ModelNotFound, RevisionNotFound
 
+# What a revision is told with, for many of them in a few statements.
+WHOLE = (
+    joinedload(RevisionRow.model),
+    selectinload(RevisionRow.files),
+    joinedload(RevisionRow.previous).load_only(RevisionRow.id),
+    joinedload(RevisionRow.parent).load_only(RevisionRow.id).joinedload(RevisionRow.model),
+    joinedload(RevisionRow.dataset).load_only(DatasetRow.name, DatasetRow.id),
+)
 SHORTEST_ID = 6  # hex digits that are enough to ask for a revision by
 
 

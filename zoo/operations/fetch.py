@@ -31,10 +31,13 @@ from zoo.operations.opening import Zoo
 WRITTEN = {CARD, CONFIG, DENSE, GRAPH, LAYERS, PARITY, REPORT, TRAINING, WEIGHTS}
 
 
-def list_models(zoo: Zoo, *, after: str = "", limit: int = 100) -> list[Model]:
-    """List models by name."""
+def list_models(
+    zoo: Zoo, *, after: str = "", limit: int = 100, search: str = "", owner: str | None = None
+) -> list[Model]:
+    """List models by name: those whose name holds ``search``, those of an owner."""
+    wish = models.ModelWish(search=search, owner=owner)
     with zoo.catalog.reading() as db:
-        return models.list_models(db, caller=zoo.caller, after=after, limit=limit)
+        return models.list_models(db, caller=zoo.caller, after=after, limit=limit, wish=wish)
 
 
 def get_model(zoo: Zoo, name: str) -> Model:
@@ -50,7 +53,9 @@ def get_model(zoo: Zoo, name: str) -> Model:
             check_visible(zoo, db, name)
             return models.get_model(db, name)
         except ModelNotFound as error:
-            raise _with_near_names(error, name, models.list_names(db, caller=zoo.caller)) from None
+            raise _with_near_names(
+                error, name, models.list_names(db, caller=zoo.caller, like=name)
+            ) from None
 
 
 def get_revision(zoo: Zoo, address: str) -> Revision:
@@ -65,7 +70,9 @@ def get_revision(zoo: Zoo, address: str) -> Revision:
             check_visible(zoo, db, name)
             return _as_seen(zoo, db, models.get_revision(db, name, ref))
         except ModelNotFound as error:
-            raise _with_near_names(error, name, models.list_names(db, caller=zoo.caller)) from None
+            raise _with_near_names(
+                error, name, models.list_names(db, caller=zoo.caller, like=name)
+            ) from None
 
 
 def list_revisions(zoo: Zoo, name: str) -> list[Revision]:

@@ -8,7 +8,7 @@ from zoo.operations import fetch, models
 from zoo.web.access import Need, needs
 from zoo.web.context import current_zoo, read_body, read_query
 from zoo.web.reference import tells
-from zoo.web.shapes.models import ModelAnswer, ModelsAnswer, PageQuery
+from zoo.web.shapes.models import ModelAnswer, ModelsAnswer, ModelsQuery
 from zoo.web.shapes.refs import ModelBody
 
 bp = Blueprint("models", __name__, url_prefix="/v1/models")
@@ -16,11 +16,17 @@ bp = Blueprint("models", __name__, url_prefix="/v1/models")
 
 @bp.get("")
 @needs(Need.READ)
-@tells(ModelsAnswer, query=PageQuery)
+@tells(ModelsAnswer, query=ModelsQuery)
 def list_models() -> ResponseReturnValue:
     """List models by name, a page at a time."""
-    query = read_query(PageQuery)
-    found = fetch.list_models(current_zoo(), after=query.after, limit=query.limit)
+    query = read_query(ModelsQuery)
+    found = fetch.list_models(
+        current_zoo(),
+        after=query.after,
+        limit=query.limit,
+        search=query.search,
+        owner=query.owner,
+    )
     answer = ModelsAnswer(
         models=[ModelAnswer.of(model) for model in found],
         next=found[-1].name if len(found) == query.limit else None,

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, g, jsonify, request, send_file
 from flask.typing import ResponseReturnValue
 
 from zoo.domain.access import EVERY_OWNER, Role
-from zoo.domain.revision import MAIN, Model, Revision, owner_and_name
+from zoo.domain.revision import MAIN, Model, Revision
 from zoo.errors import (
     BadName,
     BadRequest,
@@ -59,28 +59,26 @@ def list_models() -> ResponseReturnValue:
     """List models by name, those of an author, those whose name holds a text, those with tags."""
     zoo = current_zoo()
     asked = request.args
-    search, author = asked.get("search", "").lower(), asked.get("author")
+    search, author = asked.get("search", ""), asked.get("author")
     tags = {tag for value in asked.getlist("filter") for tag in value.split(",") if tag}
     tags |= {asked["pipeline_tag"]} if asked.get("pipeline_tag") else set()
     limit = min(_number("limit", SHOWN), PAGE)
     is_full = asked.get("full", "").lower() in {"true", "1"}
     found: list[dict[str, Any]] = []
     after = asked.get("cursor", "")
+    chunk = PAGE if tags else limit
     while len(found) < limit:
-        models = fetch.list_models(zoo, after=after, limit=PAGE)
+        models = fetch.list_models(zoo, after=after, limit=chunk, search=search, owner=author)
         for model in models:
             after = model.name
-            owner, _ = owner_and_name(model.name)
-            if model.head is None or search not in model.name.lower():
-                continue
-            if author is not None and owner != author:
+            if model.head is None:
                 continue
             told = answers.tell_model(zoo, model, model.head, is_full=False)
             if tags <= {*told["tags"], told["pipeline_tag"]}:
                 found.append(told if is_full else _shortened(told))
             if len(found) == limit:
                 break
-        if len(models) < PAGE and len(found) < limit:
+        if len(models) < chunk and len(found) < limit:
             return jsonify(found)
     return _paged(found, after)
 

@@ -85,6 +85,15 @@ class PageQuery(Shape):
     limit: int = Field(default=100, ge=1, le=1000)
 
 
+class ModelsQuery(PageQuery):
+    """Which models."""
+
+    search: str = Field(
+        default="", max_length=200, pattern=WITHOUT_NUL, description="that the name holds"
+    )
+    owner: str | None = Field(default=None, max_length=96, pattern=WITHOUT_NUL)
+
+
 class UploadForm(Shape):
     """What is said of an upload beside its files."""
 
