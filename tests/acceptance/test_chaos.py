@@ -20,7 +20,7 @@ from zoo.operations.opening import open_zoo
 from zoo.operations.scrub import scrub
 from zoo.settings import read_settings
 
-KILLS = int(os.environ.get("ZOO_TEST_KILLS", "4"))
+KILLS = int(os.environ.get("ZOO_TEST_KILLS", "3"))
 WORKERS = 6
 MODELS = 5
 LONGEST_S = 3.0  # between two kills

@@ -1,10 +1,9 @@
 """/v1/models/NAME/revisions: uploading revisions, and downloading their files."""
 
-import mimetypes
 import re
 from collections.abc import Collection
 
-from flask import Blueprint, jsonify, request, send_file
+from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from zoo.domain.revision import COMMIT, MAIN
@@ -22,6 +21,7 @@ from zoo.operations import fetch
 from zoo.operations.upload import Upload, upload_revision
 from zoo.web.access import Need, needs
 from zoo.web.context import check_fields, current_zoo
+from zoo.web.downloads import send_local
 from zoo.web.reference import Body, tells
 from zoo.web.shapes.models import (
     MOST_LETTERS,
@@ -142,16 +142,7 @@ def get_revision_file(name: str, ref: str, path: str) -> ResponseReturnValue:
     """
     zoo = current_zoo()
     file, local = fetch.get_file(zoo, fetch.get_revision(zoo, f"{name}@{ref}"), path)
-    kind, _ = mimetypes.guess_type(path)
-    response = send_file(
-        local,
-        mimetype=kind or "application/octet-stream",
-        as_attachment=True,
-        download_name=path.rpartition("/")[2],
-        conditional=True,
-        etag=file.digest,
-        max_age=None,
-    )
+    response = send_local(local, file)
     if COMMIT.fullmatch(ref):
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     return response

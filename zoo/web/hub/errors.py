@@ -34,8 +34,6 @@ def answer(error: errors.ZooError) -> tuple[Response, int]:
         code, response.headers["WWW-Authenticate"] = "RepoNotFound", 'Bearer realm="zoo"'
     if isinstance(error, errors.ModelNotFound) and g.get("caller", ANONYMOUS).is_anonymous:
         status = 401
-    if isinstance(error, errors.BadName) and "name" in error.detail:
-        code = "RepoNotFound" if status == status_of(errors.NotFound) else None
     if isinstance(error, errors.TooManyRequests):
         response.headers["Retry-After"] = str(error.detail.get("retry_after_s", 1))
     if code is not None:

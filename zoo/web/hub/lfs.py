@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, request, send_file
+from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from zoo.domain.access import Caller
-from zoo.domain.revision import Blob
+from zoo.domain.revision import Blob, File
 from zoo.errors import BadRequest, Conflict, Unsupported
 from zoo.operations.commit import check_writable, find_proven, keep_upload
 from zoo.operations.fetch import get_model, list_revisions
@@ -21,6 +21,7 @@ from zoo.operations.signing import read_signed, sign
 from zoo.web.access import Need, needs
 from zoo.web.body import read_pieces
 from zoo.web.context import current_zoo, limit_body
+from zoo.web.downloads import send_local
 from zoo.web.hub import errors
 from zoo.web.hub.bodies import LfsBatchBody, LfsCompleteBody, LfsObject, read_json
 
@@ -102,13 +103,9 @@ def complete_object(signed: str) -> ResponseReturnValue:
 def get_object(signed: str) -> ResponseReturnValue:
     """Give an object's bytes."""
     zoo, permission = _open_signed(DOWNLOAD, signed)
-    return send_file(
-        zoo.blobs.local_path(permission["oid"]),
-        mimetype="application/octet-stream",
-        conditional=True,
-        etag=permission["oid"],
-        max_age=None,
-    )
+    digest = permission["oid"]
+    local = zoo.blobs.local_path(digest)
+    return send_local(local, File(path=digest, digest=digest, size_bytes=local.stat().st_size))
 
 
 def _tell_uploads(zoo: Zoo, model: str, body: LfsBatchBody, transfer: str) -> list[dict[str, Any]]:

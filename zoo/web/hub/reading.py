@@ -1,10 +1,9 @@
 """What clients of the Hub read: models, files, trees, refs, commits, and who they are."""
 
-import mimetypes
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import Blueprint, Response, g, jsonify, request, send_file
+from flask import Blueprint, Response, g, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from zoo.domain.access import EVERY_OWNER, Role
@@ -20,6 +19,7 @@ from zoo.errors import (
 from zoo.operations import fetch, refs
 from zoo.web.access import Need, needs
 from zoo.web.context import current_zoo, limit_body
+from zoo.web.downloads import send_local
 from zoo.web.hub import answers, errors
 
 bp = Blueprint("hub_reading", __name__)
@@ -37,16 +37,7 @@ def resolve(name: str, ref: str, path: str) -> ResponseReturnValue:
     zoo = current_zoo()
     revision = _get_revision(name, ref)
     file, local = fetch.get_file(zoo, revision, path)
-    kind, _ = mimetypes.guess_type(path)
-    response = send_file(
-        local,
-        mimetype=kind or "application/octet-stream",
-        as_attachment=True,
-        download_name=path.rpartition("/")[2],
-        conditional=True,
-        etag=file.digest,
-        max_age=None,
-    )
+    response = send_local(local, file)
     response.headers["X-Repo-Commit"] = revision.id
     response.headers["X-Linked-Size"] = str(file.size_bytes)
     response.headers["X-Linked-Etag"] = f'"{file.digest}"'
