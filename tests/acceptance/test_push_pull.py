@@ -230,3 +230,16 @@ def test_what_goes_wrong_is_told(serve, there, stock, tmp_path):
     for wrong in ("ftp://x", "http://", "http://u:p@x", "x"):
         assert there("pull", "lab/net", "--at", wrong, env=home).code == 1
     assert there("pull", "lab/net", env=home).code == 2
+
+
+def test_a_file_that_is_cut_off_in_the_other_zoo_is_told_and_not_waited_for(
+    serve, zoo_command, there, stock
+):
+    digest = stock(a=b"some bytes").files[0].digest
+    path = zoo_command.home / "blobs" / digest[:2] / digest
+    path.chmod(0o644)
+    path.write_bytes(b"")
+    with serve() as server:
+        ran = there("pull", "lab/net", "--at", server.url)
+    assert (ran.code, "a" in ran.told) == (7, True)
+    assert there("show", "lab/net").code == 3

@@ -1,13 +1,14 @@
 """Asking a zoo on another machine; its errors become ours."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO, Self
 from urllib.parse import quote, urlsplit
 
 import urllib3
 
-from zoo.domain.revision import File, Revision
+from zoo.domain.revision import File, Revision, check_file_path
 from zoo.errors import BadSetting, ServerUnreachable, ZooError
 
 CONNECT_S, READ_S = 10.0, 120.0
@@ -15,6 +16,7 @@ TRIES = 5
 BUSY = (429, 502, 503, 504)
 PIECE_BYTES = 2**20
 CONNECTIONS = 8
+DIGEST = re.compile(r"[0-9a-f]{64}")
 FAILED = 400  # statuses from here on are errors
 
 
@@ -101,10 +103,7 @@ class Remote:
         """Give a revision of a model there."""
         told = self.ask("GET", f"/v1/models/{quote(name)}/revisions/{quote(ref, safe='')}")
         try:
-            files = tuple(
-                File(path=one["path"], digest=one["digest"], size_bytes=one["size_bytes"])
-                for one in told["files"]
-            )
+            files = tuple(_read_file(one) for one in told["files"])
             return Revision(
                 model=told["model"],
                 id=told["id"],
@@ -113,7 +112,7 @@ class Remote:
                 created_at=told["created_at"],
                 summary=told["summary"],
             )
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise self._no_zoo() from error
 
     def _request(self, method: str, path: str, **options: Any) -> Any:  # noqa: ANN401  # urllib3's
@@ -143,6 +142,19 @@ class Remote:
 
     def _no_zoo(self) -> ServerUnreachable:
         return ServerUnreachable(f"What answers at {self.url} is no zoo.", url=self.url)
+
+
+def _read_file(told: dict[str, Any]) -> File:
+    """Read a file as another zoo tells it, which may be no friend: its digest names a file here.
+
+    Raises:
+        ValueError, TypeError, KeyError: it is not of the form of a file.
+        BadName: no file of a revision can lie there.
+    """
+    path, digest, size_bytes = told["path"], told["digest"], told["size_bytes"]
+    if not DIGEST.fullmatch(digest) or type(size_bytes) is not int or size_bytes < 0:
+        raise ValueError(digest)
+    return File(path=check_file_path(path), digest=digest, size_bytes=size_bytes)
 
 
 def _kinds() -> dict[str, type[ZooError]]:

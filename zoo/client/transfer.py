@@ -152,11 +152,19 @@ def _fetch(zoo: Zoo, remote: Remote, revision: Revision, file: File, count: Coun
 
 
 def _append(remote: Remote, at: str, part: BinaryIO, file: File, count: Count) -> None:
-    """Fetch what is missing of a file."""
-    while part.seek(0, 2) < file.size_bytes:
-        for piece in remote.fetch(at, offset=part.tell()):
-            part.write(piece)
-            count.add(len(piece))
+    """Fetch what is missing of a file.
+
+    Raises:
+        ServerUnreachable: the connection broke, or the answer ended before the file did.
+    """
+    had = part.seek(0, 2)
+    if had >= file.size_bytes:
+        return
+    for piece in remote.fetch(at, offset=had):
+        part.write(piece)
+        count.add(len(piece))
+    if part.tell() < file.size_bytes:
+        raise ServerUnreachable(f"{remote.url} gave {part.tell()} bytes of {file.path}, not all.")
 
 
 def _send(remote: Remote, at: str, file: File, path: Path, count: Count) -> Blob:

@@ -53,7 +53,8 @@ def publish(zoo: Zoo, publication: Publication) -> Revision:
                 raise BlobNotFound(f"The store does not hold {blob.digest}.", digest=blob.digest)
         if publication.attempt is not None:
             jobs.check_lease(db, publication.attempt)
-        if any(refs.is_protected(db, publication.model, ref) for ref in publication.refs):
+        named = (*publication.refs, *([publication.tag] if publication.tag else []))
+        if any(refs.is_protected(db, publication.model, ref) for ref in named):
             check_role(zoo, Role.ADMIN, publication.model)
         new = models.NewRevision(
             model=publication.model,

@@ -12,7 +12,9 @@ from zoo.operations.access import check_rules
 from zoo.operations.opening import Zoo
 
 BATCH = 200  # blobs that are looked at in one transaction
-LEFTOVERS = ("parts", "pulls", "uploads", "xet")  # of uploads, in the cache
+# Of transfers that were never finished, in the cache. Where chunks of kept files lie is told by
+# small files that stay: clients remember for weeks what they have sent.
+LEFTOVERS = ("parts/*", "pulls/*", "uploads/*/*", "xet/*/*.xorb")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,9 +88,8 @@ def _sweep(zoo: Zoo, batch: list[Blob], *, is_dry: bool) -> list[Blob]:
 
 def _clear_cache(zoo: Zoo) -> None:
     """Remove what uploads left behind that were never finished."""
-    for name in LEFTOVERS:
-        folder = zoo.settings.home / "cache" / name
-        for path in folder.glob("*") if name in {"parts", "pulls"} else folder.glob("*/*"):
+    for pattern in LEFTOVERS:
+        for path in (zoo.settings.home / "cache").glob(pattern):
             _remove_old(path, zoo.settings.grace_s)
 
 

@@ -184,3 +184,14 @@ def test_a_protected_alias_is_moved_by_admins_only(zoo):
         with pytest.raises(Forbidden):
             act()
     move_alias(writer, "ada/net", "staging", target="main")
+
+
+@pytest.mark.usefixtures("net")
+def test_a_protected_tag_is_not_moved_by_publishing_either(zoo):
+    add_ref(zoo, "ada/net", "v1", kind=RefKind.TAG)
+    protect_ref(zoo, "ada/net", "v1", is_protected=True)
+    writer = replace(zoo, caller=WRITER)
+    files = {"a": put_text(zoo, "third")}
+    with pytest.raises(Forbidden):
+        publish(writer, Publication(model="ada/net", files=files, message="x", tag="v1"))
+    assert publish(zoo, Publication(model="ada/net", files=files, message="x", tag="v1"))

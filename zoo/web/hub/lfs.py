@@ -85,15 +85,18 @@ def complete_object(signed: str) -> ResponseReturnValue:
     wanted = range(1, permission["parts"] + 1)
     if body.oid != permission["oid"] or len(given) != len(body.parts) or set(given) != set(wanted):
         raise BadRequest(f"The upload has the parts 1 to {permission['parts']}, each once.")
-    missing = [number for number in wanted if not (folder / f"{number}-{given[number]}").is_file()]
-    if missing or not all(given[number].isalnum() for number in wanted):
+    paths = {
+        number: folder / f"{number}-{given[number]}" for number in wanted if given[number].isalnum()
+    }
+    missing = [number for number in wanted if number not in paths or not paths[number].is_file()]
+    if missing:
         raise Conflict(
             f"Parts {missing[:10]} were not sent, or are other than told.",
             hint="Send them again, then complete the upload.",
             parts=missing[:100],
         )
-    paths = [folder / f"{number}-{given[number]}" for number in wanted]
-    keep_upload(zoo, permission["model"], _joined(paths), digest=permission["oid"])
+    parts = [paths[number] for number in wanted]
+    keep_upload(zoo, permission["model"], _joined(parts), digest=permission["oid"])
     shutil.rmtree(folder, ignore_errors=True)
     return jsonify({"oid": permission["oid"]})
 
