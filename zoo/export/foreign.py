@@ -6,17 +6,15 @@ Nothing of a file is trusted before ``zoo.formats.onnx`` has read it.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import onnx
-import onnxruntime
 from google.protobuf.message import DecodeError, Message
 from onnx import ModelProto, NodeProto, TensorProto, compose, numpy_helper, version_converter
-from onnxruntime.capi import onnxruntime_pybind11_state as states
 
 from zoo.domain.weights import Array
 from zoo.errors import MalformedCheckpoint, NotRunnable, Unsupported
 from zoo.export.file import LARGEST
+from zoo.export.parity import RUNTIME_ERRORS, open_session
 from zoo.formats.onnx.model import OnnxModel
 from zoo.formats.onnx.picture import PictureInput, find_picture_input
 from zoo.formats.onnx.reading import read_onnx
@@ -25,16 +23,6 @@ OLDEST = 13  # the version of operations that the zoo's own nodes need
 IR_VERSION = 8
 PREFIX = "original/"  # before every name of the foreign graph, so that none is a name of the zoo's
 PROVIDERS = ["CPUExecutionProvider"]
-
-# ONNX Runtime's errors have no kind in common but Exception.
-RUNTIME_ERRORS = (
-    states.Fail,
-    states.InvalidArgument,
-    states.InvalidGraph,
-    states.InvalidProtobuf,
-    states.NotImplemented,
-    states.RuntimeException,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,19 +83,12 @@ def run_graph(graph: bytes, given: Mapping[str, Array]) -> dict[str, Array]:
         NotRunnable: ONNX Runtime does not take it, or fails.
     """
     try:
-        session = onnxruntime.InferenceSession(graph, sess_options=_options(), providers=PROVIDERS)
+        session = open_session(graph, PROVIDERS)
         names = [one.name for one in session.get_outputs()]
         found = session.run(names, dict(given))
     except RUNTIME_ERRORS as error:
         raise NotRunnable(f"ONNX Runtime cannot run the graph: {error}") from error
     return dict(zip(names, found, strict=True))
-
-
-def _options() -> Any:  # noqa: ANN401  # the library has no types
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.add_session_config_entry("session.load_model_format", "ONNX")
-    return options
 
 
 def _parse(path: Path) -> ModelProto:

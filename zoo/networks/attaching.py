@@ -6,6 +6,7 @@ from torch.fx import GraphModule
 
 from zoo.domain.surgery import AttachHead
 from zoo.networks.graph import append_layer, finish_network
+from zoo.networks.heads import zero_head
 from zoo.networks.surgery import HEAD, PROBABILITIES
 from zoo.networks.taps import build_taps
 
@@ -27,9 +28,7 @@ def attach_head(network: GraphModule, surgery: AttachHead) -> GraphModule:
         joined.meta["layer"] = joined.name = JOINED
     else:
         (joined,) = codes
-    head = torch.nn.utils.skip_init(nn.Linear, sum(widths), surgery.classes, device="cpu")
-    nn.init.zeros_(head.weight)
-    nn.init.zeros_(head.bias)
+    head = zero_head(sum(widths), surgery.classes)
     scores = append_layer(graph, joined, parts, HEAD, head)
     end = append_layer(graph, scores, parts, PROBABILITIES, nn.Softmax(dim=1))
     return finish_network(graph, end, parts)

@@ -165,6 +165,11 @@ class _Products(TorchDispatchMode):
         super().__init__()
         self.flops = 0
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Say that nothing here is ever compiled; torch imports its compiler to avoid just that."""
+        return False
+
     def __torch_dispatch__(
         self,
         func: Any,  # noqa: ANN401  # torch's own signature, and below

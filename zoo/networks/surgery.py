@@ -26,6 +26,7 @@ from zoo.networks.graph import (
     layer_of,
     parts_of,
 )
+from zoo.networks.heads import zero_head
 from zoo.networks.names import get_layer
 
 HeadKind = Literal["linear", "conv1x1"]
@@ -321,10 +322,7 @@ def plan_codes(network: GraphModule, head: Head) -> tuple[Node, Steps]:
 
 
 def _new_head(in_features: int, classes: int) -> Steps:
-    linear = torch.nn.utils.skip_init(nn.Linear, in_features, classes, device="cpu")
-    nn.init.zeros_(linear.weight)
-    nn.init.zeros_(linear.bias)
-    return {HEAD: linear, PROBABILITIES: nn.Softmax(dim=1)}
+    return {HEAD: zero_head(in_features, classes), PROBABILITIES: nn.Softmax(dim=1)}
 
 
 def _append_steps(
