@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from zoo.catalog.rows import as_revision
 from zoo.catalog.tables import (
     BlobRow,
+    DownloadRow,
     FileRow,
     JobRow,
     ModelRow,
@@ -45,6 +46,7 @@ def purge_model(db: Session, name: str) -> None:
     db.execute(delete(RefMoveRow).where(RefMoveRow.model_pk == row.pk))
     db.execute(delete(RefRow).where(RefRow.model_pk == row.pk))
     db.execute(delete(RenameRow).where(RenameRow.model_pk == row.pk))
+    db.execute(delete(DownloadRow).where(DownloadRow.model_pk == row.pk))
     db.execute(delete(FileRow).where(FileRow.revision_pk.in_(own)))
     db.execute(delete(RevisionRow).where(RevisionRow.model_pk == row.pk))
     db.execute(delete(UploadRow).where(UploadRow.model == name))

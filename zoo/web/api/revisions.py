@@ -21,6 +21,7 @@ from zoo.operations import fetch
 from zoo.operations.upload import Upload, upload_revision
 from zoo.web.access import Need, needs
 from zoo.web.context import check_fields, current_zoo
+from zoo.web.counting import count_download
 from zoo.web.downloads import send_local
 from zoo.web.reference import Body, tells
 from zoo.web.shapes.models import (
@@ -141,8 +142,10 @@ def get_revision_file(name: str, ref: str, path: str) -> ResponseReturnValue:
     Ranges are served; the ETag is the file's sha256.
     """
     zoo = current_zoo()
-    file, local = fetch.get_file(zoo, fetch.get_revision(zoo, f"{name}@{ref}"), path)
+    revision = fetch.get_revision(zoo, f"{name}@{ref}")
+    file, local = fetch.get_file(zoo, revision, path)
     response = send_local(local, file)
+    count_download(zoo, revision, path, response)
     if COMMIT.fullmatch(ref):
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     return response
