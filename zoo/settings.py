@@ -70,6 +70,15 @@ class Settings(BaseSettings):
     upload_part_bytes: int = Field(
         default=GIB, ge=MIB, description="Largest part that clients of the Hub send by itself."
     )
+    quota_bytes: int = Field(
+        default=0,
+        ge=0,
+        description="Most bytes an owner's models hold, each counted once; 0 is any.",
+    )
+    quota_models: int = Field(default=0, ge=0, description="Most models of an owner; 0 is any.")
+    quota_revisions: int = Field(
+        default=0, ge=0, description="Most revisions of an owner's models; 0 is any."
+    )
     max_archive_bytes: int = Field(
         default=256 * GIB, gt=0, description="Largest unpacked size of a dataset archive."
     )

@@ -175,6 +175,17 @@ def get_revision(db: Session, name: str, ref: str = MAIN) -> Revision:
     return as_revision(get_revision_row(db, name, ref))
 
 
+def list_blobs(db: Session, name: str) -> list[Blob]:
+    """List the bytes that the revisions of a model refer to, each once."""
+    wanted = (
+        select(FileRow.digest, FileRow.size_bytes)
+        .join(RevisionRow, RevisionRow.pk == FileRow.revision_pk)
+        .where(RevisionRow.model_pk == get_model_row(db, name).pk)
+        .distinct()
+    )
+    return [Blob(digest=digest, size_bytes=size) for digest, size in db.execute(wanted)]
+
+
 def get_revision_pk(db: Session, name: str, ref: str) -> int:
     """Give a revision's row key, for lineage."""
     return get_revision_row(db, name, ref).pk

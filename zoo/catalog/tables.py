@@ -340,3 +340,14 @@ class DownloadRow(Base):
     day: Mapped[date] = mapped_column(primary_key=True)
     model_pk: Mapped[int] = mapped_column(ForeignKey("models.pk"), index=True)
     count: Mapped[int] = mapped_column(BigInteger)
+
+
+class QuotaRow(Base):
+    """How much an owner may have, where that differs from the settings; null is no limit."""
+
+    __tablename__ = "quotas"
+
+    owner: Mapped[str] = mapped_column(String(96), primary_key=True)
+    most_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    most_models: Mapped[int | None]
+    most_revisions: Mapped[int | None]

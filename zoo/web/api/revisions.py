@@ -14,6 +14,7 @@ from zoo.errors import (
     FileNotFound,
     Invalid,
     ModelNotFound,
+    QuotaExceeded,
     RevisionNotFound,
     StorageFull,
 )
@@ -63,7 +64,7 @@ def list_revisions(name: str) -> ResponseReturnValue:
     UploadAnswer,
     status=201,
     body=UPLOAD,
-    refuses=(Invalid, BadName, DigestMismatch, StorageFull),
+    refuses=(Invalid, BadName, DigestMismatch, QuotaExceeded, StorageFull),
 )
 def post_revision(name: str) -> ResponseReturnValue:
     """Publish uploaded files as a new revision of a model.
