@@ -100,6 +100,12 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="Seconds that deleted models and bytes nothing refers to are kept.",
     )
+    scrub_days: float = Field(
+        default=30.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Days in which `zoo serve` reads every byte once more; 0 is never.",
+    )
     served_models: int = Field(default=4, ge=1, description="Predictors held open at once.")
 
     @classmethod
