@@ -64,7 +64,7 @@ def rename_model(zoo: Zoo, name: str, new_name: str) -> Model:
         current = _check_admin(zoo, db, name)
         if owner_of(current) != owner_of(new_name):
             check_bytes(zoo, db, new_name, models.list_blobs(db, current))
-        before = count(db, new_name)
+        before = count(zoo, db, new_name)
         model = lifecycle.rename_model(db, current, new_name, now=now)
         check_counts(zoo, db, new_name, before)
         audit.add_entry(db, zoo.caller, "model.rename", new_name, now=now, before=current)

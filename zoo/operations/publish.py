@@ -73,7 +73,7 @@ def publish(zoo: Zoo, publication: Publication) -> Revision:
             is_first=publication.is_first,
             on_top_of=publication.on_top_of,
         )
-        before = quotas.count(db, publication.model)
+        before = quotas.count(zoo, db, publication.model)
         quotas.check_bytes(zoo, db, publication.model, publication.files.values())
         revision = models.add_revision(db, new, now=now)
         quotas.check_counts(zoo, db, publication.model, before)
