@@ -55,6 +55,7 @@ ZooError
 ├── TooManyRequests
 ├── TooSlow
 ├── TooLarge
+├── QuotaExceeded
 ├── OutOfMemory
 ├── TrainingDiverged
 ├── StorageFull
@@ -424,6 +425,12 @@ class TooLarge(ZooError):
     """What was sent is larger than this zoo takes."""
 
     hint = "The limits are settings; `zoo doctor` shows them."
+
+
+class QuotaExceeded(ZooError):
+    """The owner may have no more."""
+
+    hint = "Delete models of this owner and have an admin sweep, or ask an admin for more."
 
 
 class OutOfMemory(ZooError):

@@ -70,6 +70,15 @@ class Settings(BaseSettings):
     upload_part_bytes: int = Field(
         default=GIB, ge=MIB, description="Largest part that clients of the Hub send by itself."
     )
+    quota_bytes: int = Field(
+        default=0,
+        ge=0,
+        description="Most bytes an owner's models hold, each counted once; 0 is any.",
+    )
+    quota_models: int = Field(default=0, ge=0, description="Most models of an owner; 0 is any.")
+    quota_revisions: int = Field(
+        default=0, ge=0, description="Most revisions of an owner's models; 0 is any."
+    )
     max_archive_bytes: int = Field(
         default=256 * GIB, gt=0, description="Largest unpacked size of a dataset archive."
     )
@@ -90,6 +99,12 @@ class Settings(BaseSettings):
         ge=0,
         allow_inf_nan=False,
         description="Seconds that deleted models and bytes nothing refers to are kept.",
+    )
+    scrub_days: float = Field(
+        default=30.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Days in which `zoo serve` reads every byte once more; 0 is never.",
     )
     served_models: int = Field(default=4, ge=1, description="Predictors held open at once.")
 

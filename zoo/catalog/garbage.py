@@ -4,12 +4,13 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select, union, update
+from sqlalchemy import delete, exists, func, or_, select, union, update
 from sqlalchemy.orm import Session
 
 from zoo.catalog.rows import as_revision
 from zoo.catalog.tables import (
     BlobRow,
+    DownloadRow,
     FileRow,
     JobRow,
     ModelRow,
@@ -45,6 +46,7 @@ def purge_model(db: Session, name: str) -> None:
     db.execute(delete(RefMoveRow).where(RefMoveRow.model_pk == row.pk))
     db.execute(delete(RefRow).where(RefRow.model_pk == row.pk))
     db.execute(delete(RenameRow).where(RenameRow.model_pk == row.pk))
+    db.execute(delete(DownloadRow).where(DownloadRow.model_pk == row.pk))
     db.execute(delete(FileRow).where(FileRow.revision_pk.in_(own)))
     db.execute(delete(RevisionRow).where(RevisionRow.model_pk == row.pk))
     db.execute(delete(UploadRow).where(UploadRow.model == name))
@@ -95,6 +97,28 @@ def list_blobs(db: Session) -> Iterator[Blob]:
     )
     for digest, size_bytes in rows:
         yield Blob(digest=digest, size_bytes=size_bytes)
+
+
+def find_next_blob(db: Session, *, after: str) -> Blob | None:
+    """Find the bytes after a digest that files or pictures refer to; None at the end."""
+    row = db.execute(
+        select(BlobRow.digest, BlobRow.size_bytes)
+        .where(
+            BlobRow.digest > after,
+            or_(
+                exists().where(FileRow.digest == BlobRow.digest),
+                exists().where(PictureRow.digest == BlobRow.digest),
+            ),
+        )
+        .order_by(BlobRow.digest)
+        .limit(1)
+    ).first()
+    return Blob(digest=row.digest, size_bytes=row.size_bytes) if row else None
+
+
+def measure_blobs(db: Session) -> int:
+    """Measure all bytes that were ever referred to and not swept."""
+    return int(db.scalar(select(func.coalesce(func.sum(BlobRow.size_bytes), 0))) or 0)
 
 
 def list_users(db: Session, digest: str, *, limit: int = 5) -> list[str]:

@@ -125,7 +125,7 @@ def list_models(
     """List the models that a caller may see, by name, from the one after ``after`` on."""
     rows = db.scalars(
         select(ModelRow)
-        .where(ModelRow.name > after, is_visible_to(caller), *_wished(wish))
+        .where(ModelRow.name > after, is_visible_to(caller), *wished(wish))
         .order_by(ModelRow.name)
         .limit(limit)
         .options(selectinload(ModelRow.refs).selectinload(RefRow.revision).options(*WHOLE))
@@ -143,7 +143,8 @@ def list_names(db: Session, *, caller: Caller, like: str = "") -> list[str]:
     return names
 
 
-def _wished(wish: ModelWish) -> list[ColumnElement[bool]]:
+def wished(wish: ModelWish) -> list[ColumnElement[bool]]:
+    """Give the conditions under which a model is one that is wanted."""
     found: list[ColumnElement[bool]] = []
     if wish.search:
         found.append(func.lower(ModelRow.name).contains(wish.search.lower(), autoescape=True))
@@ -172,6 +173,17 @@ def get_revision(db: Session, name: str, ref: str = MAIN) -> Revision:
         RevisionNotFound: it has no such ref or revision.
     """
     return as_revision(get_revision_row(db, name, ref))
+
+
+def list_blobs(db: Session, name: str) -> list[Blob]:
+    """List the bytes that the revisions of a model refer to, each once."""
+    wanted = (
+        select(FileRow.digest, FileRow.size_bytes)
+        .join(RevisionRow, RevisionRow.pk == FileRow.revision_pk)
+        .where(RevisionRow.model_pk == get_model_row(db, name).pk)
+        .distinct()
+    )
+    return [Blob(digest=digest, size_bytes=size) for digest, size in db.execute(wanted)]
 
 
 def get_revision_pk(db: Session, name: str, ref: str) -> int:

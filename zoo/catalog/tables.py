@@ -4,7 +4,7 @@ Constraints are named by convention, so that migrations can speak of them; enums
 value; times are UTC. Rows stay in this room: everyone else sees domain values.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -328,3 +328,26 @@ class UploadRow(Base):
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     account: Mapped[str] = mapped_column(String(96))
     at: Mapped[datetime] = mapped_column(index=True)
+
+
+class DownloadRow(Base):
+    """How often a file of a revision was downloaded on a day, in UTC."""
+
+    __tablename__ = "downloads"
+
+    revision_pk: Mapped[int] = mapped_column(ForeignKey("revisions.pk"), primary_key=True)
+    path: Mapped[str] = mapped_column(String(LONGEST_PATH), primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    model_pk: Mapped[int] = mapped_column(ForeignKey("models.pk"), index=True)
+    count: Mapped[int] = mapped_column(BigInteger)
+
+
+class QuotaRow(Base):
+    """How much an owner may have, where that differs from the settings; null is no limit."""
+
+    __tablename__ = "quotas"
+
+    owner: Mapped[str] = mapped_column(String(96), primary_key=True)
+    most_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    most_models: Mapped[int | None]
+    most_revisions: Mapped[int | None]

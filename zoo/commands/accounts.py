@@ -1,11 +1,14 @@
 """`zoo accounts`."""
 
+from dataclasses import asdict
+
 import click
 
-from zoo.commands.console import json_option, opened, show_json, show_table
+from zoo.commands.console import json_option, opened, show_json, show_size, show_table
 from zoo.commands.tokens import ROLE
 from zoo.domain.access import EVERY_OWNER, Account, Role
-from zoo.operations import accounts
+from zoo.domain.quota import Quota, Usage
+from zoo.operations import accounts, quotas
 
 OWNER_HELP = "Whose models and datasets; '*' is everyone's, '' those without an owner."
 
@@ -49,6 +52,57 @@ def withdraw(*, account: str, owner: str) -> None:
     with opened() as zoo:
         found = accounts.withdraw_role(zoo, account, owner)
     click.echo(f"{found.name}: {_told(found)}")
+
+
+@command.command()
+@json_option
+def usage(*, is_json: bool) -> None:
+    """Say what owners have of bytes, models and revisions, and may have."""
+    with opened() as zoo:
+        found = quotas.list_usage(zoo)
+    if is_json:
+        show_json([asdict(one) for one in found])
+        return
+    header = ("OWNER", "BYTES", "OF", "MODELS", "OF", "REVISIONS", "OF")
+    show_table(header, [_usage_row(one) for one in found])
+
+
+@command.command()
+@click.argument("owner")
+@click.option("--bytes", "most_bytes", type=click.IntRange(0), help="Most bytes.")
+@click.option("--models", "most_models", type=click.IntRange(0), help="Most models.")
+@click.option("--revisions", "most_revisions", type=click.IntRange(0), help="Most revisions.")
+@click.option("--default", "is_default", is_flag=True, help="What the settings give everyone.")
+def quota(*, owner: str, is_default: bool, **most: int | None) -> None:
+    r"""Set what OWNER may have; what is not named has no limit. '' is what has no owner.
+
+    \b
+    Example:
+      zoo accounts quota lab --bytes 50000000000 --models 100
+    """
+    if is_default and any(value is not None for value in most.values()):
+        raise click.UsageError("--default stands alone.")
+    with opened() as zoo:
+        found = quotas.set_quota(zoo, owner, None if is_default else Quota(**most))
+    called, size, most_bytes, models, most_models, revisions, most_revisions = _usage_row(found)
+    click.echo(
+        f"{called}: {size} of {most_bytes}, {models} of {most_models} models,"
+        f" {revisions} of {most_revisions} revisions"
+    )
+
+
+def _usage_row(one: Usage) -> tuple[object, ...]:
+    most = one.quota
+    shown = ["any" if value is None else value for value in (most.most_models, most.most_revisions)]
+    return (
+        one.owner or "(without an owner)",
+        show_size(one.size_bytes),
+        "any" if most.most_bytes is None else show_size(most.most_bytes),
+        one.models,
+        shown[0],
+        one.revisions,
+        shown[1],
+    )
 
 
 def _told(account: Account) -> str:

@@ -11,6 +11,7 @@ import click
 from zoo.errors import AddressInUse, ZooError
 from zoo.operations.accounts import create_first_admin
 from zoo.operations.opening import Zoo, open_zoo
+from zoo.operations.patrol import patrol
 from zoo.settings import read_settings
 from zoo.web import server
 from zoo.web.access import is_open_at
@@ -47,12 +48,15 @@ def command(host: str | None, port: int | None) -> None:
         web = server.start(settings, listener)
         watch = threading.Thread(target=_watch, args=(web, stop), daemon=True)
         watch.start()
+        reading = threading.Thread(target=patrol, args=(zoo, stop), daemon=True)
         try:
             _wait_until_up(url, stop)
             if not stop.is_set():
                 click.echo(url)
                 click.echo(f"  the reference: {url}/docs   stop with Ctrl-C", err=True)
+            reading.start()
             Supervisor(zoo).loop(stop)
+            reading.join(GRACE_S)
         finally:
             failed = web.poll() is not None
             _end(web)

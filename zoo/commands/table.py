@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tokens": ("tokens", "List, make and revoke the tokens by which callers are known."),
     "accounts": ("accounts", "List accounts, and give and take their roles."),
     "audit": ("audit", "Say who changed what."),
+    "stats": ("stats", "Say what the zoo holds, and how often models were downloaded."),
     "db": ("db", "Show the catalog's schema, or bring it up to date."),
     "doctor": ("doctor", "Say what this zoo stands on: versions, devices, database, disk."),
 }

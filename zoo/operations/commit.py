@@ -18,6 +18,7 @@ from zoo.errors import Conflict, RefMoved
 from zoo.operations.access import check_role, check_visible
 from zoo.operations.opening import Zoo
 from zoo.operations.publish import Publication, publish
+from zoo.operations.quotas import check_bytes
 from zoo.storage.blobs import Chunk
 
 DERIVED = {GRAPH, PARITY, LAYERS, DENSE, REPORT, TRAINING}  # of what a network is built from
@@ -41,10 +42,12 @@ def keep_upload(zoo: Zoo, model: str, chunks: Iterable[Chunk], *, digest: str | 
 
     Raises:
         DigestMismatch: they do not have the digest that was announced.
+        QuotaExceeded: the owner of the model has no room for them.
         StorageFull: there is no room.
     """
     blob = zoo.blobs.put(chunks, expected=digest)
     with zoo.catalog.writing() as db:
+        check_bytes(zoo, db, model, [blob])
         uploads.add_upload(db, zoo.caller, model, blob, now=zoo.clock())
     return blob
 

@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from zoo.catalog.database import SCHEMA
 from zoo.operations.opening import Zoo
+from zoo.operations.patrol import get_patrol
 from zoo.serving.predictor import CUDA, NVIDIA_DRIVER
 
 SHOWN = ("zoo", "torch", "numpy", "onnx", "scikit-learn", "sqlalchemy", "flask", "pillow")
@@ -34,6 +35,7 @@ def examine(zoo: Zoo) -> list[Finding]:
         _device(zoo),
         _catalog(zoo),
         _store(zoo),
+        _scrub(zoo),
         *(
             Finding(name=f"setting {name}", value=str(value))
             for name, value in zoo.settings
@@ -73,6 +75,25 @@ def _device(zoo: Zoo) -> Finding:
         value=f"{zoo.settings.device}; NVIDIA driver: {'yes' if has_driver else 'none'}",
         is_sound=has_driver or not wants_cuda,
         hint="" if has_driver or not wants_cuda else f"{CUDA} needs an NVIDIA driver.",
+    )
+
+
+def _scrub(zoo: Zoo) -> Finding:
+    """Say how far the reading of all bytes is, and what it found damaged."""
+    state = get_patrol(zoo)
+    if zoo.settings.scrub_days == 0:
+        told = "off"
+    elif state.finished_at is None:
+        told = "no whole round yet"
+    else:
+        told = f"every byte read by {state.finished_at[:16]}"
+    if state.started_at is not None:
+        told += f"; {state.read_bytes} bytes read in this round"
+    return Finding(
+        name="scrub",
+        value=told + (f"; damaged or missing: {', '.join(state.faults)}" if state.faults else ""),
+        is_sound=not state.faults,
+        hint="Put the bytes back: zoo repair PATH..., or send them again." if state.faults else "",
     )
 
 

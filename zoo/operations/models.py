@@ -3,12 +3,13 @@
 from sqlalchemy.orm import Session
 
 from zoo.catalog import audit, lifecycle, models
-from zoo.domain.access import Role
+from zoo.domain.access import Role, owner_of
 from zoo.domain.revision import Model, check_model_name
 from zoo.operations.access import check_role, check_visible
 from zoo.operations.fetch import get_model
 from zoo.operations.opening import Zoo
 from zoo.operations.publish import Publication, publish
+from zoo.operations.quotas import check_bytes, check_counts, count
 
 
 def create_model(zoo: Zoo, name: str, *, is_private: bool = False) -> Model:
@@ -54,13 +55,18 @@ def rename_model(zoo: Zoo, name: str, new_name: str) -> Model:
         ModelNotFound: there is none.
         BadName: no model can be called so.
         ModelExists: there is one of the new name.
+        QuotaExceeded: the new owner has no room for it.
         Forbidden: the caller is no admin of its owner, or may not write what belongs to the new.
     """
     check_role(zoo, Role.WRITE, check_model_name(new_name))
     now = zoo.clock()
     with zoo.catalog.writing() as db:
         current = _check_admin(zoo, db, name)
+        if owner_of(current) != owner_of(new_name):
+            check_bytes(zoo, db, new_name, models.list_blobs(db, current))
+        before = count(zoo, db, new_name)
         model = lifecycle.rename_model(db, current, new_name, now=now)
+        check_counts(zoo, db, new_name, before)
         audit.add_entry(db, zoo.caller, "model.rename", new_name, now=now, before=current)
     return model
 

@@ -10,6 +10,7 @@ from zoo.domain.access import Role
 from zoo.domain.job import Attempt, JobState
 from zoo.domain.revision import MAIN, Blob, RefKind, Revision, split_address
 from zoo.errors import BlobNotFound
+from zoo.operations import quotas
 from zoo.operations.access import check_role
 from zoo.operations.opening import Zoo
 
@@ -42,6 +43,7 @@ def publish(zoo: Zoo, publication: Publication) -> Revision:
         Forbidden: the caller may not write what belongs to the model's owner.
         ModelExists: it was to be the first of its model, or the model was deleted.
         RefMoved: the ref points to another revision than the one this is on top of.
+        QuotaExceeded: the owner has no room for it.
         LeaseLost: the job has been given to another attempt; nothing is published.
     """
     check_role(zoo, Role.WRITE, publication.model)
@@ -71,7 +73,10 @@ def publish(zoo: Zoo, publication: Publication) -> Revision:
             is_first=publication.is_first,
             on_top_of=publication.on_top_of,
         )
+        before = quotas.count(zoo, db, publication.model)
+        quotas.check_bytes(zoo, db, publication.model, publication.files.values())
         revision = models.add_revision(db, new, now=now)
+        quotas.check_counts(zoo, db, publication.model, before)
         for ref in publication.refs[1:]:
             refs.move_ref(db, revision.model, ref, revision.id, now=now)
         if publication.tag is not None:

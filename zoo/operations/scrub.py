@@ -64,14 +64,20 @@ def scrub(
     return faults
 
 
-def find_fault(zoo: Zoo, blob: Blob) -> str | None:
-    """Say what is wrong with bytes of the store, or nothing where they are whole."""
+def find_fault(
+    zoo: Zoo, blob: Blob, *, pace: Callable[[int], None] = lambda _count: None
+) -> str | None:
+    """Say what is wrong with bytes of the store, or nothing where they are whole.
+
+    ``pace`` is told the bytes of each piece that was read, and may take its time.
+    """
     try:
         with zoo.blobs.open(blob.digest) as file:
             sha256, size_bytes = hashlib.sha256(), 0
             for chunk in chunks_of(file):
                 sha256.update(chunk)
                 size_bytes += len(chunk)
+                pace(len(chunk))
     except BlobNotFound:
         return "it is missing"
     except OSError as error:

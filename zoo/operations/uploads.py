@@ -15,6 +15,7 @@ from zoo.operations.commit import find_proven, keep_upload
 from zoo.operations.fetch import get_revision
 from zoo.operations.opening import Zoo
 from zoo.operations.publish import Publication, publish
+from zoo.operations.quotas import check_room
 from zoo.storage.blobs import Chunk, chunks_of
 
 AT_ONCE_BYTES = 2**23  # Up to here an upload that breaks off begins anew.
@@ -74,9 +75,11 @@ def continue_upload(  # noqa: PLR0913  # what is sent, and where it belongs
         DigestMismatch: all bytes are here and do not have the digest; they are dropped.
         MalformedUpload: more bytes come than were announced.
         Forbidden: the caller may not write what belongs to the model's owner.
+        QuotaExceeded: the owner of the model has no room for them.
         StorageFull: there is no room.
     """
     check_role(zoo, Role.WRITE, check_model_name(model))
+    check_room(zoo, model, [Blob(digest=digest, size_bytes=size_bytes)])
     if offset == 0 and size_bytes <= AT_ONCE_BYTES:
         keep_upload(zoo, model, chunks, digest=digest)
         return Standing(digest=digest, is_kept=True, received_bytes=size_bytes)

@@ -22,6 +22,7 @@ STATUS: dict[type[errors.ZooError], int] = {
     errors.TooManyRequests: 429,
     errors.TooSlow: 408,
     errors.TooLarge: 413,
+    errors.QuotaExceeded: 413,  # no 5xx: nothing is wrong here, and trying again does not help
     errors.StorageFull: 507,
     errors.CatalogUnavailable: 503,
     errors.ServerUnreachable: 502,

@@ -20,12 +20,15 @@ from zoo.web.api import (
     maps,
     models,
     predict,
+    quotas,
     refs,
     revisions,
+    statistics,
     surgeries,
     uploads,
 )
 from zoo.web.context import SHELF, ZOO
+from zoo.web.counting import COUNTS, Counts
 from zoo.web.hub import lfs, reading, writing, xet
 from zoo.web.hub.addresses import KeptSlashes, RefConverter
 from zoo.web.limits import RATES, Rates
@@ -48,6 +51,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     zoo = stack.enter_context(open_zoo(settings or read_settings()))
     app.extensions[ZOO] = zoo
     app.extensions[SHELF] = open_shelf(zoo)
+    counts = app.extensions[COUNTS] = Counts(zoo)
+    stack.callback(counts.close)
     app.extensions[RATES] = Rates()
     app.config["MAX_CONTENT_LENGTH"] = zoo.settings.max_upload_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
@@ -68,6 +73,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         datasets,
         jobs,
         accounts,
+        quotas,
+        statistics,
         health,
         reference,
         reading,

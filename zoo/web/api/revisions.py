@@ -14,6 +14,7 @@ from zoo.errors import (
     FileNotFound,
     Invalid,
     ModelNotFound,
+    QuotaExceeded,
     RevisionNotFound,
     StorageFull,
 )
@@ -21,6 +22,7 @@ from zoo.operations import fetch
 from zoo.operations.upload import Upload, upload_revision
 from zoo.web.access import Need, needs
 from zoo.web.context import check_fields, current_zoo
+from zoo.web.counting import count_download
 from zoo.web.downloads import send_local
 from zoo.web.reference import Body, tells
 from zoo.web.shapes.models import (
@@ -62,7 +64,7 @@ def list_revisions(name: str) -> ResponseReturnValue:
     UploadAnswer,
     status=201,
     body=UPLOAD,
-    refuses=(Invalid, BadName, DigestMismatch, StorageFull),
+    refuses=(Invalid, BadName, DigestMismatch, QuotaExceeded, StorageFull),
 )
 def post_revision(name: str) -> ResponseReturnValue:
     """Publish uploaded files as a new revision of a model.
@@ -141,8 +143,10 @@ def get_revision_file(name: str, ref: str, path: str) -> ResponseReturnValue:
     Ranges are served; the ETag is the file's sha256.
     """
     zoo = current_zoo()
-    file, local = fetch.get_file(zoo, fetch.get_revision(zoo, f"{name}@{ref}"), path)
+    revision = fetch.get_revision(zoo, f"{name}@{ref}")
+    file, local = fetch.get_file(zoo, revision, path)
     response = send_local(local, file)
+    count_download(zoo, revision, path, response)
     if COMMIT.fullmatch(ref):
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     return response

@@ -5,7 +5,15 @@ import re
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
-from zoo.errors import BadName, BadRequest, DigestMismatch, RefMoved, StorageFull, UploadMoved
+from zoo.errors import (
+    BadName,
+    BadRequest,
+    DigestMismatch,
+    QuotaExceeded,
+    RefMoved,
+    StorageFull,
+    UploadMoved,
+)
 from zoo.operations.uploads import (
     Manifest,
     ask_standing,
@@ -47,7 +55,7 @@ def post_uploads(name: str) -> ResponseReturnValue:
     StandingAnswer,
     query=UploadQuery,
     body=BYTES,
-    refuses=(BadName, UploadMoved, DigestMismatch, StorageFull),
+    refuses=(BadName, UploadMoved, DigestMismatch, QuotaExceeded, StorageFull),
 )
 def put_upload(name: str, digest: str) -> ResponseReturnValue:
     """Take in a file of this sha256, or its bytes from an offset on.
@@ -68,7 +76,9 @@ def put_upload(name: str, digest: str) -> ResponseReturnValue:
 
 @bp.put("/<model:name>/revisions/<ref>")
 @needs(Need.WRITE)
-@tells(RevisionAnswer, body=ManifestBody, refuses=(BadName, DigestMismatch, RefMoved))
+@tells(
+    RevisionAnswer, body=ManifestBody, refuses=(BadName, DigestMismatch, QuotaExceeded, RefMoved)
+)
 def put_revision(name: str, ref: str) -> ResponseReturnValue:
     """Publish a revision of files that were uploaded; its id is that of its files."""
     body = read_body(ManifestBody)

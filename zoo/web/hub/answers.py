@@ -14,7 +14,9 @@ POINTER_BYTES = 134  # about; the Hub tells it, nobody reads it
 TASK = "image-classification"
 
 
-def tell_model(zoo: Zoo, model: Model, revision: Revision, *, is_full: bool) -> dict[str, Any]:
+def tell_model(
+    zoo: Zoo, model: Model, revision: Revision, *, downloads: int = 0, is_full: bool
+) -> dict[str, Any]:
     """Write a model down at one of its revisions; ``is_full`` also counts its parameters."""
     card = read_card(zoo, revision)
     owner, _ = owner_and_name(model.name)
@@ -27,7 +29,7 @@ def tell_model(zoo: Zoo, model: Model, revision: Revision, *, is_full: bool) -> 
         "private": model.is_private,
         "gated": False,
         "disabled": False,
-        "downloads": 0,
+        "downloads": downloads,
         "likes": 0,
         "createdAt": tell_time(model.created_at),
         "lastModified": tell_time(revision.created_at),

@@ -17,6 +17,7 @@ from zoo.errors import BadRequest, Conflict, Unsupported
 from zoo.operations.commit import check_writable, find_proven, keep_upload
 from zoo.operations.fetch import get_model, list_revisions
 from zoo.operations.opening import Zoo
+from zoo.operations.quotas import check_room
 from zoo.operations.signing import read_signed, sign
 from zoo.web.access import Need, needs
 from zoo.web.body import read_pieces
@@ -44,6 +45,9 @@ def batch(name: str) -> ResponseReturnValue:
     zoo = current_zoo()
     if body.operation == "upload":
         current = check_writable(zoo, name)
+        check_room(
+            zoo, current, [Blob(digest=one.oid, size_bytes=one.size) for one in body.objects]
+        )
         transfer = "multipart" if _is_parted(zoo, body) else "basic"
         objects = _tell_uploads(zoo, current, body, transfer)
     elif body.operation == "download":

@@ -16,9 +16,10 @@ from zoo.errors import (
     RevisionNotFound,
     Unauthenticated,
 )
-from zoo.operations import fetch, refs
+from zoo.operations import fetch, refs, statistics
 from zoo.web.access import Need, needs
 from zoo.web.context import current_zoo, limit_body
+from zoo.web.counting import count_download
 from zoo.web.downloads import send_local
 from zoo.web.hub import answers, errors
 
@@ -27,6 +28,7 @@ errors.install(bp)
 
 PAGE = 1000  # entries of a tree, models of a list
 SHOWN = 100
+LONGEST_COUNT = 18  # digits that a database can compare
 
 
 @bp.get("/<model:name>/resolve/<ref:ref>/<path:path>")
@@ -38,6 +40,7 @@ def resolve(name: str, ref: str, path: str) -> ResponseReturnValue:
     revision = _get_revision(name, ref)
     file, local = fetch.get_file(zoo, revision, path)
     response = send_local(local, file)
+    count_download(zoo, revision, path, response)
     response.headers["X-Repo-Commit"] = revision.id
     response.headers["X-Linked-Size"] = str(file.size_bytes)
     response.headers["X-Linked-Etag"] = f'"{file.digest}"'
@@ -47,7 +50,7 @@ def resolve(name: str, ref: str, path: str) -> ResponseReturnValue:
 @bp.get("/api/models")
 @needs(Need.READ)
 def list_models() -> ResponseReturnValue:
-    """List models by name, those of an author, those whose name holds a text, those with tags."""
+    """List models by name or downloads: those of an author, with a text in the name, with tags."""
     zoo = current_zoo()
     asked = request.args
     search, author = asked.get("search", ""), asked.get("author")
@@ -55,16 +58,17 @@ def list_models() -> ResponseReturnValue:
     tags |= {asked["pipeline_tag"]} if asked.get("pipeline_tag") else set()
     limit = min(_number("limit", SHOWN), PAGE)
     is_full = asked.get("full", "").lower() in {"true", "1"}
+    is_by_downloads = asked.get("sort") == "downloads"
     found: list[dict[str, Any]] = []
     after = asked.get("cursor", "")
     chunk = PAGE if tags else limit
     while len(found) < limit:
-        models = fetch.list_models(zoo, after=after, limit=chunk, search=search, owner=author)
-        for model in models:
-            after = model.name
+        models = _list_part(after, chunk, search, author, is_by_downloads=is_by_downloads)
+        for model, downloads in models:
+            after = f"{downloads}:{model.name}" if is_by_downloads else model.name
             if model.head is None:
                 continue
-            told = answers.tell_model(zoo, model, model.head, is_full=False)
+            told = answers.tell_model(zoo, model, model.head, downloads=downloads, is_full=False)
             if tags <= {*told["tags"], told["pipeline_tag"]}:
                 found.append(told if is_full else _shortened(told))
             if len(found) == limit:
@@ -80,7 +84,9 @@ def list_models() -> ResponseReturnValue:
 def get_model(name: str, ref: str = MAIN) -> ResponseReturnValue:
     """Give a model at a revision."""
     model, revision = _get_model(name), _get_revision(name, ref)
-    return jsonify(answers.tell_model(current_zoo(), model, revision, is_full=True))
+    zoo = current_zoo()
+    downloads = statistics.count_downloads(zoo, [model.name])[model.name]
+    return jsonify(answers.tell_model(zoo, model, revision, downloads=downloads, is_full=True))
 
 
 @bp.get("/api/models/<model:name>/tree/<ref:ref>")
@@ -174,6 +180,22 @@ def whoami() -> ResponseReturnValue:
             },
         }
     )
+
+
+def _list_part(
+    after: str, limit: int, search: str, owner: str | None, *, is_by_downloads: bool
+) -> list[tuple[Model, int]]:
+    """List models with their downloads, by name or the most downloaded first."""
+    zoo = current_zoo()
+    if not is_by_downloads:
+        models = fetch.list_models(zoo, after=after, limit=limit, search=search, owner=owner)
+        counts = statistics.count_downloads(zoo, [model.name for model in models])
+        return [(model, counts[model.name]) for model in models]
+    count, _, name = after.partition(":")
+    if after and not (count.isdecimal() and len(count) <= LONGEST_COUNT):
+        raise BadRequest("The cursor is none of this list.", cursor=after)
+    place = (int(count), name) if after else None
+    return statistics.list_popular(zoo, after=place, limit=limit, search=search, owner=owner)
 
 
 def _get_model(name: str) -> Model:
