@@ -19,6 +19,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "transfer-study": ("transfer_study", "Measure how far each layer of a network transfers."),
     "list": ("list_", "List the models of the zoo."),
     "show": ("show", "Show a model: its revisions, files, card and lineage."),
+    "diff": ("diff", "Say what differs between two revisions, tensor by tensor."),
+    "lineage": ("lineage", "Show what a model was made of, and what came of that."),
     "verify": ("verify", "Prove once more that a model is what it says."),
     "export": ("export", "Write a model out: ONNX, safetensors, PyTorch or Caffe."),
     "jobs": ("jobs", "List, show and cancel jobs."),

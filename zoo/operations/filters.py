@@ -4,21 +4,17 @@ The statistics of weights are computed once and kept under the weights' digest; 
 never trusted to be whole or of this release, and is computed again where it is not.
 """
 
-import contextlib
 import difflib
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 from zoo.domain.config import CONFIG
 from zoo.domain.filters import Drift, FilterStatistics, Scaling, Tensor
 from zoo.domain.preprocessing import CHANNEL_COUNTS, Channels
-from zoo.domain.reading import read_list, read_object
+from zoo.domain.reading import read_list
 from zoo.domain.revision import Revision
 from zoo.errors import LayerNotFound, RevisionNotFound
 from zoo.filters.drift import compare_tensors
@@ -26,6 +22,7 @@ from zoo.filters.portrait import draw_portrait
 from zoo.filters.statistics import describe_tensor
 from zoo.images.heat import as_png
 from zoo.operations.fetch import get_revision, read_config
+from zoo.operations.kept import keep, read_kept
 from zoo.operations.opening import Zoo
 from zoo.operations.tensors import open_tensors, open_weights
 
@@ -266,37 +263,21 @@ def _find_statistics(
     zoo: Zoo, digest: str, tensors: Mapping[str, Tensor]
 ) -> Mapping[str, FilterStatistics]:
     """Give the statistics of the filters by tensor, kept or computed and then kept."""
-    path = zoo.settings.home / "cache" / "filters" / f"{digest}.json"
     filters = [tensor for tensor in tensors.values() if tensor.has_filters]
-    kept = _read_kept(path)
+    kept = _read_statistics(read_kept(zoo, "filters", digest, version=VERSION))
     if kept is None or kept.keys() != {tensor.name for tensor in filters}:
         kept = {tensor.name: describe_tensor(tensor) for tensor in filters}
-        with contextlib.suppress(OSError):  # what cannot be kept is computed again
-            _keep(path, kept)
+        layers = [layer.as_json() for layer in kept.values()]
+        keep(zoo, "filters", digest, {"layers": layers}, version=VERSION)
     return kept
 
 
-def _read_kept(path: Path) -> dict[str, FilterStatistics] | None:
+def _read_statistics(data: dict[str, Any] | None) -> dict[str, FilterStatistics] | None:
     """Read what was kept; None where there is nothing, or nothing of use."""
     try:
-        data = read_object(json.loads(path.read_bytes()), "what was kept")
-        if data["version"] != VERSION:
-            return None
-        layers = map(FilterStatistics.from_json, read_list(data["layers"], "layers"))
+        layers = map(
+            FilterStatistics.from_json, read_list(data["layers"], "layers") if data else ()
+        )
         return {layer.name: layer for layer in layers}
-    except (OSError, ValueError, KeyError, RecursionError):
+    except (ValueError, KeyError, RecursionError):
         return None
-
-
-def _keep(path: Path, found: Mapping[str, FilterStatistics]) -> None:
-    """Write statistics down: the file appears whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    layers = [layer.as_json() for layer in found.values()]
-    text = json.dumps({"version": VERSION, "layers": layers}, allow_nan=False)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".part-") as folder:
-        part = Path(folder) / path.name
-        with part.open("w") as opened:
-            opened.write(text)
-            opened.flush()
-            os.fsync(opened.fileno())
-        part.replace(path)

@@ -12,6 +12,7 @@ from zoo.settings import Settings, read_settings
 from zoo.web import access, answers, reference
 from zoo.web.api import (
     accounts,
+    comparisons,
     datasets,
     filters,
     health,
@@ -75,6 +76,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         accounts,
         quotas,
         statistics,
+        comparisons,
         health,
         reference,
         reading,

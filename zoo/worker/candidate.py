@@ -31,6 +31,7 @@ from zoo.networks.surgery import HEAD, find_head
 from zoo.networks.table import SURGERIES
 from zoo.networks.taps import CODES
 from zoo.operations.opening import Zoo
+from zoo.operations.prints import warm_prints
 from zoo.operations.publish import put_json, put_text
 from zoo.training.codes import BATCH
 from zoo.training.finetune import Fit
@@ -131,6 +132,7 @@ def write_graph(zoo: Zoo, candidate: Candidate) -> tuple[Blob, bytes]:
     classifier, config = candidate.classifier, candidate.config
     weights = {**weights_of(classifier.network), **mean_image(classifier, config)}
     blob = zoo.blobs.put(write_safetensors(weights))
+    warm_prints(zoo, blob.digest)
     return blob, export(classifier, config, weights_digest=blob.digest)
 
 

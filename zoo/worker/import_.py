@@ -24,6 +24,7 @@ from zoo.networks.vision import fit_weights
 from zoo.operations.draft import CLASSIFIER, NETWORK, SERVED_AS_IT_IS, Draft, get_draft
 from zoo.operations.filters import warm_filters
 from zoo.operations.opening import Zoo
+from zoo.operations.prints import warm_prints
 from zoo.operations.publish import Publication, publish, put_json, put_text
 from zoo.serving.external import refuse_external_data
 from zoo.worker.built import Result
@@ -84,6 +85,7 @@ def run(zoo: Zoo, job: Job, progress: Progress) -> None:
     files |= result.files(zoo)
     summary = draft.summary(runs=result.runs, labels=result.labels, pictures=result.pictures)
     warm_filters(zoo, files[WEIGHTS].digest)
+    warm_prints(zoo, files[WEIGHTS].digest)
     publish(
         zoo,
         Publication(

@@ -24,6 +24,7 @@ from zoo.networks.preprocess import find_mean_image
 from zoo.networks.surgery import find_head
 from zoo.operations.filters import warm_filters
 from zoo.operations.opening import Zoo
+from zoo.operations.prints import warm_prints
 from zoo.operations.publish import Publication, publish, put_json, put_text
 from zoo.operations.surgery import OWN_HEAD
 from zoo.worker.built import Result
@@ -68,6 +69,7 @@ def run(zoo: Zoo, job: Job, progress: Progress) -> None:
     }
     progress.check()
     warm_filters(zoo, files[WEIGHTS].digest)
+    warm_prints(zoo, files[WEIGHTS].digest)
     publish(
         zoo,
         Publication(
