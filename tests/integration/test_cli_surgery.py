@@ -31,7 +31,7 @@ def test_a_surgery_is_done_and_shown(zoo_cli, tmp_path):
     labels.write_text("ant\nbee\n")
     ran = zoo_cli("surgery", "replace-head", "lenet", "--labels", labels)
     assert ran.out.startswith("lenet-2-classes  2 classes  ")
-    ran = zoo_cli("surgery", "cut", "lenet-2-classes", "--at", "ip3")
+    ran = zoo_cli("surgery", "cut", "lenet-2-classes", "--layer", "ip3")
     assert ran.code != 0
     assert "has no layer 'ip3'" in ran.err
     assert "ip1" in ran.err
@@ -41,7 +41,7 @@ def test_jobs_can_be_left_to_a_worker(zoo_cli):
     number = zoo_cli("dense", "lenet", "-d").out.strip()
     assert zoo_cli("dense", "lenet", "-d", "--json").json == {"job": int(number)}
     assert zoo_cli("surgery", "fold", "lenet", "-d").out.strip() == str(int(number) + 1)
-    assert zoo_cli("surgery", "cut", "lenet", "--at", "ip1", "-d", "--json").json["job"] > 0
+    assert zoo_cli("surgery", "cut", "lenet", "--layer", "ip1", "-d", "--json").json["job"] > 0
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_jobs_can_be_left_to_a_worker(zoo_cli):
         (("dense", "lenet", "--check", "45"), "give height and width in pixels: 451x451"),
         (("dense", "lenet", "--check", "9000x10"), "A picture of 9000 x 10 cannot be checked"),
         (("dense", "lenett"), "Did you mean 'lenet'"),
-        (("surgery", "cut", "lenet"), "--at"),
+        (("surgery", "cut", "lenet"), "--layer"),
         (("surgery", "replace-head", "lenet"), "Say how many classes the new head has"),
     ],
 )

@@ -72,7 +72,7 @@ def test_what_becomes_of_a_model_over_rest(client):
 
 
 def test_refs_at_the_command_line(zoo_cli, net):
-    assert zoo_cli("refs", "tag", "lab/net", "v1", "--at", net[0]).out.strip().endswith(net[0])
+    assert zoo_cli("refs", "tag", "lab/net", "v1", "--to", net[0]).out.strip().endswith(net[0])
     assert zoo_cli("refs", "alias", "lab/net", "production").out.strip().endswith(net[1])
     stale = zoo_cli("refs", "alias", "lab/net", "production", "--expected", net[0])
     assert (stale.code, net[1] in stale.err) == (1, True)

@@ -1,29 +1,35 @@
 """Asking a zoo on another machine; its errors become ours."""
 
 import json
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, BinaryIO, Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import urllib3
 
-from zoo.domain.revision import File, Revision, check_file_path
-from zoo.errors import BadSetting, ServerUnreachable, ZooError
+from zoo.errors import BadSetting, ServerUnreachable, Unsupported, ZooError
 
 CONNECT_S, READ_S = 10.0, 120.0
 TRIES = 5
 BUSY = (429, 502, 503, 504)
 PIECE_BYTES = 2**20
 CONNECTIONS = 8
-DIGEST = re.compile(r"[0-9a-f]{64}")
 FAILED = 400  # statuses from here on are errors
+# How a server answers where it has no such address, or none for such a request.
+UNKNOWN = {"not_found", "method_not_allowed"}
+
+Query = Mapping[str, object]
 
 
 class Remote:
     """A zoo at a URL, asked with a token."""
 
-    def __init__(self, url: str, token: str | None = None) -> None:
+    def __init__(self, url: str, token: str | None = None, *, is_named: bool = False) -> None:
+        """Take the address; ``is_named`` has errors begin with it, where two zoos may say no.
+
+        Raises:
+            BadSetting: it is no address of a zoo.
+        """
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.netloc or parts.username:
             raise BadSetting(
@@ -31,6 +37,7 @@ class Remote:
                 hint="Give http://HOST:PORT or https://HOST, with --at or ZOO_URL.",
             )
         self.url = url.rstrip("/")
+        self._said_by = f"{self.url}: " if is_named else ""
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         retry = urllib3.Retry(
             TRIES,
@@ -51,7 +58,9 @@ class Remote:
     def __exit__(self, *_: object) -> None:
         self._pool.clear()
 
-    def ask(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401  # JSON
+    def ask(
+        self, method: str, path: str, body: object = None, *, query: Query | None = None
+    ) -> Any:  # noqa: ANN401  # JSON
         """Send a request and give its answer.
 
         Raises:
@@ -62,8 +71,41 @@ class Remote:
         data = None
         if body is not None:
             data, headers["Content-Type"] = json.dumps(body).encode(), "application/json"
-        answer = self._request(method, path, body=data, headers=headers)
+        answer = self._request(method, path + _asked(query), body=data, headers=headers)
         return self._read(answer.status, answer.data)
+
+    def post(
+        self,
+        path: str,
+        data: bytes | BinaryIO | Iterable[bytes],
+        *,
+        media: str,
+        size_bytes: int | None = None,
+        query: Query | None = None,
+    ) -> Any:  # noqa: ANN401  # JSON
+        """Send bytes of some type, once, and give the answer.
+
+        Raises:
+            ServerUnreachable: nobody answers, or no zoo.
+            ZooError: what the other zoo said.
+        """
+        answer = self._post(path, data, media=media, size_bytes=size_bytes, query=query)
+        return self._read(answer.status, answer.data)
+
+    def post_for_bytes(
+        self, path: str, data: bytes, *, media: str, query: Query | None = None
+    ) -> bytes:
+        """Send bytes of some type and give the bytes of the answer.
+
+        Raises:
+            ServerUnreachable: nobody answers, or no zoo.
+            ZooError: what the other zoo said.
+        """
+        answer = self._post(path, data, media=media, size_bytes=None, query=query)
+        if answer.status >= FAILED:
+            self._read(answer.status, answer.data)
+        given: bytes = answer.data
+        return given
 
     def send(self, path: str, file: BinaryIO, size_bytes: int) -> Any:  # noqa: ANN401  # JSON
         """Send the rest of a file, and give the answer.
@@ -79,7 +121,7 @@ class Remote:
         answer = self._request("PUT", path, body=file, headers=headers, retries=False)
         return self._read(answer.status, answer.data)
 
-    def fetch(self, path: str, *, offset: int = 0) -> Iterator[bytes]:
+    def fetch(self, path: str, *, offset: int = 0, query: Query | None = None) -> Iterator[bytes]:
         """Give the bytes of a file from an offset on.
 
         Raises:
@@ -89,7 +131,7 @@ class Remote:
         headers = self._headers | {"Accept-Encoding": "identity"}
         if offset:
             headers["Range"] = f"bytes={offset}-"
-        answer = self._request("GET", path, headers=headers, preload_content=False)
+        answer = self._request("GET", path + _asked(query), headers=headers, preload_content=False)
         try:
             if answer.status >= FAILED:
                 self._read(answer.status, answer.read())
@@ -99,21 +141,28 @@ class Remote:
         finally:
             answer.release_conn()
 
-    def get_revision(self, name: str, ref: str) -> Revision:
-        """Give a revision of a model there."""
-        told = self.ask("GET", f"/v1/models/{quote(name)}/revisions/{quote(ref, safe='')}")
-        try:
-            files = tuple(_read_file(one) for one in told["files"])
-            return Revision(
-                model=told["model"],
-                id=told["id"],
-                files=files,
-                message=told["message"],
-                created_at=told["created_at"],
-                summary=told["summary"],
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise self._no_zoo() from error
+    def unlike(self, reason: object) -> ServerUnreachable:
+        """Make the error of an answer that is not of the form of a zoo's."""
+        return ServerUnreachable(
+            f"What answers at {self.url} is no zoo, or one of another release: {reason}",
+            hint="Check the address; if it is a zoo, have both run the same release.",
+            url=self.url,
+        )
+
+    def _post(
+        self,
+        path: str,
+        data: bytes | BinaryIO | Iterable[bytes],
+        *,
+        media: str,
+        size_bytes: int | None,
+        query: Query | None,
+    ) -> Any:  # noqa: ANN401  # urllib3's
+        headers = self._headers | {"Content-Type": media}
+        if size_bytes is not None:
+            headers["Content-Length"] = str(size_bytes)
+        address = path + _asked(query)
+        return self._request("POST", address, body=data, headers=headers, retries=False)
 
     def _request(self, method: str, path: str, **options: Any) -> Any:  # noqa: ANN401  # urllib3's
         try:
@@ -124,37 +173,44 @@ class Remote:
     def _read(self, status: int, data: bytes) -> Any:  # noqa: ANN401  # JSON
         try:
             told = json.loads(data)
-        except ValueError as error:
-            raise self._no_zoo() from error
+        except (ValueError, RecursionError) as error:
+            raise self.unlike("its answer is no JSON") from error
         if status < FAILED:
             return told
         said = told.get("error") if isinstance(told, dict) else None
         if not isinstance(said, dict):
-            raise self._no_zoo()
-        kind = _kinds().get(str(said.get("code")), ZooError)
-        detail = said.get("detail")
-        raised = kind(f"{self.url}: {said.get('message')}", hint=str(said.get("hint")))
-        raised.detail = detail if isinstance(detail, dict) else {}
-        raise raised
+            raise self.unlike(f"it answers {status} without an error")
+        raise self._error(said)
+
+    def _error(self, said: dict[str, Any]) -> ZooError:
+        """Make the error of the class that the other zoo's has."""
+        given = said.get("detail")
+        detail = given if isinstance(given, dict) else {}
+        code = str(said.get("code"))
+        if code in UNKNOWN and detail.keys() == {"path", "method"}:
+            return Unsupported(
+                f"The zoo at {self.url} does not know {detail['method']} {detail['path']}.",
+                hint="It may be of an earlier release: have it run the one that this command is"
+                " of, or look whether the address is all of it.",
+                url=self.url,
+            )
+        kind = _kinds().get(code, ZooError)
+        made = kind(f"{self._said_by}{said.get('message')}", hint=str(said.get("hint")))
+        made.detail = detail
+        return made
 
     def _unreachable(self, error: Exception) -> ServerUnreachable:
         return ServerUnreachable(f"{self.url} does not answer: {error}", url=self.url)
 
-    def _no_zoo(self) -> ServerUnreachable:
-        return ServerUnreachable(f"What answers at {self.url} is no zoo.", url=self.url)
 
-
-def _read_file(told: dict[str, Any]) -> File:
-    """Read a file as another zoo tells it, which may be no friend: its digest names a file here.
-
-    Raises:
-        ValueError, TypeError, KeyError: it is not of the form of a file.
-        BadName: no file of a revision can lie there.
-    """
-    path, digest, size_bytes = told["path"], told["digest"], told["size_bytes"]
-    if not DIGEST.fullmatch(digest) or type(size_bytes) is not int or size_bytes < 0:
-        raise ValueError(digest)
-    return File(path=check_file_path(path), digest=digest, size_bytes=size_bytes)
+def _asked(query: Query | None) -> str:
+    """Write a query down; what is None or empty is not asked, and several values come singly."""
+    given = {
+        name: str(value).lower() if isinstance(value, bool) else value
+        for name, value in (query or {}).items()
+        if value not in (None, "", ())
+    }
+    return f"?{urlencode(given, doseq=True)}" if given else ""
 
 
 def _kinds() -> dict[str, type[ZooError]]:

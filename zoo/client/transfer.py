@@ -1,6 +1,7 @@
 """Pushing and pulling whole revisions: several files at once, gone on with, every byte checked."""
 
 import fcntl
+import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote
 
+from zoo.client.reading import Asking
 from zoo.client.remote import Remote
 from zoo.domain.revision import COMMIT, MAIN, Blob, File, Revision, revision_id, split_address
 from zoo.errors import DigestMismatch, ServerUnreachable, UploadMoved
@@ -55,7 +57,7 @@ def pull(
         StorageFull: there is no room.
     """
     model, ref = split_address(address)
-    revision = remote.get_revision(model, ref)
+    revision = Asking(remote).get_revision(address)
     if revision_id(revision.files) != revision.id:
         raise DigestMismatch(
             f"The files that {remote.url} tells of {revision.address} do not give its id.",
@@ -117,6 +119,39 @@ def push(  # noqa: PLR0913  # what is sent, and where it goes
     return f"{made['model']}@{made['id']}"
 
 
+def fetch_into(remote: Remote, revision: Revision, file: File, part: BinaryIO) -> None:
+    """Fetch a file of a revision into one that is open and empty, and hold it against its digest.
+
+    Raises:
+        ServerUnreachable: the other zoo does not answer.
+        DigestMismatch: other bytes came.
+    """
+    count = Count(file.size_bytes, lambda _done, _total: None)
+    at = file_path(revision, file)
+    _go_on(lambda: _append(remote, at, part, file, count), lambda: part.seek(0, 2))
+    part.seek(0)
+    found = hashlib.sha256()
+    for chunk in chunks_of(part):
+        found.update(chunk)
+    if found.hexdigest() != file.digest:
+        raise damaged(remote, revision, file)
+
+
+def file_path(revision: Revision, file: File) -> str:
+    """Give the path of a file of a revision over REST."""
+    return f"/v1/models/{quote(revision.model)}/revisions/{revision.id}/files/{quote(file.path)}"
+
+
+def damaged(remote: Remote, revision: Revision, file: File) -> DigestMismatch:
+    """Say that other bytes came than a revision tells of."""
+    return DigestMismatch(
+        f"What {remote.url} gives as {file.path} of {revision.address} has not its SHA-256.",
+        hint="That zoo's copy is damaged: have its admin see `zoo verify --all` and `zoo repair`.",
+        path=file.path,
+        expected=file.digest,
+    )
+
+
 def _side_by_side(files: tuple[File, ...], move: Callable[[File], Blob]) -> dict[str, Blob]:
     """Move several files at once; the first that fails ends the others before they begin."""
     once = {file.digest: file for file in files}
@@ -137,7 +172,7 @@ def _fetch(zoo: Zoo, remote: Remote, revision: Revision, file: File, count: Coun
         return blob
     path = zoo.settings.home / "cache" / "pulls" / file.digest
     path.parent.mkdir(parents=True, exist_ok=True)
-    at = f"/v1/models/{quote(revision.model)}/revisions/{revision.id}/files/{quote(file.path)}"
+    at = file_path(revision, file)
     with path.open("ab+", buffering=0) as part:
         fcntl.flock(part, fcntl.LOCK_EX)  # Another process may fetch the same.
         had = part.seek(0, 2)

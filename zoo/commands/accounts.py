@@ -4,24 +4,25 @@ from dataclasses import asdict
 
 import click
 
-from zoo.commands.console import json_option, opened, show_json, show_size, show_table
+from zoo.commands.console import json_option, show_json, show_size, show_table
+from zoo.commands.remote import at_option, opened_at
 from zoo.commands.tokens import ROLE
 from zoo.domain.access import EVERY_OWNER, Account, Role
 from zoo.domain.quota import Quota, Usage
-from zoo.operations import accounts, quotas
 
 OWNER_HELP = "Whose models and datasets; '*' is everyone's, '' those without an owner."
 
 
 @click.group(invoke_without_command=True)
+@at_option
 @json_option
 @click.pass_context
-def command(context: click.Context, *, is_json: bool) -> None:
+def command(context: click.Context, *, url: str | None, is_json: bool) -> None:
     """List accounts, give and take roles; alone, list them."""
     if context.invoked_subcommand is not None:
         return
-    with opened() as zoo:
-        found = accounts.list_accounts(zoo)
+    with opened_at(url) as at:
+        found = at.list_accounts()
     if is_json:
         show_json([_as_json(account) for account in found])
         return
@@ -32,34 +33,37 @@ def command(context: click.Context, *, is_json: bool) -> None:
 @click.argument("account")
 @click.option("--owner", required=True, help=OWNER_HELP)
 @click.option("--role", type=ROLE, required=True)
-def grant(*, account: str, owner: str, role: str) -> None:
+@at_option
+def grant(*, account: str, owner: str, role: str, url: str | None) -> None:
     r"""Give ACCOUNT a role for an owner, in place of the one it has.
 
     \b
     Example:
       zoo accounts grant ada --owner lab --role write
     """
-    with opened() as zoo:
-        found = accounts.grant_role(zoo, account, owner, Role(role))
+    with opened_at(url) as at:
+        found = at.grant_role(account, owner, Role(role))
     click.echo(f"{found.name}: {_told(found)}")
 
 
 @command.command()
 @click.argument("account")
 @click.option("--owner", required=True, help=OWNER_HELP)
-def withdraw(*, account: str, owner: str) -> None:
+@at_option
+def withdraw(*, account: str, owner: str, url: str | None) -> None:
     """Take ACCOUNT's role for an owner away."""
-    with opened() as zoo:
-        found = accounts.withdraw_role(zoo, account, owner)
+    with opened_at(url) as at:
+        found = at.withdraw_role(account, owner)
     click.echo(f"{found.name}: {_told(found)}")
 
 
 @command.command()
+@at_option
 @json_option
-def usage(*, is_json: bool) -> None:
+def usage(*, url: str | None, is_json: bool) -> None:
     """Say what owners have of bytes, models and revisions, and may have."""
-    with opened() as zoo:
-        found = quotas.list_usage(zoo)
+    with opened_at(url) as at:
+        found = at.list_usage()
     if is_json:
         show_json([asdict(one) for one in found])
         return
@@ -73,7 +77,8 @@ def usage(*, is_json: bool) -> None:
 @click.option("--models", "most_models", type=click.IntRange(0), help="Most models.")
 @click.option("--revisions", "most_revisions", type=click.IntRange(0), help="Most revisions.")
 @click.option("--default", "is_default", is_flag=True, help="What the settings give everyone.")
-def quota(*, owner: str, is_default: bool, **most: int | None) -> None:
+@at_option
+def quota(*, owner: str, is_default: bool, url: str | None, **most: int | None) -> None:
     r"""Set what OWNER may have; what is not named has no limit. '' is what has no owner.
 
     \b
@@ -82,8 +87,8 @@ def quota(*, owner: str, is_default: bool, **most: int | None) -> None:
     """
     if is_default and any(value is not None for value in most.values()):
         raise click.UsageError("--default stands alone.")
-    with opened() as zoo:
-        found = quotas.set_quota(zoo, owner, None if is_default else Quota(**most))
+    with opened_at(url) as at:
+        found = at.set_quota(owner, None if is_default else Quota(**most))
     called, size, most_bytes, models, most_models, revisions, most_revisions = _usage_row(found)
     click.echo(
         f"{called}: {size} of {most_bytes}, {models} of {most_models} models,"

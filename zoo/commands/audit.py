@@ -4,18 +4,19 @@ from dataclasses import asdict
 
 import click
 
-from zoo.commands.console import json_option, opened, show_json, show_table
-from zoo.operations.access import list_audit
+from zoo.commands.console import json_option, show_json, show_table
+from zoo.commands.remote import at_option, opened_at
 
 
 @click.command()
 @click.option("--of", "subject", help="Only changes of this model, dataset, job or account.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@at_option
 @json_option
-def command(*, subject: str | None, limit: int, is_json: bool) -> None:
+def command(*, subject: str | None, limit: int, url: str | None, is_json: bool) -> None:
     """Say who changed what, the newest first."""
-    with opened() as zoo:
-        found = list_audit(zoo, subject=subject, limit=limit)
+    with opened_at(url) as at:
+        found = at.list_audit(subject=subject, limit=limit)
     if is_json:
         show_json([asdict(entry) for entry in found])
         return

@@ -2,19 +2,18 @@
 
 import click
 
-from zoo.commands.console import opened
-from zoo.operations.models import delete_model
+from zoo.commands.remote import at_option, opened_at
 
 
 @click.command()
 @click.argument("model")
-def command(*, model: str) -> None:
+@at_option
+def command(*, model: str, url: str | None) -> None:
     """Delete MODEL; until it is swept `zoo restore` takes it back.
 
     Refused while other models were made of it, or aliases and protected refs point into it.
     """
-    with opened() as zoo:
-        gone = delete_model(zoo, model)
-        days = zoo.settings.grace_s / 86_400
+    with opened_at(url) as at:
+        gone = at.delete_model(model)
     click.echo(f"{gone.name} is deleted")
-    click.echo(f"  next: within {days:.3g} days `zoo restore {gone.name}` takes it back", err=True)
+    click.echo(f"  next: until it is swept `zoo restore {gone.name}` takes it back", err=True)

@@ -5,9 +5,9 @@ from itertools import groupby
 
 import click
 
-from zoo.commands.console import json_option, opened, printable, show_json, show_size, show_table
+from zoo.commands.console import json_option, printable, show_json, show_size, show_table
+from zoo.commands.remote import at_option, opened_at
 from zoo.domain.comparison import Change, Comparison, FileChange, TensorChange
-from zoo.operations.compare import compare
 
 SHORTENED = 60  # letters of a value that are shown
 
@@ -15,8 +15,9 @@ SHORTENED = 60  # letters of a value that are shown
 @click.command()
 @click.argument("old")
 @click.argument("new")
+@at_option
 @json_option
-def command(*, old: str, new: str, is_json: bool) -> None:
+def command(*, old: str, new: str, url: str | None, is_json: bool) -> None:
     r"""Say what differs between the revisions OLD and NEW: name, name:ref or name@revision.
 
     CHANGE is |new - old| / |old|, by the Euclidean norm; SHARE says of how many numbers the bits
@@ -26,8 +27,8 @@ def command(*, old: str, new: str, is_json: bool) -> None:
     Example:
       zoo diff squeezenet squeezenet-ants-and-bees
     """
-    with opened() as zoo:
-        found = compare(zoo, old, new)
+    with opened_at(url) as at:
+        found = at.compare(old, new)
         if is_json:
             told = asdict(found)
             show_json(told | {"old": found.old.address, "new": found.new.address})

@@ -1,17 +1,17 @@
 """`zoo export`."""
 
-import shutil
 import tempfile
 from pathlib import Path
 
 import click
 
-from zoo.commands.console import opened
+from zoo.commands.here import Here
+from zoo.commands.remote import at_option, opened_at
 from zoo.domain.config import CONFIG, GRAPH, WEIGHTS
 from zoo.domain.revision import Revision
-from zoo.errors import Conflict
-from zoo.operations import fetch
-from zoo.operations.opening import Zoo
+from zoo.errors import Conflict, Unsupported
+from zoo.operations.fetch import parse_config_text, select_source_files
+from zoo.operations.verbs import Verbs
 
 CAFFE, TORCH = "caffe", "torch"
 FILES = {"onnx": (GRAPH,), "safetensors": (WEIGHTS,)}
@@ -25,15 +25,16 @@ FILES = {"onnx": (GRAPH,), "safetensors": (WEIGHTS,)}
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Folder to write.  [default: MODEL]"
 )
-def command(*, model: str, kind: str, output: Path | None) -> None:
+@at_option
+def command(*, model: str, kind: str, output: Path | None, url: str | None) -> None:
     """Write MODEL (name, name:ref or name@revision) out into a new folder.
 
     onnx is the graph with preprocessing and labels inside; safetensors the weights with config.json
     and what the network is built from; torch a plain state dict; caffe a Model Zoo package, for
-    networks made of Caffe's layers.
+    networks made of Caffe's layers. These two are made by this machine, so of its own zoo's models.
     """
-    with opened() as zoo:
-        revision = fetch.get_revision(zoo, model)
+    with opened_at(url) as at:
+        revision = at.get_revision(model)
         folder = output or Path(revision.model.replace("/", "-"))
         if folder.exists():
             raise Conflict(f"{folder} exists already.", hint="Name another folder: -o FOLDER")
@@ -42,24 +43,29 @@ def command(*, model: str, kind: str, output: Path | None) -> None:
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".zoo-export-") as work:
             part = Path(work) / "part"
             part.mkdir()
-            _write(zoo, revision, kind, part)
+            _write(at, revision, kind, part)
             part.rename(folder)
     for path in sorted(folder.iterdir()):
         click.echo(path)
 
 
-def _write(zoo: Zoo, revision: Revision, kind: str, folder: Path) -> None:
+def _write(at: Verbs, revision: Revision, kind: str, folder: Path) -> None:
     if kind in {CAFFE, TORCH}:
+        if not isinstance(at, Here):
+            raise Unsupported(
+                f"{kind} is made by the machine that holds the model.",
+                hint=f"Fetch it first, then export it: zoo pull {revision.model} --at URL",
+            )
         from zoo.worker.convert import write_package, write_state_dict  # they need torch
 
         write = write_package if kind == CAFFE else write_state_dict
-        write(zoo, revision, folder)
+        write(at.zoo, revision, folder)
         return
     names = list(FILES[kind])
     if kind == "safetensors" and revision.find_file(CONFIG):
-        names += [CONFIG, *(file.path for file in fetch.list_source_files(zoo, revision))]
+        config = parse_config_text(at.read_file(revision, CONFIG))
+        names += [CONFIG, *(file.path for file in select_source_files(revision, config))]
     for name in names:
-        _, path = fetch.get_file(zoo, revision, name)
         goal = folder / name
         goal.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, goal)
+        at.write_file(revision, name, goal)

@@ -4,16 +4,11 @@ from pathlib import Path
 
 import click
 
-from zoo.commands.console import json_option, opened, show_json, show_table
+from zoo.commands.console import json_option, show_json, show_table
+from zoo.commands.remote import at_option, opened_at
 from zoo.domain.filters import BINS, Drift, FilterStatistics, Match, Scaling
-from zoo.operations.filters import (
-    FilterReport,
-    describe_filters,
-    draw_filters,
-    select_drift,
-    select_layer,
-)
-from zoo.operations.opening import Zoo
+from zoo.operations.filters import FilterReport, select_drift, select_layer
+from zoo.operations.verbs import Verbs
 from zoo.operations.written import write_whole
 
 ROWS = 16  # of a histogram in text
@@ -45,6 +40,7 @@ MATCHES = {
     help="Whether the picture's colours mean the same in all filters.",
 )
 @click.option("--against", help="Show how far each tensor moved from this model, or from: parent.")
+@at_option
 @json_option
 def command(
     *,
@@ -53,6 +49,7 @@ def command(
     output: Path | None,
     scaling: str,
     against: str | None,
+    url: str | None,
     is_json: bool,
 ) -> None:
     """Show what values the filters of MODEL (name, name:ref or name@revision) hold.
@@ -62,11 +59,11 @@ def command(
     """
     if output and against:
         raise click.UsageError("A picture shows one model: give -o or --against.")
-    with opened() as zoo:
+    with opened_at(url) as at:
         if output:
-            _draw(zoo, model, layer, output, Scaling(scaling), is_json=is_json)
+            _draw(at, model, layer, output, Scaling(scaling), is_json=is_json)
             return
-        report = describe_filters(zoo, model, against=against)
+        report = at.describe_filters(model, against=against)
     if against:
         _show_drift(report, layer, is_json=is_json)
     elif layer:
@@ -78,9 +75,9 @@ def command(
 
 
 def _draw(
-    zoo: Zoo, model: str, layer: str | None, output: Path, scaling: Scaling, *, is_json: bool
+    at: Verbs, model: str, layer: str | None, output: Path, scaling: Scaling, *, is_json: bool
 ) -> None:
-    picture = draw_filters(zoo, model, layer, scaling=scaling)
+    picture = at.draw_filters(model, layer, scaling=scaling)
     write_whole(output, picture.png)
     if is_json:
         show_json({"layer": picture.layer, "shown": picture.told, "output": output})

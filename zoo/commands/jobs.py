@@ -2,20 +2,21 @@
 
 import click
 
-from zoo.commands.console import json_option, opened, show_json, show_table
+from zoo.commands.console import ProgressLine, json_option, result_of, show_json, show_table
+from zoo.commands.remote import at_option, opened_at
 from zoo.domain.job import Job
-from zoo.operations import jobs
 
 
 @click.group(invoke_without_command=True)
+@at_option
 @json_option
 @click.pass_context
-def command(context: click.Context, *, is_json: bool) -> None:
-    """List, show and cancel jobs; alone, list them."""
+def command(context: click.Context, *, url: str | None, is_json: bool) -> None:
+    """List, show, follow and cancel jobs; alone, list them."""
     if context.invoked_subcommand is not None:
         return
-    with opened() as zoo:
-        found = jobs.list_jobs(zoo)
+    with opened_at(url) as at:
+        found = at.list_jobs()
     if is_json:
         show_json([_as_json(job) for job in found])
         return
@@ -25,11 +26,12 @@ def command(context: click.Context, *, is_json: bool) -> None:
 
 @command.command()
 @click.argument("number", type=click.IntRange(1))
+@at_option
 @json_option
-def show(*, number: int, is_json: bool) -> None:
+def show(*, number: int, url: str | None, is_json: bool) -> None:
     """Show job NUMBER: its state, what it said, what came of it."""
-    with opened() as zoo:
-        job = jobs.get_job(zoo, number)
+    with opened_at(url) as at:
+        job = at.get_job(number)
     if is_json:
         show_json(_as_json(job))
         return
@@ -45,10 +47,30 @@ def show(*, number: int, is_json: bool) -> None:
 
 @command.command()
 @click.argument("number", type=click.IntRange(1))
-def cancel(number: int) -> None:
+@at_option
+@json_option
+def follow(*, number: int, url: str | None, is_json: bool) -> None:
+    """Follow job NUMBER until it has ended; Ctrl-C stops following, not the job, of another zoo.
+
+    A job of the zoo of this machine that nobody runs is run by this command.
+    """
+    with opened_at(url) as at:
+        job = at.finish_job(at.get_job(number).id, ProgressLine().event)
+    result = result_of(job)
+    if is_json:
+        show_json(_as_json(job) | {"result": result})
+        return
+    click.echo(f"job {job.id}  {job.kind.value}  {job.state.value}  {_subject(job)}")
+    click.echo(f"  {result.get('revision', '')}")
+
+
+@command.command()
+@click.argument("number", type=click.IntRange(1))
+@at_option
+def cancel(*, number: int, url: str | None) -> None:
     """Cancel job NUMBER; its process stops at its next word."""
-    with opened() as zoo:
-        job = jobs.cancel(zoo, number)
+    with opened_at(url) as at:
+        job = at.cancel_job(number)
     click.echo(f"job {job.id}  {job.state.value}")
 
 

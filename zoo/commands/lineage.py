@@ -4,18 +4,19 @@ from dataclasses import asdict
 
 import click
 
-from zoo.commands.console import json_option, opened, printable, show_json
+from zoo.commands.console import json_option, printable, show_json
+from zoo.commands.remote import at_option, opened_at
 from zoo.domain.comparison import LineageNode
-from zoo.operations.lineage import get_lineage
 
 
 @click.command()
 @click.argument("model")
+@at_option
 @json_option
-def command(*, model: str, is_json: bool) -> None:
+def command(*, model: str, url: str | None, is_json: bool) -> None:
     """Show what MODEL (name, name:ref or name@revision) was made of, and all that came of that."""
-    with opened() as zoo:
-        found = get_lineage(zoo, model)
+    with opened_at(url) as at:
+        found = at.get_lineage(model)
     if is_json:
         show_json(asdict(found))
         return

@@ -4,30 +4,30 @@ import click
 
 from zoo.commands.console import (
     json_option,
-    opened,
     show_accuracy,
     show_json,
     show_size,
     show_table,
 )
+from zoo.commands.remote import at_option, opened_at
 from zoo.domain.revision import Model
-from zoo.operations import fetch
 
 MOST = 1000
 
 
 @click.command("list")
+@at_option
 @json_option
-def command(*, is_json: bool) -> None:
+def command(*, url: str | None, is_json: bool) -> None:
     """List the models of the zoo, by name."""
-    with opened() as zoo:
-        models = fetch.list_models(zoo, limit=MOST)
+    with opened_at(url) as at:
+        models = at.list_models(limit=MOST)
     if is_json:
         show_json([_as_json(model) for model in models])
         return
     rows = [_row(model) for model in models]
     show_table(("NAME", "REVISION", "CLASSES", "PARAMS", "SIZE", "ACCURACY", "PARENT"), rows)
-    if not models:
+    if not models and url is None:
         click.echo("  next: zoo quickstart", err=True)
 
 

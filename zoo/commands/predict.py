@@ -5,21 +5,24 @@ from pathlib import Path
 
 import click
 
-from zoo.commands.console import json_option, opened, printable, show_json
+from zoo.commands.console import json_option, printable, show_json
+from zoo.commands.remote import at_option, opened_at
 from zoo.domain.prediction import Prediction
-from zoo.operations.predict import open_shelf, predict
 
 
 @click.command()
 @click.argument("model")
 @click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--top", type=click.IntRange(1), default=5, show_default=True, help="Classes shown.")
+@at_option
 @json_option
-def command(*, model: str, pictures: tuple[Path, ...], top: int, is_json: bool) -> None:
+def command(
+    *, model: str, pictures: tuple[Path, ...], top: int, url: str | None, is_json: bool
+) -> None:
     """Say what is on PICTURES, with ONNX Runtime and MODEL (name, name:ref or name@revision)."""
-    with opened() as zoo:
+    with opened_at(url) as at:
         named = [(str(path), path) for path in pictures]
-        predictions = predict(zoo, open_shelf(zoo), model, named, top=top)
+        predictions = at.predict(model, named, top=top)
         if is_json:
             show_json([asdict(prediction) for prediction in predictions])
             return

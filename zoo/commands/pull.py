@@ -4,12 +4,12 @@ import click
 
 from zoo.client import transfer
 from zoo.commands.console import ProgressLine, opened
-from zoo.commands.remote import at_option, opened_remote
+from zoo.commands.remote import opened_remote, other_option
 
 
 @click.command()
 @click.argument("model")
-@at_option
+@other_option
 @click.option("--name", help="What it is called here.  [default: as there]")
 def command(*, model: str, url: str | None, name: str | None) -> None:
     r"""Fetch MODEL (name, name:ref or name@revision) from another zoo, under the same id.

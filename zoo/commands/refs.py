@@ -2,9 +2,9 @@
 
 import click
 
-from zoo.commands.console import json_option, opened, show_json, show_table
-from zoo.domain.revision import MAIN, RefKind
-from zoo.operations import fetch, refs
+from zoo.commands.console import json_option, show_json, show_table
+from zoo.commands.remote import at_option, opened_at
+from zoo.domain.revision import MAIN
 
 
 @click.group()
@@ -15,12 +15,13 @@ def command() -> None:
 @command.command(name="list")
 @click.argument("model")
 @click.option("--moves", "has_moves", is_flag=True, help="Every move they made, the newest first.")
+@at_option
 @json_option
-def list_(*, model: str, has_moves: bool, is_json: bool) -> None:
+def list_(*, model: str, has_moves: bool, url: str | None, is_json: bool) -> None:
     """List the refs of MODEL."""
-    with opened() as zoo:
-        found = refs.list_refs(zoo, model)
-        moves = fetch.list_moves(zoo, model) if has_moves else []
+    with opened_at(url) as at:
+        found = at.list_refs(model)
+        moves = at.list_moves(model) if has_moves else []
     if is_json:
         told = [
             {
@@ -49,28 +50,30 @@ def list_(*, model: str, has_moves: bool, is_json: bool) -> None:
 @command.command()
 @click.argument("model")
 @click.argument("name")
-@click.option("--at", default=MAIN, show_default=True, help="A ref or revision.")
-def tag(*, model: str, name: str, at: str) -> None:
+@click.option("--to", default=MAIN, show_default=True, help="A ref or revision.")
+@at_option
+def tag(*, model: str, name: str, to: str, url: str | None) -> None:
     """Give a revision of MODEL the tag NAME, which stays."""
-    with opened() as zoo:
-        revision = refs.add_ref(zoo, model, name, target=at, kind=RefKind.TAG)
+    with opened_at(url) as at:
+        revision = at.add_tag(model, name, target=to)
     click.echo(revision.address)
 
 
 @command.command()
 @click.argument("model")
 @click.argument("name")
-@click.option("--at", default=MAIN, show_default=True, help="A ref or revision.")
+@click.option("--to", default=MAIN, show_default=True, help="A ref or revision.")
 @click.option("--expected", help="The revision it has to point to still.")
-def alias(*, model: str, name: str, at: str, expected: str | None) -> None:
+@at_option
+def alias(*, model: str, name: str, to: str, expected: str | None, url: str | None) -> None:
     r"""Point the alias NAME of MODEL to a revision.
 
     \b
     Example:
-      zoo refs alias lab/net production --at v3
+      zoo refs alias lab/net production --to v3
     """
-    with opened() as zoo:
-        revision = refs.move_alias(zoo, model, name, target=at, expected=expected)
+    with opened_at(url) as at:
+        revision = at.move_alias(model, name, target=to, expected=expected)
     click.echo(revision.address)
 
 
@@ -78,18 +81,20 @@ def alias(*, model: str, name: str, at: str, expected: str | None) -> None:
 @click.argument("model")
 @click.argument("name")
 @click.option("--off", "is_off", is_flag=True, help="Take the protection away.")
-def protect(*, model: str, name: str, is_off: bool) -> None:
+@at_option
+def protect(*, model: str, name: str, is_off: bool, url: str | None) -> None:
     """Have the ref NAME of MODEL moved and deleted by admins only."""
-    with opened() as zoo:
-        ref = refs.protect_ref(zoo, model, name, is_protected=not is_off)
+    with opened_at(url) as at:
+        ref = at.protect_ref(model, name, is_protected=not is_off)
     click.echo(f"{ref.name} is {'protected' if ref.is_protected else 'not protected'}")
 
 
 @command.command()
 @click.argument("model")
 @click.argument("name")
-def delete(*, model: str, name: str) -> None:
+@at_option
+def delete(*, model: str, name: str, url: str | None) -> None:
     """Delete the ref NAME of MODEL; its revision and its history stay."""
-    with opened() as zoo:
-        ref = refs.delete_ref(zoo, model, name)
+    with opened_at(url) as at:
+        ref = at.delete_ref(model, name)
     click.echo(f"{ref.name} pointed to {ref.revision}")

@@ -1,15 +1,55 @@
-"""What commands share that speak to another zoo."""
+"""Which zoo a command speaks to: the one of this machine, or another one.
+
+One rule for every verb: with ``--at URL`` it is done in the zoo at that address, without it in the
+zoo of ZOO_HOME. ZOO_URL is the other zoo of those verbs that always speak to one (push, pull,
+login); it never turns a verb away from the zoo at home.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
-from zoo.client.remote import Remote
 from zoo.client.tokens import find_token
-from zoo.settings import read_settings
+from zoo.commands.console import opened
+from zoo.commands.here import Here
+from zoo.operations.verbs import Verbs
+from zoo.settings import Settings, read_settings
 
-at_option = click.option("--at", "url", help="Address of the other zoo.  [default: ZOO_URL]")
+if TYPE_CHECKING:
+    from zoo.client.remote import Remote
+
+at_option = click.option(
+    "--at", "url", metavar="URL", help="Address of another zoo, in which it is done."
+)
+other_option = click.option("--at", "url", help="Address of the other zoo.  [default: ZOO_URL]")
+
+
+@contextmanager
+def opened_at(url: str | None) -> Iterator[Verbs]:
+    """Open the zoo at an address, or, where none is given, the one that the settings name."""
+    if url is None:
+        with opened() as zoo:
+            yield Here(zoo)
+    else:
+        # The zoo at home does without an HTTP client.
+        from zoo.client.remote import Remote  # noqa: PLC0415
+        from zoo.client.there import There  # noqa: PLC0415
+
+        settings = read_settings()
+        with Remote(url, _find_token(settings, url)) as remote:
+            yield There(remote)
+
+
+@contextmanager
+def opened_remote(url: str | None) -> "Iterator[Remote]":
+    """Open the other zoo of a command that speaks to two; its errors begin with its address."""
+    from zoo.client.remote import Remote  # noqa: PLC0415  # see above
+
+    found = get_url(url)
+    with Remote(found, _find_token(read_settings(), found), is_named=True) as remote:
+        yield remote
 
 
 def get_url(url: str | None) -> str:
@@ -24,10 +64,10 @@ def get_url(url: str | None) -> str:
     return found
 
 
-@contextmanager
-def opened_remote(url: str | None) -> Iterator[Remote]:
-    """Open the other zoo, with the token that `zoo login` kept or ZOO_TOKEN tells."""
-    found = get_url(url)
-    token = read_settings().token or find_token(found)
-    with Remote(found, token) as remote:
-        yield remote
+def _find_token(settings: Settings, url: str) -> str | None:
+    """Give the token that ZOO_TOKEN tells, or the one that `zoo login` kept for an address.
+
+    Where ZOO_URL is set, ZOO_TOKEN is for that zoo and is shown to no other.
+    """
+    is_meant = not settings.url or settings.url.rstrip("/") == url.rstrip("/")
+    return (settings.token if is_meant else "") or find_token(url)

@@ -2,15 +2,15 @@
 
 import click
 
-from zoo.commands.console import opened
-from zoo.operations.models import rename_model
+from zoo.commands.remote import at_option, opened_at
 
 
 @click.command()
 @click.argument("model")
 @click.argument("new_name")
-def command(*, model: str, new_name: str) -> None:
+@at_option
+def command(*, model: str, new_name: str, url: str | None) -> None:
     """Give MODEL the name NEW_NAME; it is still found under the old one."""
-    with opened() as zoo:
-        renamed = rename_model(zoo, model, new_name)
+    with opened_at(url) as at:
+        renamed = at.rename_model(model, new_name)
     click.echo(renamed.name)

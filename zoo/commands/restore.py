@@ -2,14 +2,14 @@
 
 import click
 
-from zoo.commands.console import opened
-from zoo.operations.models import restore_model
+from zoo.commands.remote import at_option, opened_at
 
 
 @click.command()
 @click.argument("model")
-def command(*, model: str) -> None:
+@at_option
+def command(*, model: str, url: str | None) -> None:
     """Take the deleted MODEL back, with all its revisions and refs."""
-    with opened() as zoo:
-        found = restore_model(zoo, model)
+    with opened_at(url) as at:
+        found = at.restore_model(model)
     click.echo(found.name)

@@ -6,18 +6,17 @@ import click
 
 from zoo.commands.console import (
     json_option,
-    opened,
+    printable,
     show_accuracy,
     show_json,
     show_size,
     show_table,
 )
+from zoo.commands.remote import at_option, opened_at
 from zoo.domain.config import CARD
 from zoo.domain.layers import Inventory, LayerRow, Pair
 from zoo.domain.revision import Revision
-from zoo.operations import fetch
-from zoo.operations.layers import find_layers
-from zoo.operations.opening import Zoo
+from zoo.operations.verbs import Verbs
 
 # What can be done with a revision, by the ``runs`` of its summary.
 RUNS = {
@@ -34,10 +33,12 @@ RUNS = {
 @click.option("--card", "has_card", is_flag=True, help="Print the card.")
 @click.option("--layers", "has_layers", is_flag=True, help="List the layers of its network.")
 @click.option("--history", "has_history", is_flag=True, help="List revisions and moved refs.")
+@at_option
 @json_option
 def command(
     *,
     model: str,
+    url: str | None,
     has_files: bool,
     has_card: bool,
     has_layers: bool,
@@ -45,26 +46,25 @@ def command(
     is_json: bool,
 ) -> None:
     """Show MODEL (name, name:ref or name@revision)."""
-    with opened() as zoo:
-        revision = fetch.get_revision(zoo, model)
+    with opened_at(url) as at:
+        revision = at.get_revision(model)
         if has_layers:
-            _show_layers(_layers(zoo, revision), is_json=is_json)
+            _show_layers(at.list_layers(revision), is_json=is_json)
         elif is_json:
             show_json(asdict(revision))
         elif has_card:
-            _, path = fetch.get_file(zoo, revision, CARD)
-            click.echo(path.read_text(encoding="utf-8"))
+            click.echo(at.read_file(revision, CARD).decode())
         elif has_files:
             rows = [(file.path, show_size(file.size_bytes), file.digest) for file in revision.files]
             show_table(("PATH", "SIZE", "SHA256"), rows)
         elif has_history:
-            _show_history(zoo, revision.model)
+            _show_history(at, revision.model)
         else:
-            _show(zoo, revision)
+            _show(at, revision)
 
 
-def _show(zoo: Zoo, revision: Revision) -> None:
-    refs = fetch.get_model(zoo, revision.model).refs
+def _show(at: Verbs, revision: Revision) -> None:
+    refs = at.get_model(revision.model).refs
     names = ", ".join(name for name, target in refs.items() if target == revision.id)
     lines = {
         "revision": f"{revision.address}" + (f"  ({names})" if names else ""),
@@ -83,32 +83,21 @@ def _show(zoo: Zoo, revision: Revision) -> None:
     }
     for name, value in lines.items():
         if value:
-            click.echo(f"{name:<10}  {value}")
+            click.echo(printable(f"{name:<10}  {value}"))
     for note in revision.summary.get("notes", ()):
-        click.echo(f"{'note':<10}  {note}")
+        click.echo(printable(f"{'note':<10}  {note}"))
 
 
-def _show_history(zoo: Zoo, name: str) -> None:
+def _show_history(at: Verbs, name: str) -> None:
     rows = [
         (revision.id[:12], f"{revision.created_at:%Y-%m-%d %H:%M}", revision.message)
-        for revision in fetch.list_revisions(zoo, name)
+        for revision in at.list_revisions(name)
     ]
     show_table(("REVISION", "PUBLISHED", "MESSAGE"), rows)
-    for move in fetch.list_moves(zoo, name):
+    for move in at.list_moves(name):
         click.echo(
             f"{move.at:%Y-%m-%d %H:%M}  {move.ref}: {_short(move.old)} -> {_short(move.new)}"
         )
-
-
-def _layers(zoo: Zoo, revision: Revision) -> Inventory:
-    """Read what a revision says of its layers, or build its network and look."""
-    found = find_layers(zoo, revision)
-    if found is not None:
-        return found
-    # Only here torch is needed, which takes seconds to load.
-    from zoo.worker.layers import list_built_layers
-
-    return list_built_layers(zoo, revision)
 
 
 def _show_layers(inventory: Inventory, *, is_json: bool) -> None:

@@ -4,15 +4,16 @@ from dataclasses import asdict
 
 import click
 
-from zoo.commands.console import json_option, opened, show_json, show_size, show_table
-from zoo.operations import statistics
-from zoo.operations.opening import Zoo
+from zoo.commands.console import json_option, show_json, show_size, show_table
+from zoo.commands.remote import at_option, opened_at
+from zoo.operations.verbs import Verbs
 
 
 @click.command()
 @click.argument("model", required=False)
+@at_option
 @json_option
-def command(*, model: str | None, is_json: bool) -> None:
+def command(*, model: str | None, url: str | None, is_json: bool) -> None:
     r"""Say what the zoo holds, or how often the files of MODEL were downloaded.
 
     Downloads are those that `zoo serve` answered, counted by file, revision and day.
@@ -21,15 +22,15 @@ def command(*, model: str | None, is_json: bool) -> None:
     Example:
       zoo stats lenet --json
     """
-    with opened() as zoo:
+    with opened_at(url) as at:
         if model is None:
-            _show_totals(zoo, is_json=is_json)
+            _show_totals(at, is_json=is_json)
         else:
-            _show_model(zoo, model, is_json=is_json)
+            _show_model(at, model, is_json=is_json)
 
 
-def _show_totals(zoo: Zoo, *, is_json: bool) -> None:
-    found = statistics.get_totals(zoo)
+def _show_totals(at: Verbs, *, is_json: bool) -> None:
+    found = at.get_totals()
     if is_json:
         show_json(asdict(found))
         return
@@ -46,8 +47,8 @@ def _show_totals(zoo: Zoo, *, is_json: bool) -> None:
     show_table(("WHAT", "COUNT"), rows)
 
 
-def _show_model(zoo: Zoo, model: str, *, is_json: bool) -> None:
-    found = statistics.get_model_statistics(zoo, model)
+def _show_model(at: Verbs, model: str, *, is_json: bool) -> None:
+    found = at.get_model_statistics(model)
     if is_json:
         told = asdict(found)
         show_json(told | {"by_day": {f"{day}": count for day, count in found.by_day.items()}})

@@ -23,11 +23,11 @@ def command() -> None:
 
 @command.command()
 @click.argument("model")
-@click.option("--at", required=True, metavar="LAYER", help="Layer whose values are given.")
+@click.option("--layer", required=True, metavar="LAYER", help="The layer whose values are given.")
 @name_option
 @detach_option
 @json_option
-def cut(*, model: str, at: str, name: str | None, detach: bool, is_json: bool) -> None:
+def cut(*, model: str, layer: str, name: str | None, detach: bool, is_json: bool) -> None:
     r"""Publish MODEL up to a layer: a network that gives what the layer computes.
 
     Layers are called as `zoo show MODEL --layers` lists them. The new model is MODEL-LAYER unless
@@ -35,9 +35,9 @@ def cut(*, model: str, at: str, name: str | None, detach: bool, is_json: bool) -
 
     \b
     Example:
-      zoo surgery cut caffenet --at fc7
+      zoo surgery cut caffenet --layer fc7
     """
-    _operate(model, Cut(at=at), name=name, detach=detach, is_json=is_json)
+    _operate(model, Cut(at=layer), name=name, detach=detach, is_json=is_json)
 
 
 @command.command()
@@ -66,7 +66,7 @@ def fold(*, model: str, name: str | None, detach: bool, is_json: bool) -> None:
     type=click.Path(path_type=Path),
     help="File with one label a line; the number of classes is theirs.",
 )
-@click.option("--at", metavar="LAYER", help="The head, where it is not the network's last one.")
+@click.option("--layer", metavar="LAYER", help="The head, where it is not the network's last one.")
 @click.option(
     "--also", metavar="LAYER", multiple=True, help="A further head, replaced too; again for more."
 )
@@ -78,7 +78,7 @@ def replace_head(
     model: str,
     classes: int | None,
     labels: Path | None,
-    at: str | None,
+    layer: str | None,
     also: tuple[str, ...],
     name: str | None,
     detach: bool,
@@ -87,19 +87,19 @@ def replace_head(
     r"""Publish MODEL with a new classifier, whose weights are 0, in the place of its own.
 
     The head is found by the network's graph: a fully connected layer, or a 1 x 1 convolution. With
-    several, as in GoogLeNet, --at names the main one and --also the others. The new model is
+    several, as in GoogLeNet, --layer names the main one and --also the others. The new model is
     MODEL-N-classes unless --name says otherwise.
 
     \b
     Examples:
       zoo surgery replace-head squeezenet --classes 20
-      zoo surgery replace-head googlenet --labels breeds.txt --at loss3/classifier
+      zoo surgery replace-head googlenet --labels breeds.txt --layer loss3/classifier
     """
     given = read_label_file(labels) if labels else None
     count = classes if classes is not None else len(given or ())
     if not count:
         raise click.UsageError("Say how many classes the new head has: --classes N")
-    surgery = ReplaceHead(at=at or OWN_HEAD, classes=count, also=also)
+    surgery = ReplaceHead(at=layer or OWN_HEAD, classes=count, also=also)
     _operate(model, surgery, name=name, labels=given, detach=detach, is_json=is_json)
 
 

@@ -4,20 +4,21 @@ from dataclasses import asdict
 
 import click
 
-from zoo.commands.console import json_option, opened, show_json, show_size
-from zoo.operations.sweep import sweep
+from zoo.commands.console import json_option, show_json, show_size
+from zoo.commands.remote import at_option, opened_at
 
 
 @click.command()
 @click.option("--dry-run", "is_dry", is_flag=True, help="Only say what would be removed.")
+@at_option
 @json_option
-def command(*, is_dry: bool, is_json: bool) -> None:
+def command(*, is_dry: bool, url: str | None, is_json: bool) -> None:
     """Remove deleted models and bytes that nothing refers to, once they are older than ZOO_GRACE_S.
 
     Bytes of an upload that is under way are younger than that, so they stay.
     """
-    with opened() as zoo:
-        swept = sweep(zoo, is_dry=is_dry)
+    with opened_at(url) as at:
+        swept = at.sweep(is_dry=is_dry)
     if is_json:
         show_json(asdict(swept))
         return

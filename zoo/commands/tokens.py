@@ -4,23 +4,25 @@ from datetime import datetime
 
 import click
 
-from zoo.commands.console import json_option, opened, show_json, show_table
+from zoo.commands.console import json_option, show_json, show_table
+from zoo.commands.remote import at_option, opened_at
 from zoo.domain.access import Role, Token
-from zoo.operations import accounts
+from zoo.operations.opening import utc_now
 
 ROLE = click.Choice([role.value for role in Role])
 
 
 @click.group(invoke_without_command=True)
+@at_option
 @json_option
 @click.pass_context
-def command(context: click.Context, *, is_json: bool) -> None:
+def command(context: click.Context, *, url: str | None, is_json: bool) -> None:
     """List, make and revoke tokens; alone, list them."""
     if context.invoked_subcommand is not None:
         return
-    with opened() as zoo:
-        found = accounts.list_tokens(zoo)
-        now = zoo.clock()
+    with opened_at(url) as at:
+        found = at.list_tokens()
+    now = utc_now()
     if is_json:
         show_json([_as_json(token) for token in found])
         return
@@ -46,9 +48,17 @@ def command(context: click.Context, *, is_json: bool) -> None:
 @click.option("--owner", help="Limit it to models and datasets of one owner.")
 @click.option("--label", default="", help="By which you will know it.")
 @click.option("--days", type=float, help="Until it expires.  [default: never]")
+@at_option
 @json_option
 def create(
-    *, account: str, role: str, owner: str | None, label: str, days: float | None, is_json: bool
+    *,
+    account: str,
+    role: str,
+    owner: str | None,
+    label: str,
+    days: float | None,
+    url: str | None,
+    is_json: bool,
 ) -> None:
     r"""Make a token of ACCOUNT and print its secret, this once.
 
@@ -59,10 +69,8 @@ def create(
     Example:
       zoo tokens create ada --role write --days 90
     """
-    with opened() as zoo:
-        new = accounts.create_token(
-            zoo, account, role=Role(role), owner=owner, label=label, days=days
-        )
+    with opened_at(url) as at:
+        new = at.create_token(account, role=Role(role), owner=owner, label=label, days=days)
     if is_json:
         show_json(_as_json(new.token) | {"secret": new.secret})
         return
@@ -73,10 +81,11 @@ def create(
 
 @command.command()
 @click.argument("number", type=click.IntRange(1))
-def revoke(*, number: int) -> None:
+@at_option
+def revoke(*, number: int, url: str | None) -> None:
     """End token NUMBER for ever."""
-    with opened() as zoo:
-        token = accounts.revoke_token(zoo, number)
+    with opened_at(url) as at:
+        token = at.revoke_token(number)
     click.echo(f"token {token.id} of {token.account} is revoked")
 
 

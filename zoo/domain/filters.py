@@ -107,6 +107,15 @@ class Tensor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OtherTensor:
+    """A tensor that is no filters, without its numbers: a bias, a statistic."""
+
+    name: str
+    kind: str  # of number, as it lies in the file
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FilterStatistics:
     """The numbers of a layer's filters, a filter being all that one output reads with.
 

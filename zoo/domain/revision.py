@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from zoo.errors import BadName
+from zoo.errors import BadName, FileNotFound
 
 MOST_LETTERS = 96  # of a model's name, and of its owner's
 NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MOST_LETTERS - 1}}}")
@@ -22,11 +22,13 @@ RESERVED = {
     "branch",
     "commit",
     "commits",
+    "compare",
     "dense",
     "files",
     "filters",
     "heatmap",
     "layers",
+    "lineage",
     "map",
     "paths-info",
     "predict",
@@ -36,6 +38,7 @@ RESERVED = {
     "revision",
     "revisions",
     "settings",
+    "statistics",
     "surgeries",
     "tag",
     "tree",
@@ -130,6 +133,21 @@ class Revision:
     def find_file(self, path: str) -> File | None:
         """Give the file at this path, or None."""
         return next((file for file in self.files if file.path == path), None)
+
+    def get_file(self, path: str) -> File:
+        """Give the file at this path.
+
+        Raises:
+            FileNotFound: the revision has no such file.
+        """
+        file = self.find_file(path)
+        if file is None:
+            raise FileNotFound(
+                f"{self.address} has no file {path!r}.",
+                path=path,
+                files=[file.path for file in self.files],
+            )
+        return file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

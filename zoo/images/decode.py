@@ -13,8 +13,9 @@ from PIL.Image import DecompressionBombError, Image
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 
-from zoo.errors import PathNotFound, UnreadablePicture
+from zoo.errors import UnreadablePicture
 from zoo.images.colour import as_rgb
+from zoo.images.file import open_picture
 from zoo.images.orientation import EXIF_TAG, Box, turn_upright
 from zoo.images.table import HEAD_BYTES, describe_foreign, find_format
 
@@ -100,13 +101,7 @@ def _opened(picture: bytes | Path, *, name: str) -> Iterator[BinaryIO]:
     if isinstance(picture, bytes):
         yield BytesIO(picture)
         return
-    try:
-        file = picture.open("rb")
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise PathNotFound(f"{name}: there is no such file.", path=name) from error
-    except OSError as error:
-        raise UnreadablePicture(f"{name}: {error.strerror}.", name=name) from error
-    with file:
+    with open_picture(picture, name=name) as file:
         yield file
 
 

@@ -81,7 +81,7 @@ def create_token(  # noqa: PLR0913  # what a token is
         digest=_digest(secret),
         role=role,
         owner=owner,
-        expires_at=_expiry(now, days),
+        expires_at=find_expiry(now, days),
     )
     with zoo.catalog.writing() as db:
         token = accounts.add_token(db, new, now=now)
@@ -218,7 +218,12 @@ def _check_given(zoo: Zoo, account: str, role: Role, owner: str | None) -> None:
     )
 
 
-def _expiry(now: datetime, days: float | None) -> datetime | None:
+def find_expiry(now: datetime, days: float | None) -> datetime | None:
+    """Say when a token of so many days expires; None is never.
+
+    Raises:
+        Invalid: that is no time in the future.
+    """
     if days is None:
         return None
     try:

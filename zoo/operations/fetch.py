@@ -23,7 +23,7 @@ from zoo.domain.config import (
     ModelConfig,
 )
 from zoo.domain.revision import File, Model, RefMove, Revision, check_model_name, split_address
-from zoo.errors import DigestMismatch, FileNotFound, MalformedCheckpoint, ModelNotFound, NotRunnable
+from zoo.errors import DigestMismatch, MalformedCheckpoint, ModelNotFound, NotRunnable
 from zoo.operations.access import check_visible
 from zoo.operations.opening import Zoo
 
@@ -95,13 +95,7 @@ def get_file(zoo: Zoo, revision: Revision, path: str) -> tuple[File, Path]:
     Raises:
         FileNotFound: the revision has no such file.
     """
-    file = revision.find_file(path)
-    if file is None:
-        raise FileNotFound(
-            f"{revision.address} has no file {path!r}.",
-            path=path,
-            files=[file.path for file in revision.files],
-        )
+    file = revision.get_file(path)
     return file, zoo.blobs.local_path(file.digest)
 
 
@@ -153,7 +147,12 @@ def list_source_files(zoo: Zoo, revision: Revision) -> list[File]:
     Raises:
         NotRunnable: the revision holds no config.json of the zoo.
     """
-    source = read_config(zoo, revision).recipe.source
+    return select_source_files(revision, read_config(zoo, revision))
+
+
+def select_source_files(revision: Revision, config: ModelConfig) -> list[File]:
+    """Give those files of a revision that its network is built from, as its config.json tells."""
+    source = config.recipe.source
     if source.kind.startswith("onnx"):
         return [file for file in revision.files if file.path not in WRITTEN]
     found = revision.find_file(source.path)
@@ -166,8 +165,17 @@ def parse_config(files: Mapping[str, Path]) -> ModelConfig:
     Raises:
         MalformedCheckpoint: it cannot be understood.
     """
+    return parse_config_text(files[CONFIG].read_bytes())
+
+
+def parse_config_text(data: bytes) -> ModelConfig:
+    """Read the content of a config.json.
+
+    Raises:
+        MalformedCheckpoint: it cannot be understood.
+    """
     try:
-        return ModelConfig.from_json(json.loads(files[CONFIG].read_bytes()))
+        return ModelConfig.from_json(json.loads(data))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise MalformedCheckpoint(
             f"{CONFIG} cannot be understood: {error!r}",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from zoo.domain.config import CONFIG
-from zoo.domain.filters import Drift, FilterStatistics, Scaling, Tensor
+from zoo.domain.filters import Drift, FilterStatistics, OtherTensor, Scaling, Tensor
 from zoo.domain.preprocessing import CHANNEL_COUNTS, Channels
 from zoo.domain.reading import read_list
 from zoo.domain.revision import Revision
@@ -41,7 +41,7 @@ class FilterReport:
     revision: Revision
     digest: str  # of its weights
     layers: tuple[FilterStatistics, ...]  # in the order of the network
-    others: tuple[Tensor, ...]  # that are no filters: biases, statistics of normalisation
+    others: tuple[OtherTensor, ...]  # that are no filters: biases, statistics of normalisation
     first: str | None  # the layer that reads the picture
     against: Revision | None = None
     drift: tuple[Drift, ...] = ()  # of every tensor, filters or not
@@ -108,7 +108,11 @@ def describe_filters(zoo: Zoo, address: str, *, against: str | None = None) -> F
         revision=revision,
         digest=file.digest,
         layers=tuple(kept[tensor.name] for tensor in filters),
-        others=tuple(tensor for tensor in tensors.values() if not tensor.has_filters),
+        others=tuple(
+            OtherTensor(name=tensor.name, kind=tensor.kind, shape=tensor.shape)
+            for tensor in tensors.values()
+            if not tensor.has_filters
+        ),
         first=first.layer if first else None,
         against=other,
         drift=tuple(compare_tensors(tensors, open_tensors(zoo, other)[1])) if other else (),
@@ -140,10 +144,7 @@ def find_view(
     channels = _find_channels(zoo, revision)
     first = _find_first(filters, channels)
     if first is None:
-        raise LayerNotFound(
-            f"No tensor of {revision.address} holds filters.",
-            hint=f"See what it holds: zoo filters {address} --json",
-        )
+        raise no_filters(revision, address)
     chosen = first if layer is None else _get_layer(revision, filters, layer)
     return FilterView(
         revision=revision,
@@ -204,6 +205,14 @@ def _get_layer(revision: Revision, filters: Iterable[Named], layer: str) -> Name
     if layer not in known:
         raise _unknown_layer(revision, layer, {name: one.layer for name, one in known.items()})
     return known[layer]
+
+
+def no_filters(revision: Revision, address: str) -> LayerNotFound:
+    """Say that the revision at an address has nothing that could be drawn."""
+    return LayerNotFound(
+        f"No tensor of {revision.address} holds filters.",
+        hint=f"See what it holds: zoo filters {address} --json",
+    )
 
 
 def _unknown_layer(revision: Revision, layer: str, known: Mapping[str, str]) -> LayerNotFound:

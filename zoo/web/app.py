@@ -26,6 +26,7 @@ from zoo.web.api import (
     revisions,
     statistics,
     surgeries,
+    sweeps,
     uploads,
 )
 from zoo.web.context import SHELF, ZOO
@@ -71,6 +72,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         predict,
         maps,
         surgeries,
+        sweeps,
         datasets,
         jobs,
         accounts,

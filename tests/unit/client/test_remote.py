@@ -4,11 +4,25 @@ import json
 
 import pytest
 
+from zoo.client.reading import Asking
 from zoo.client.remote import Remote
-from zoo.errors import BadName, BadSetting, ModelNotFound, ServerUnreachable, ZooError
+from zoo.errors import (
+    BadName,
+    BadSetting,
+    ModelNotFound,
+    ServerUnreachable,
+    Unsupported,
+    ZooError,
+)
 
 FILE = {"path": "a", "digest": "0" * 64, "size_bytes": 1}
-TOLD = {"model": "net", "id": "1" * 40, "message": "m", "created_at": "", "summary": {}}
+TOLD = {
+    "model": "net",
+    "id": "1" * 40,
+    "message": "m",
+    "created_at": "2026-01-02T03:04:05.678901Z",
+    "summary": {},
+}
 
 
 class Answer:
@@ -30,7 +44,7 @@ def tell(monkeypatch):
 
 
 def test_a_revision_is_read(tell):
-    found = tell(TOLD | {"files": [FILE]}).get_revision("net", "main")
+    found = Asking(tell(TOLD | {"files": [FILE]})).get_revision("net")
     assert [(file.path, file.size_bytes) for file in found.files] == [("a", 1)]
 
 
@@ -51,13 +65,13 @@ def test_a_revision_is_read(tell):
 )
 def test_files_that_cannot_be_are_refused(tell, change):
     with pytest.raises((ServerUnreachable, BadName)):
-        tell(TOLD | {"files": [FILE | change]}).get_revision("net", "main")
+        Asking(tell(TOLD | {"files": [FILE | change]})).get_revision("net")
 
 
 @pytest.mark.parametrize("told", [b"<html>", b"[]", b"{}", b"null", {"files": 7}, TOLD], ids=str)
 def test_what_is_no_zoo_is_told(tell, told):
     with pytest.raises(ServerUnreachable, match="no zoo"):
-        tell(told).get_revision("net", "main")
+        Asking(tell(told)).get_revision("net")
 
 
 def test_errors_keep_their_class_their_hint_and_their_detail(tell):
@@ -70,6 +84,36 @@ def test_errors_keep_their_class_their_hint_and_their_detail(tell):
     for told in (b"", {"error": "text"}, {}):
         with pytest.raises(ServerUnreachable):
             tell(told, status=500).ask("GET", "/")
+
+
+@pytest.mark.parametrize("change", [{"id": "main"}, {"id": 7}, {"created_at": "soon"}], ids=str)
+def test_a_revision_of_another_form_is_refused(tell, change):
+    with pytest.raises(ServerUnreachable, match="no zoo"):
+        Asking(tell(TOLD | {"files": []} | change)).get_revision("net")
+
+
+def test_what_a_later_release_tells_beside_is_left_out(tell):
+    found = Asking(tell(TOLD | {"files": [FILE | {"more": 1}], "more": {}})).get_revision("net")
+    assert found.files[0].path == "a"
+
+
+@pytest.mark.parametrize(("code", "status"), [("not_found", 404), ("method_not_allowed", 405)])
+def test_an_older_zoo_without_the_address_is_told_as_such(tell, code, status):
+    detail = {"path": "/v1/sweep", "method": "POST"}
+    said = {"code": code, "message": "The requested URL", "hint": "", "detail": detail}
+    with pytest.raises(Unsupported, match="does not know POST /v1/sweep") as raised:
+        tell({"error": said}, status=status).ask("POST", "/v1/sweep")
+    assert "earlier release" in raised.value.hint
+
+
+def test_only_where_two_zoos_may_say_no_the_address_is_told(tell):
+    said = {"code": "model_not_found", "message": "none", "hint": "", "detail": {}}
+    remote = tell({"error": said}, status=404)
+    with pytest.raises(ModelNotFound, match=r"^none$"):
+        remote.ask("GET", "/")
+    remote._said_by = Remote(remote.url, is_named=True)._said_by
+    with pytest.raises(ModelNotFound, match=r"^http://zoo\.example\.org: none$"):
+        remote.ask("GET", "/")
 
 
 @pytest.mark.parametrize("url", ["", "x", "ftp://x", "http://", "http://user:password@x"])

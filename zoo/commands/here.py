@@ -1,0 +1,215 @@
+"""The zoo of this machine: every verb that can be asked of one, by the operations."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from zoo.domain.revision import RefKind
+from zoo.operations import access, accounts, fetch, jobs, models, quotas, refs, statistics, sweep
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from zoo.domain.access import Account, AuditEntry, Role, Token
+    from zoo.domain.comparison import Comparison, Lineage
+    from zoo.domain.filters import Scaling
+    from zoo.domain.job import Job, JobEvent
+    from zoo.domain.layers import Inventory
+    from zoo.domain.prediction import Prediction
+    from zoo.domain.quota import Quota, Usage
+    from zoo.domain.revision import Model, Ref, RefMove, Revision
+    from zoo.domain.statistics import ModelStatistics, Totals
+    from zoo.operations.filters import FilterPicture, FilterReport
+    from zoo.operations.opening import Zoo
+
+# Operations that compute are imported where they are used: numpy, Pillow and ONNX Runtime take
+# longer to come than most commands take.
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """The keeper of ``zoo.operations.verbs.Verbs`` over an open zoo."""
+
+    zoo: Zoo
+
+    def list_models(self, *, limit: int) -> list[Model]:
+        """List models by name."""
+        return fetch.list_models(self.zoo, limit=limit)
+
+    def get_model(self, name: str) -> Model:
+        """Give a model."""
+        return fetch.get_model(self.zoo, name)
+
+    def get_revision(self, address: str) -> Revision:
+        """Give the revision at an address."""
+        return fetch.get_revision(self.zoo, address)
+
+    def list_revisions(self, name: str) -> list[Revision]:
+        """List the revisions of a model, the newest first."""
+        return fetch.list_revisions(self.zoo, name)
+
+    def read_file(self, revision: Revision, path: str) -> bytes:
+        """Give the bytes of a small file of a revision."""
+        return fetch.get_file(self.zoo, revision, path)[1].read_bytes()
+
+    def write_file(self, revision: Revision, path: str, goal: Path) -> None:
+        """Write a file of a revision to a path where there is none yet."""
+        shutil.copyfile(fetch.get_file(self.zoo, revision, path)[1], goal)
+
+    def rename_model(self, name: str, new_name: str) -> Model:
+        """Give a model another name."""
+        return models.rename_model(self.zoo, name, new_name)
+
+    def set_private(self, name: str, *, is_private: bool) -> Model:
+        """Have a model seen by few, or by everyone."""
+        return models.set_private(self.zoo, name, is_private=is_private)
+
+    def delete_model(self, name: str) -> Model:
+        """Delete a model until it is swept."""
+        return models.delete_model(self.zoo, name)
+
+    def restore_model(self, name: str) -> Model:
+        """Take a deleted model back."""
+        return models.restore_model(self.zoo, name)
+
+    def list_refs(self, name: str) -> list[Ref]:
+        """List the refs of a model by name."""
+        return refs.list_refs(self.zoo, name)
+
+    def list_moves(self, name: str) -> list[RefMove]:
+        """List every move of a model's refs, the newest first."""
+        return fetch.list_moves(self.zoo, name)
+
+    def add_tag(self, name: str, ref: str, *, target: str) -> Revision:
+        """Add a tag."""
+        return refs.add_ref(self.zoo, name, ref, target=target, kind=RefKind.TAG)
+
+    def move_alias(self, name: str, ref: str, *, target: str, expected: str | None) -> Revision:
+        """Point an alias to a revision."""
+        return refs.move_alias(self.zoo, name, ref, target=target, expected=expected)
+
+    def protect_ref(self, name: str, ref: str, *, is_protected: bool) -> Ref:
+        """Have a ref moved by admins only, or by writers again."""
+        return refs.protect_ref(self.zoo, name, ref, is_protected=is_protected)
+
+    def delete_ref(self, name: str, ref: str) -> Ref:
+        """Take a ref away."""
+        return refs.delete_ref(self.zoo, name, ref)
+
+    def list_layers(self, revision: Revision) -> Inventory:
+        """List the layers of a revision's network, built where it does not tell them itself."""
+        from zoo.operations.layers import find_layers  # noqa: PLC0415
+
+        found = find_layers(self.zoo, revision)
+        if found is not None:
+            return found
+        # Only here torch is needed, which takes seconds to load.
+        from zoo.worker.layers import list_built_layers
+
+        return list_built_layers(self.zoo, revision)
+
+    def describe_filters(self, address: str, *, against: str | None = None) -> FilterReport:
+        """Say what filters hold, and how far they moved."""
+        from zoo.operations.filters import describe_filters  # noqa: PLC0415
+
+        return describe_filters(self.zoo, address, against=against)
+
+    def draw_filters(self, address: str, layer: str | None, *, scaling: Scaling) -> FilterPicture:
+        """Draw the filters of a layer, or of the first one."""
+        from zoo.operations.filters import draw_filters  # noqa: PLC0415
+
+        return draw_filters(self.zoo, address, layer, scaling=scaling)
+
+    def compare(self, old: str, new: str) -> Comparison:
+        """Say what differs between two revisions."""
+        from zoo.operations.compare import compare  # noqa: PLC0415
+
+        return compare(self.zoo, old, new)
+
+    def get_lineage(self, address: str) -> Lineage:
+        """Give the tree that a revision stands in."""
+        from zoo.operations.lineage import get_lineage  # noqa: PLC0415
+
+        return get_lineage(self.zoo, address)
+
+    def get_totals(self) -> Totals:
+        """Count what the zoo holds."""
+        return statistics.get_totals(self.zoo)
+
+    def get_model_statistics(self, name: str) -> ModelStatistics:
+        """Count the downloads of a model's files."""
+        return statistics.get_model_statistics(self.zoo, name)
+
+    def list_tokens(self) -> list[Token]:
+        """List everyone's tokens."""
+        return accounts.list_tokens(self.zoo)
+
+    def create_token(
+        self, account: str, *, role: Role, owner: str | None, label: str, days: float | None
+    ) -> accounts.NewToken:
+        """Make a token."""
+        return accounts.create_token(
+            self.zoo, account, role=role, owner=owner, label=label, days=days
+        )
+
+    def revoke_token(self, number: int) -> Token:
+        """End a token."""
+        return accounts.revoke_token(self.zoo, number)
+
+    def list_accounts(self) -> list[Account]:
+        """List all accounts."""
+        return accounts.list_accounts(self.zoo)
+
+    def grant_role(self, account: str, owner: str, role: Role) -> Account:
+        """Give an account a role for an owner."""
+        return accounts.grant_role(self.zoo, account, owner, role)
+
+    def withdraw_role(self, account: str, owner: str) -> Account:
+        """Take an account's role for an owner away."""
+        return accounts.withdraw_role(self.zoo, account, owner)
+
+    def list_usage(self) -> list[Usage]:
+        """Say what all owners have, and may have."""
+        return quotas.list_usage(self.zoo)
+
+    def set_quota(self, owner: str, quota: Quota | None) -> Usage:
+        """Set what an owner may have."""
+        return quotas.set_quota(self.zoo, owner, quota)
+
+    def list_audit(self, *, subject: str | None, limit: int) -> list[AuditEntry]:
+        """List who changed what, the newest first."""
+        return access.list_audit(self.zoo, subject=subject, limit=limit)
+
+    def sweep(self, *, is_dry: bool) -> sweep.Swept:
+        """Remove deleted models and unreferenced bytes that are old enough."""
+        return sweep.sweep(self.zoo, is_dry=is_dry)
+
+    def list_jobs(self) -> list[Job]:
+        """List the newest jobs."""
+        return jobs.list_jobs(self.zoo)
+
+    def get_job(self, number: int) -> Job:
+        """Give a job with its events."""
+        return jobs.get_job(self.zoo, number)
+
+    def cancel_job(self, number: int) -> Job:
+        """Cancel a job."""
+        return jobs.cancel(self.zoo, number)
+
+    def finish_job(self, number: int, listen: Callable[[JobEvent], None]) -> Job:
+        """Run a job to its end, or follow it where another worker was quicker."""
+        # The job's process is started from here; torch stays out of this one.
+        from zoo.worker.supervisor import run_job
+
+        return run_job(self.zoo, number, listen)
+
+    def predict(
+        self, address: str, pictures: Iterable[tuple[str, Path]], *, top: int
+    ) -> Iterator[Prediction]:
+        """Predict pictures, given as (name, file), one after the other."""
+        from zoo.operations.predict import open_shelf, predict  # noqa: PLC0415
+
+        return predict(self.zoo, open_shelf(self.zoo), address, pictures, top=top)

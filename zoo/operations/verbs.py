@@ -1,0 +1,177 @@
+"""What can be asked of a zoo, wherever it is: the one shape that commands speak to.
+
+Two keep it: ``zoo.commands.here.Here`` is the zoo of this machine, by the operations;
+``zoo.client.there.There`` is one on another machine, over REST. Both answer with the same values
+and refuse with the same errors; ``tests/integration/test_verbs.py`` asks both the same.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:  # Most of these rooms are slow to import, and here they are only named.
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from zoo.domain.access import Account, AuditEntry, Role, Token
+    from zoo.domain.comparison import Comparison, Lineage
+    from zoo.domain.filters import Scaling
+    from zoo.domain.job import Job, JobEvent
+    from zoo.domain.layers import Inventory
+    from zoo.domain.prediction import Prediction
+    from zoo.domain.quota import Quota, Usage
+    from zoo.domain.revision import Model, Ref, RefMove, Revision
+    from zoo.domain.statistics import ModelStatistics, Totals
+    from zoo.operations.accounts import NewToken
+    from zoo.operations.filters import FilterPicture, FilterReport
+    from zoo.operations.sweep import Swept
+
+
+class ModelVerbs(Protocol):
+    """What becomes of models, and what is in them."""
+
+    def list_models(self, *, limit: int) -> list[Model]:
+        """List models by name."""
+
+    def get_model(self, name: str) -> Model:
+        """Give a model."""
+
+    def get_revision(self, address: str) -> Revision:
+        """Give the revision at ``model``, ``model:ref`` or ``model@id``."""
+
+    def list_revisions(self, name: str) -> list[Revision]:
+        """List the revisions of a model, the newest first."""
+
+    def read_file(self, revision: Revision, path: str) -> bytes:
+        """Give the bytes of a small file of a revision."""
+
+    def write_file(self, revision: Revision, path: str, goal: Path) -> None:
+        """Write a file of a revision to a path where there is none yet."""
+
+    def rename_model(self, name: str, new_name: str) -> Model:
+        """Give a model another name."""
+
+    def set_private(self, name: str, *, is_private: bool) -> Model:
+        """Have a model seen by those alone who have a role for its owner, or by everyone."""
+
+    def delete_model(self, name: str) -> Model:
+        """Delete a model until it is swept."""
+
+    def restore_model(self, name: str) -> Model:
+        """Take a deleted model back."""
+
+
+class RefVerbs(Protocol):
+    """Branches, tags and aliases."""
+
+    def list_refs(self, name: str) -> list[Ref]:
+        """List the refs of a model by name."""
+
+    def list_moves(self, name: str) -> list[RefMove]:
+        """List every move of a model's refs, the newest first."""
+
+    def add_tag(self, name: str, ref: str, *, target: str) -> Revision:
+        """Add a tag."""
+
+    def move_alias(self, name: str, ref: str, *, target: str, expected: str | None) -> Revision:
+        """Point an alias to a revision."""
+
+    def protect_ref(self, name: str, ref: str, *, is_protected: bool) -> Ref:
+        """Have a ref moved by admins only, or by writers again."""
+
+    def delete_ref(self, name: str, ref: str) -> Ref:
+        """Take a ref away."""
+
+
+class LookingVerbs(Protocol):
+    """What is to be seen of models and of the zoo."""
+
+    def list_layers(self, revision: Revision) -> Inventory:
+        """List the layers of a revision's network."""
+
+    def describe_filters(self, address: str, *, against: str | None = None) -> FilterReport:
+        """Say what filters hold, and how far they moved."""
+
+    def draw_filters(self, address: str, layer: str | None, *, scaling: Scaling) -> FilterPicture:
+        """Draw the filters of a layer, or of the first one."""
+
+    def compare(self, old: str, new: str) -> Comparison:
+        """Say what differs between two revisions."""
+
+    def get_lineage(self, address: str) -> Lineage:
+        """Give the tree that a revision stands in."""
+
+    def get_totals(self) -> Totals:
+        """Count what the zoo holds."""
+
+    def get_model_statistics(self, name: str) -> ModelStatistics:
+        """Count the downloads of a model's files."""
+
+
+class AccountVerbs(Protocol):
+    """Who may ask, how much they may have, what they did; and what nobody needs any more."""
+
+    def list_tokens(self) -> list[Token]:
+        """List the caller's tokens, or everyone's."""
+
+    def create_token(
+        self, account: str, *, role: Role, owner: str | None, label: str, days: float | None
+    ) -> NewToken:
+        """Make a token."""
+
+    def revoke_token(self, number: int) -> Token:
+        """End a token."""
+
+    def list_accounts(self) -> list[Account]:
+        """List all accounts."""
+
+    def grant_role(self, account: str, owner: str, role: Role) -> Account:
+        """Give an account a role for an owner."""
+
+    def withdraw_role(self, account: str, owner: str) -> Account:
+        """Take an account's role for an owner away."""
+
+    def list_usage(self) -> list[Usage]:
+        """Say what all owners have, and may have."""
+
+    def set_quota(self, owner: str, quota: Quota | None) -> Usage:
+        """Set what an owner may have; None takes the settings of that zoo again."""
+
+    def list_audit(self, *, subject: str | None, limit: int) -> list[AuditEntry]:
+        """List who changed what, the newest first."""
+
+    def sweep(self, *, is_dry: bool) -> Swept:
+        """Remove deleted models and unreferenced bytes that are old enough."""
+
+
+class JobVerbs(Protocol):
+    """Jobs, and how they come to an end."""
+
+    def list_jobs(self) -> list[Job]:
+        """List the newest jobs."""
+
+    def get_job(self, number: int) -> Job:
+        """Give a job with its events."""
+
+    def cancel_job(self, number: int) -> Job:
+        """Cancel a job."""
+
+    def finish_job(self, number: int, listen: Callable[[JobEvent], None]) -> Job:
+        """Wait until a job has ended; here it is run by this process, there by that zoo's worker.
+
+        Raises:
+            Interrupted: this process was told to stop; the job is kept.
+        """
+
+
+class PictureVerbs(Protocol):
+    """Pictures in, classes out."""
+
+    def predict(
+        self, address: str, pictures: Iterable[tuple[str, Path]], *, top: int
+    ) -> Iterator[Prediction]:
+        """Predict pictures, given as (name, file), one after the other."""
+
+
+class Verbs(ModelVerbs, RefVerbs, LookingVerbs, AccountVerbs, JobVerbs, PictureVerbs, Protocol):
+    """All that can be asked of a zoo, wherever it is."""
