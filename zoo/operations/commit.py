@@ -1,6 +1,7 @@
 """Changing files of a branch: what is sent and deleted, on top of what is there."""
 
-from collections.abc import Iterable, Mapping
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from zoo.catalog import models, refs, uploads
@@ -14,11 +15,11 @@ from zoo.domain.revision import (
     check_file_path,
     check_model_name,
 )
-from zoo.errors import Conflict, RefMoved
+from zoo.errors import Conflict, MalformedUpload, RefMoved
 from zoo.operations.access import check_role, check_visible
 from zoo.operations.opening import Zoo
 from zoo.operations.publish import Publication, publish
-from zoo.operations.quotas import check_bytes
+from zoo.operations.quotas import check_bytes, check_room
 from zoo.storage.blobs import Chunk
 
 DERIVED = {GRAPH, PARITY, LAYERS, DENSE, REPORT, TRAINING}  # of what a network is built from
@@ -37,19 +38,44 @@ class Change:
     on_top_of: str | None = None  # the revision that the branch must point to; None is whichever
 
 
-def keep_upload(zoo: Zoo, model: str, chunks: Iterable[Chunk], *, digest: str | None) -> Blob:
+def keep_upload(zoo: Zoo, model: str, chunks: Iterable[Chunk], *, announced: Blob) -> Blob:
     """Keep bytes that a caller sends for a model, to be named in a commit.
 
     Raises:
         DigestMismatch: they do not have the digest that was announced.
-        QuotaExceeded: the owner of the model has no room for them.
+        MalformedUpload: more bytes come than were announced; the rest is not even looked at.
+        QuotaExceeded: the owner of the model has no room for them; nothing is read.
         StorageFull: there is no room.
+        Conflict: a sweep whose grace is shorter than the upload has taken them.
     """
-    blob = zoo.blobs.put(chunks, expected=digest)
+    check_room(zoo, model, [announced])
+    blob = zoo.blobs.put(_bounded(chunks, announced.size_bytes), expected=announced.digest)
     with zoo.catalog.writing() as db:
         check_bytes(zoo, db, model, [blob])
+        if not zoo.blobs.has(blob.digest):
+            raise Conflict(
+                f"A sweep took {blob.digest} before it was written down.",
+                hint="Send it again; give uploads more time with ZOO_GRACE_S.",
+            )
         uploads.add_upload(db, zoo.caller, model, blob, now=zoo.clock())
     return blob
+
+
+def keep_content(zoo: Zoo, model: str, content: bytes) -> Blob:
+    """Keep bytes that a caller has sent whole; see ``keep_upload``."""
+    digest = hashlib.sha256(content).hexdigest()
+    announced = Blob(digest=digest, size_bytes=len(content))
+    return keep_upload(zoo, model, [content], announced=announced)
+
+
+def _bounded(chunks: Iterable[Chunk], size_bytes: int) -> Iterator[Chunk]:
+    """Pass on as many bytes as were announced."""
+    passed = 0
+    for chunk in chunks:
+        passed += len(chunk)
+        if passed > size_bytes:
+            raise MalformedUpload(f"More bytes came than the {size_bytes} announced.")
+        yield chunk
 
 
 def find_proven(zoo: Zoo, model: str, digests: Iterable[str]) -> dict[str, Blob]:
@@ -136,14 +162,8 @@ def _apply(change: Change, head: Revision) -> dict[str, Blob]:
     before = {
         file.path: Blob(digest=file.digest, size_bytes=file.size_bytes) for file in head.files
     }
-    kept = {
-        path: blob
-        for path, blob in before.items()
-        if not any(
-            path == gone or (gone.endswith("/") and path.startswith(gone))
-            for gone in change.deleted
-        )
-    }
+    gone = set(change.deleted)
+    kept = {path: blob for path, blob in before.items() if gone.isdisjoint(_around(path))}
     files = kept | dict(change.added)
     rebuilt = {WEIGHTS, CONFIG} | {path for path in before if path.endswith(".prototxt")}
     is_other = any(before.get(path) != files.get(path) for path in rebuilt)
@@ -151,6 +171,14 @@ def _apply(change: Change, head: Revision) -> dict[str, Blob]:
         stale = {path for path in DERIVED if before.get(path) == files.get(path)}
         files = {path: blob for path, blob in files.items() if path not in stale}
     return files
+
+
+def _around(path: str) -> Iterator[str]:
+    """Give a path and the folders that it lies in."""
+    yield path
+    for end, letter in enumerate(path, 1):
+        if letter == "/":
+            yield path[:end]
 
 
 def _get_head(zoo: Zoo, name: str, ref: str) -> Revision:

@@ -18,6 +18,7 @@ from zoo.images.source import open_pictures
 from zoo.images.split import draw_split
 from zoo.operations.access import check_role
 from zoo.operations.opening import Zoo
+from zoo.operations.publish import check_kept
 from zoo.planning import check_dataset
 from zoo.settings import Settings
 
@@ -44,6 +45,7 @@ def add_dataset(
         BadName: a dataset cannot be called so.
         Forbidden: the caller may not write what belongs to its owner.
         StorageFull: there is no room for the pictures.
+        BlobNotFound: a sweep took pictures because adding them took longer than its grace.
     """
     called = check_model_name(name or dataset_name(path))
     check_role(zoo, Role.WRITE, called)
@@ -69,6 +71,7 @@ def add_dataset(
     check_dataset(dataset)
     now = zoo.clock()
     with zoo.catalog.writing() as db:
+        check_kept(zoo, [picture.digest for picture in dataset.pictures])
         added = datasets.add_dataset(db, dataset, now=now)
         audit.add_entry(db, zoo.caller, "dataset.add", called, now=now, dataset=added.id)
     return added

@@ -1,7 +1,7 @@
 """Publishing revisions: the bytes are there first, then one transaction names them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,10 +49,7 @@ def publish(zoo: Zoo, publication: Publication) -> Revision:
     check_role(zoo, Role.WRITE, publication.model)
     now = zoo.clock()
     with zoo.catalog.writing() as db:
-        # In the transaction: no sweep can take them between this look and the rows.
-        for blob in publication.files.values():
-            if not zoo.blobs.has(blob.digest):
-                raise BlobNotFound(f"The store does not hold {blob.digest}.", digest=blob.digest)
+        check_kept(zoo, [blob.digest for blob in publication.files.values()])
         if publication.attempt is not None:
             jobs.check_lease(db, publication.attempt)
         named = (*publication.refs, *([publication.tag] if publication.tag else []))
@@ -97,6 +94,19 @@ def publish(zoo: Zoo, publication: Publication) -> Revision:
             outcome = jobs.Outcome(state=JobState.SUCCEEDED, result=result)
             jobs.end_attempt(db, publication.attempt, outcome, now=now)
     return revision
+
+
+def check_kept(zoo: Zoo, digests: Iterable[str]) -> None:
+    """Look for bytes that rows are about to refer to, in the transaction that adds these.
+
+    There no sweep can take them between this look and the rows.
+
+    Raises:
+        BlobNotFound: some are not in the store.
+    """
+    for digest in digests:
+        if not zoo.blobs.has(digest):
+            raise BlobNotFound(f"The store does not hold {digest}.", digest=digest)
 
 
 def put_json(zoo: Zoo, value: object) -> Blob:

@@ -78,11 +78,9 @@ def _sweep(zoo: Zoo, batch: list[Blob], *, is_dry: bool) -> list[Blob]:
         gone = {
             digest
             for digest in garbage.find_unreferenced(db, old, sent_since=since)
-            if zoo.blobs.is_older(digest, zoo.settings.grace_s)
+            if zoo.blobs.delete(digest, older_than_s=zoo.settings.grace_s)
         }
         garbage.forget_blobs(db, gone)
-        for digest in sorted(gone):
-            zoo.blobs.delete(digest)
     return [blob for blob in batch if blob.digest in gone]
 
 

@@ -79,9 +79,10 @@ def continue_upload(  # noqa: PLR0913  # what is sent, and where it belongs
         StorageFull: there is no room.
     """
     check_role(zoo, Role.WRITE, check_model_name(model))
-    check_room(zoo, model, [Blob(digest=digest, size_bytes=size_bytes)])
+    announced = Blob(digest=digest, size_bytes=size_bytes)
+    check_room(zoo, model, [announced])
     if offset == 0 and size_bytes <= AT_ONCE_BYTES:
-        keep_upload(zoo, model, chunks, digest=digest)
+        keep_upload(zoo, model, chunks, announced=announced)
         return Standing(digest=digest, is_kept=True, received_bytes=size_bytes)
     path = _path(zoo, digest)
     with _locked(path) as file:
@@ -94,16 +95,16 @@ def continue_upload(  # noqa: PLR0913  # what is sent, and where it belongs
         for chunk in chunks:
             if received + len(chunk) > size_bytes:
                 raise MalformedUpload(f"More bytes came than the {size_bytes} announced.")
-            received += file.write(chunk)
+            received += _write(file, memoryview(chunk))
         if received < size_bytes:
             return Standing(digest=digest, is_kept=False, received_bytes=received)
         file.seek(0)
         try:
-            keep_upload(zoo, model, chunks_of(file), digest=digest)
+            keep_upload(zoo, model, chunks_of(file), announced=announced)
         except DigestMismatch:
-            path.unlink()
+            path.unlink(missing_ok=True)  # A sweep may have been here.
             raise
-        path.unlink()
+        path.unlink(missing_ok=True)
     return Standing(digest=digest, is_kept=True, received_bytes=size_bytes)
 
 
@@ -164,6 +165,14 @@ def _locked(path: Path) -> Iterator[BinaryIO]:
                 hint="Wait until it ends, ask how far it came, and go on there.",
             ) from error
         yield file
+
+
+def _write(file: BinaryIO, octets: memoryview) -> int:
+    """Write all of some bytes: a disk that is nearly full takes the first of them alone."""
+    written = 0
+    while written < len(octets):
+        written += file.write(octets[written:])
+    return written
 
 
 def _received(path: Path) -> int:

@@ -74,7 +74,8 @@ def take_shard(zoo: Zoo, model: str, shard: bytes) -> list[Blob]:
         for file in files:
             if file.size_bytes > zoo.settings.max_upload_bytes:
                 raise MalformedUpload(f"A file of {file.size_bytes} bytes is larger than allowed.")
-            kept.append(keep_upload(zoo, model, xorbs.read(file), digest=file.sha256))
+            announced = Blob(digest=file.sha256, size_bytes=file.size_bytes)
+            kept.append(keep_upload(zoo, model, xorbs.read(file), announced=announced))
         xorbs.settle()
     return kept
 

@@ -1,5 +1,6 @@
 """What a blob store promises. Keepers: ``local`` and ``memory``; one test file tries them all."""
 
+import math
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -53,8 +54,12 @@ class BlobStore(Protocol):
         """
         ...
 
-    def delete(self, digest: str) -> None:
-        """Forget the bytes; forgetting what is not there is no error."""
+    def delete(self, digest: str, *, older_than_s: float = -math.inf) -> bool:
+        """Forget bytes that were last put longer ago than so many seconds; tell whether any went.
+
+        Bytes that are put at the same time are either young, and stay, or put after they went.
+        Forgetting what is not there is no error.
+        """
         ...
 
     def is_older(self, digest: str, age_s: float) -> bool:

@@ -9,13 +9,15 @@ import contextlib
 import errno
 import fcntl
 import hashlib
+import math
 import mmap
 import os
 import secrets
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -33,6 +35,8 @@ class LocalBlobs:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.incoming = root / "incoming"
+        self._settled: set[Path] = set()  # folders whose own names would survive a power cut
+        self._settling = threading.Lock()
 
     def put(self, chunks: Iterable[Chunk], *, expected: str | None = None) -> Blob:
         """Keep the bytes; see ``BlobStore.put``."""
@@ -50,8 +54,9 @@ class LocalBlobs:
     @contextmanager
     def hold(self, chunks: Iterable[Chunk]) -> Iterator[Path]:
         """Hold bytes in a file for a while; see ``BlobStore.hold``."""
-        with self._incoming_file() as (file, path):
+        with ExitStack() as stack:
             with self._told_when_full():
+                file, path = stack.enter_context(self._incoming_file())
                 _write(file, chunks)
             yield path
 
@@ -61,18 +66,30 @@ class LocalBlobs:
 
     def open(self, digest: str) -> BinaryIO:
         """Open the bytes for reading; see ``BlobStore.open``."""
-        return self.local_path(digest).open("rb")
+        path = self.local_path(digest)
+        try:
+            return path.open("rb")
+        except FileNotFoundError as error:
+            raise _gone(digest) from error  # It went between the two.
 
     def local_path(self, digest: str) -> Path:
         """Give the blob's own file."""
         path = self._path(digest)
         if not path.is_file():
-            raise BlobNotFound(f"The store does not hold {digest}.", digest=digest)
+            raise _gone(digest)
         return path
 
-    def delete(self, digest: str) -> None:
-        """Forget the bytes."""
-        self._path(digest).unlink(missing_ok=True)
+    def delete(self, digest: str, *, older_than_s: float = -math.inf) -> bool:
+        """Forget bytes of some age; see ``BlobStore.delete``."""
+        path = self._path(digest)
+        try:
+            with _held(path.parent):
+                is_old = self.is_older(digest, older_than_s)
+                if is_old:
+                    path.unlink()
+        except FileNotFoundError:
+            return False
+        return is_old
 
     def is_older(self, digest: str, age_s: float) -> bool:
         """Tell whether these bytes were last put longer ago; see ``BlobStore.is_older``."""
@@ -91,7 +108,8 @@ class LocalBlobs:
     def list_blobs(self) -> Iterator[Blob]:
         """Go through everything that is kept, in the order of the digests."""
         for path in sorted(self.root.glob("[0-9a-f][0-9a-f]/*")):
-            yield Blob(digest=path.name, size_bytes=path.stat().st_size)
+            with contextlib.suppress(FileNotFoundError):  # It went meanwhile.
+                yield Blob(digest=path.name, size_bytes=path.stat().st_size)
 
     def clear_incoming(self) -> int:
         """Remove what writers that died left behind; return how many files that was."""
@@ -139,12 +157,38 @@ class LocalBlobs:
     def _settle(self, path: Path, digest: str) -> None:
         """Rename a whole file to its digest, and make the name itself durable."""
         target = self._path(digest)
-        if not target.parent.is_dir():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            _sync(self.root)
+        self._make_folder(target.parent)
         path.chmod(0o444)
-        path.replace(target)
-        _sync(target.parent)
+        os.utime(path)  # It is young from now on, however long it took to write.
+        with _held(target.parent) as descriptor:
+            was_kept = target.exists()
+            path.replace(target)
+            try:
+                os.fsync(descriptor)
+            except OSError:
+                # Whether the name came to the disk is unknown, and no later sync would say.
+                if not was_kept:
+                    target.unlink()
+                raise
+
+    def _make_folder(self, folder: Path) -> None:
+        """Make a folder of blobs and its name durable.
+
+        One that is there already may be of a writer that died, or is, before its name was synced;
+        so every process does it once.
+        """
+        with self._settling:
+            if folder in self._settled and folder.is_dir():
+                return
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                _sync(self.root.parent)
+                _sync(self.root)
+            except OSError:
+                with contextlib.suppress(OSError):  # It holds blobs of others.
+                    folder.rmdir()
+                raise
+            self._settled.add(folder)
 
     def _path(self, digest: str) -> Path:
         """Make the path of a blob, here and nowhere else."""
@@ -158,6 +202,23 @@ def _sync(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[int]:
+    """Open a folder for one at a time, of all processes, who changes its names."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        # Some network file systems lock no folders; two calls in a row are then all there is.
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _gone(digest: str) -> BlobNotFound:
+    return BlobNotFound(f"The store does not hold {digest}.", digest=digest)
 
 
 def _write(file: BinaryIO, chunks: Iterable[Chunk]) -> Blob:

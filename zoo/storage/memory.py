@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import math
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
@@ -59,9 +60,12 @@ class MemoryBlobs:
         path.write_bytes(self._get(digest))
         return path
 
-    def delete(self, digest: str) -> None:
-        """Forget the bytes."""
-        self._kept.pop(digest, None)
+    def delete(self, digest: str, *, older_than_s: float = -math.inf) -> bool:
+        """Forget bytes of some age; see ``BlobStore.delete``."""
+        is_old = self.is_older(digest, older_than_s)
+        if is_old:
+            del self._kept[digest]
+        return is_old
 
     def is_older(self, digest: str, age_s: float) -> bool:
         """Tell whether these bytes were last put longer ago; see ``BlobStore.is_older``."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from zoo.domain.access import ANONYMOUS, Caller, Role
-from zoo.domain.revision import MAIN, RefKind
+from zoo.domain.revision import MAIN, Blob, RefKind
 from zoo.errors import (
     BadName,
     BlobNotFound,
@@ -17,7 +17,7 @@ from zoo.errors import (
     RefMoved,
     RevisionNotFound,
 )
-from zoo.operations.commit import Change, commit, find_proven, keep_upload
+from zoo.operations.commit import Change, commit, find_proven, keep_content, keep_upload
 from zoo.operations.fetch import get_revision, list_revisions
 from zoo.operations.models import create_model, set_private
 from zoo.operations.publish import Publication, publish, put_text
@@ -37,7 +37,7 @@ def sent(zoo):
 
 
 def send(zoo, text, *, model="ada/net"):
-    return keep_upload(zoo, model, [text.encode()], digest=None)
+    return keep_content(zoo, model, text.encode())
 
 
 def change(added=None, *, zoo, **more):
@@ -184,7 +184,7 @@ def test_bytes_are_proven_by_sending_them_for_the_model_or_by_reading_them_elsew
 def test_bytes_with_another_digest_are_refused_and_prove_nothing(sent):
     wanted = send(sent, "right").digest
     with pytest.raises(DigestMismatch):
-        keep_upload(sent, "ada/net", [b"wrong"], digest="0" * 64)
+        keep_upload(sent, "ada/net", [b"wrong"], announced=Blob(digest="0" * 64, size_bytes=5))
     assert find_proven(sent, "ada/net", ["0" * 64, wanted]).keys() == {wanted}
 
 

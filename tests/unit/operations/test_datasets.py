@@ -9,6 +9,7 @@ from PIL import Image
 from zoo.domain.dataset import Split
 from zoo.errors import (
     BadName,
+    BlobNotFound,
     ClassesDiffer,
     DatasetNotFound,
     EmptyDataset,
@@ -184,6 +185,18 @@ def test_datasets_are_listed(zoo, insects):
     added = add_dataset(zoo, insects(ant=3, bee=3))
     (summary,) = list_datasets(zoo)
     assert (summary.name, summary.id, summary.counts) == (added.name, added.id, added.counts())
+
+
+def test_a_dataset_whose_pictures_a_sweep_took_meanwhile_is_not_added(zoo, insects):
+    folder = insects(ants=5, bees=5)
+
+    def sweep_before_the_end(done, total):
+        if done == total:
+            zoo.blobs.delete(next(zoo.blobs.list_blobs()).digest)
+
+    with pytest.raises(BlobNotFound):
+        add_dataset(zoo, folder, report=sweep_before_the_end)
+    assert list_datasets(zoo) == []
 
 
 def test_an_unknown_dataset_is_not_found(zoo):

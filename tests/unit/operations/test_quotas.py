@@ -8,7 +8,7 @@ import pytest
 from zoo.domain.quota import Quota
 from zoo.domain.revision import Blob
 from zoo.errors import Forbidden, ModelNotFound, QuotaExceeded
-from zoo.operations.commit import Change, commit, keep_upload
+from zoo.operations.commit import Change, commit, keep_content
 from zoo.operations.fetch import get_model, list_revisions
 from zoo.operations.models import create_model, delete_model, rename_model
 from zoo.operations.quotas import check_room, list_usage, set_quota
@@ -64,9 +64,9 @@ def test_what_was_there_before_a_quota_stays_and_can_be_published_again(zoo, pub
 def test_uploads_are_refused_before_and_after_they_are_sent(zoo, digest_of):
     create_model(zoo, "lab/a")
     set_quota(zoo, "lab", Quota(most_bytes=10))
-    keep_upload(zoo, "lab/a", [b"12345"], digest=None)
+    keep_content(zoo, "lab/a", b"12345")
     with pytest.raises(QuotaExceeded):
-        keep_upload(zoo, "lab/a", [b"123456"], digest=None)
+        keep_content(zoo, "lab/a", b"123456")
 
     def never():
         raise AssertionError
@@ -84,7 +84,7 @@ def test_of_two_who_take_the_last_room_one_is_refused(zoo):
 
     def send(text):
         try:
-            blob = keep_upload(zoo, "lab/a", [text], digest=None)
+            blob = keep_content(zoo, "lab/a", text)
             commit(zoo, Change(model="lab/a", message="x", added={text.decode(): blob}))
         except QuotaExceeded:
             outcomes.append("refused")

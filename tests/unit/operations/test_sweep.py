@@ -1,5 +1,6 @@
 """A sweep removes what nothing refers to, and nothing else; a scrub finds every changed byte."""
 
+import hashlib
 import json
 import os
 import threading
@@ -11,8 +12,8 @@ import pytest
 from zoo.domain.access import Caller, Role
 from zoo.domain.job import JobKind
 from zoo.domain.revision import RefKind
-from zoo.errors import BlobNotFound, Forbidden, ModelNotFound, PathNotFound
-from zoo.operations.commit import Change, commit, keep_upload
+from zoo.errors import BlobNotFound, Conflict, Forbidden, ModelNotFound, PathNotFound
+from zoo.operations.commit import Change, commit, find_proven, keep_content
 from zoo.operations.fetch import get_model, get_revision
 from zoo.operations.jobs import enqueue
 from zoo.operations.models import create_model, delete_model, restore_model
@@ -81,7 +82,7 @@ def test_young_bytes_stay(tmp_path):
 def test_a_recent_upload_stays_however_old_its_bytes_are(tmp_path):
     with open_zoo(read_settings(home=tmp_path / "home", grace_s=1000)) as zoo:
         create_model(zoo, "net")
-        sent = keep_upload(zoo, "net", [b"sent"], digest=None)
+        sent = keep_content(zoo, "net", b"sent")
         os.utime(zoo.blobs.local_path(sent.digest), (0, 0))
         assert sweep(zoo).blobs == ()
         commit(zoo, Change(model="net", message="x", added={"a": sent}))
@@ -133,10 +134,10 @@ def test_sweeps_against_commits_never_take_what_a_commit_names(zoo, later):
     sweeper.start()
     try:
         for number in range(40):
-            blob = keep_upload(zoo, "net", [b"%d" % number], digest=None)
             try:
+                blob = keep_content(zoo, "net", b"%d" % number)
                 commit(zoo, Change(model="net", message="x", added={f"{number}": blob}))
-            except BlobNotFound:
+            except (BlobNotFound, Conflict):
                 continue  # It was swept before it was named, and nothing was published.
             else:
                 published.append(f"{number}")
@@ -146,6 +147,43 @@ def test_sweeps_against_commits_never_take_what_a_commit_names(zoo, later):
     assert swept
     assert {file.path for file in get_revision(zoo, "net").files} == set(published)
     assert scrub(zoo) == []
+
+
+def test_bytes_that_a_sweep_took_before_they_were_written_down_are_not_acknowledged(
+    zoo, later, monkeypatch
+):
+    create_model(zoo, "net")
+    real = zoo.catalog.writing
+
+    def sweep_first():
+        monkeypatch.setattr(zoo.catalog, "writing", real)
+        assert sweep(later).blobs
+        return real()
+
+    monkeypatch.setattr(zoo.catalog, "writing", sweep_first)
+    with pytest.raises(Conflict, match="sweep"):
+        keep_content(zoo, "net", b"sent")
+    monkeypatch.setattr(zoo.catalog, "writing", real)
+    assert find_proven(zoo, "net", [hashlib.sha256(b"sent").hexdigest()]) == {}
+
+
+def test_bytes_that_are_put_again_while_a_sweep_looks_at_them_stay(tmp_path, monkeypatch):
+    with open_zoo(read_settings(home=tmp_path / "home", grace_s=1000)) as zoo:
+        blob = put_text(zoo, "again")
+        os.utime(zoo.blobs.local_path(blob.digest), (0, 0))
+        real = zoo.blobs.is_older
+        looks = []
+
+        def put_after_the_first_look(digest, age_s):
+            looks.append(real(digest, age_s))
+            if len(looks) == 1:
+                put_text(zoo, "again")
+            return looks[-1]
+
+        monkeypatch.setattr(zoo.blobs, "is_older", put_after_the_first_look)
+        assert sweep(zoo).blobs == ()
+        assert looks == [True, False]
+        assert zoo.blobs.has(blob.digest)
 
 
 def damage(zoo, digest, how):

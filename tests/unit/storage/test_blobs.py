@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import itertools
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -196,6 +197,111 @@ def test_a_disk_that_fails_at_the_end_is_told_and_nothing_is_kept(tmp_path, monk
     with pytest.raises(OSError, match="Input/output"):
         LocalBlobs(tmp_path).put([DATA, DATA])
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+class Syncs:
+    """What is synced, by path, and the syncs that fail."""
+
+    def __init__(self, monkeypatch):
+        self.paths, self.fails, self.real = [], lambda _path: False, os.fsync
+        monkeypatch.setattr(os, "fsync", self)
+
+    def __call__(self, descriptor):
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        self.paths.append(path)
+        if self.fails(path):
+            raise OSError(5, "Input/output error")
+        self.real(descriptor)
+
+
+@pytest.fixture
+def syncs(monkeypatch):
+    return Syncs(monkeypatch)
+
+
+def test_a_name_that_may_not_be_on_the_disk_is_not_kept(tmp_path, syncs):
+    blobs = LocalBlobs(tmp_path)
+    folder = tmp_path / DIGEST[:2]
+    syncs.fails = lambda path: path == folder
+    for _ in range(2):
+        with pytest.raises(OSError, match="Input/output"):
+            blobs.put([DATA])
+        assert not blobs.has(DIGEST)
+    syncs.fails = lambda _path: False
+    syncs.paths.clear()
+    blobs.put([DATA])
+    assert syncs.paths[-1] == folder
+    assert len(syncs.paths) == 2  # Its bytes were written and synced once more, then its name.
+
+
+def test_a_name_that_was_there_before_outlives_a_failing_sync(tmp_path, syncs):
+    blobs = LocalBlobs(tmp_path)
+    blobs.put([DATA])
+    syncs.fails = lambda path: path == tmp_path / DIGEST[:2]
+    with pytest.raises(OSError, match="Input/output"):
+        blobs.put([DATA])
+    assert blobs.local_path(DIGEST).read_bytes() == DATA
+
+
+def test_a_folder_whose_name_may_not_be_on_the_disk_is_made_again(tmp_path, syncs):
+    blobs = LocalBlobs(tmp_path)
+    syncs.fails = lambda path: path == tmp_path
+    with pytest.raises(OSError, match="Input/output"):
+        blobs.put([DATA])
+    assert not (tmp_path / DIGEST[:2]).exists()
+    syncs.fails = lambda _path: False
+    blobs.put([DATA])
+    assert syncs.paths[-2:] == [tmp_path, tmp_path / DIGEST[:2]]
+
+
+def test_a_folder_that_another_process_made_is_synced_before_bytes_in_it_are_kept(tmp_path, syncs):
+    (tmp_path / DIGEST[:2]).mkdir()  # and killed before it synced the name
+    blobs = LocalBlobs(tmp_path)
+    blobs.put([DATA])
+    assert tmp_path in syncs.paths
+    syncs.paths.clear()
+    blobs.put([DATA])
+    assert tmp_path not in syncs.paths
+
+
+def test_only_bytes_of_some_age_are_forgotten(blobs):
+    blobs.put([DATA])
+    assert not blobs.delete(DIGEST, older_than_s=1000)
+    assert blobs.has(DIGEST)
+    assert blobs.delete(DIGEST, older_than_s=-1)
+    assert not blobs.delete(DIGEST, older_than_s=-1)
+    assert not blobs.delete("0" * 64)
+
+
+def test_bytes_that_go_while_they_are_listed_are_left_out(tmp_path):
+    blobs = LocalBlobs(tmp_path)
+    kept = {blobs.put([bytes([one])]).digest for one in range(3)}
+    found = blobs.list_blobs()
+    first = next(found).digest
+    (gone, stays) = sorted(kept - {first})
+    blobs.delete(gone)
+    assert [blob.digest for blob in found] == [stays]
+
+
+def test_bytes_that_go_between_the_look_and_the_opening_are_not_found(tmp_path, monkeypatch):
+    blobs = LocalBlobs(tmp_path)
+    monkeypatch.setattr(blobs, "local_path", lambda digest: tmp_path / digest)
+    with pytest.raises(BlobNotFound):
+        blobs.open(DIGEST)
+
+
+def test_bytes_are_young_however_long_they_took_to_write(tmp_path, monkeypatch):
+    blobs = LocalBlobs(tmp_path)
+    real = local._write
+
+    def write_slowly(file, chunks):
+        blob = real(file, chunks)
+        os.utime(file.fileno(), (0, 0))
+        return blob
+
+    monkeypatch.setattr(local, "_write", write_slowly)
+    blobs.put([DATA])
+    assert not blobs.is_older(DIGEST, 1000)
 
 
 def test_bytes_that_were_put_again_are_young(blobs):

@@ -74,7 +74,8 @@ def put_object(signed: str) -> ResponseReturnValue:
         )
     if "part" in permission:
         return _etag(_put_part(zoo, permission))
-    blob = keep_upload(zoo, permission["model"], read_pieces(), digest=permission["oid"])
+    announced = Blob(digest=permission["oid"], size_bytes=size_bytes)
+    blob = keep_upload(zoo, permission["model"], read_pieces(), announced=announced)
     return _etag(blob.digest)
 
 
@@ -100,7 +101,8 @@ def complete_object(signed: str) -> ResponseReturnValue:
             parts=missing[:100],
         )
     parts = [paths[number] for number in wanted]
-    keep_upload(zoo, permission["model"], _joined(parts), digest=permission["oid"])
+    announced = Blob(digest=permission["oid"], size_bytes=permission["size"])
+    keep_upload(zoo, permission["model"], _joined(parts), announced=announced)
     shutil.rmtree(folder, ignore_errors=True)
     return jsonify({"oid": permission["oid"]})
 
@@ -143,6 +145,7 @@ def _tell_parts(zoo: Zoo, model: str, one: LfsObject) -> dict[str, Any]:
     count = max(1, -(-one.size // part_bytes))
     permission = _permission(zoo, model, one) | {
         "upload": secrets.token_hex(16),
+        "size": one.size,
         "parts": count,
     }
     header = {"chunk_size": str(part_bytes)}

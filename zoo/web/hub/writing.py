@@ -22,7 +22,7 @@ from zoo.errors import (
     Unsupported,
 )
 from zoo.operations import fetch, models, refs
-from zoo.operations.commit import Change, check_writable, commit, find_proven, keep_upload
+from zoo.operations.commit import Change, check_writable, commit, find_proven, keep_content
 from zoo.operations.facts import check_card
 from zoo.operations.opening import Zoo
 from zoo.web.access import Need, needs
@@ -204,7 +204,7 @@ class _Draft:
             self.header = value
         elif key == "file":
             path, content = _path(value), _decode(value)
-            self.added[path] = keep_upload(self.zoo, self.model, [content], digest=None)
+            self.added[path] = keep_content(self.zoo, self.model, content)
         elif key == "lfsFile":
             self.named[_path(value)] = str(value.get("oid", ""))
         elif key == "deletedFile":
