@@ -210,6 +210,6 @@ class Here:
         self, address: str, pictures: Iterable[tuple[str, Path]], *, top: int
     ) -> Iterator[Prediction]:
         """Predict pictures, given as (name, file), one after the other."""
-        from zoo.operations.predict import open_shelf, predict  # noqa: PLC0415
+        from zoo.operations.predict import open_service, predict  # noqa: PLC0415
 
-        return predict(self.zoo, open_shelf(self.zoo), address, pictures, top=top)
+        return predict(self.zoo, open_service(self.zoo), address, pictures, top=top)

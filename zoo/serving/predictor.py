@@ -1,7 +1,6 @@
 """One ONNX Runtime session with the preprocessing and labels its graph carries."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from zoo.domain.preprocessing import Preprocessing
 from zoo.domain.reading import read_labels
 from zoo.errors import NotRunnable, Unsupported
+from zoo.serving.cores import count_cores
 from zoo.serving.external import refuse_external_data
 from zoo.serving.signature import IMAGES, PROBABILITIES, check_signature
 
@@ -158,7 +158,7 @@ def _refusals() -> tuple[type[Exception], ...]:
 def _options(onnxruntime: Any) -> Any:  # noqa: ANN401  # the library has no types
     """Use every core this process may use, and none of them while nothing is asked."""
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = len(os.sched_getaffinity(0))
+    options.intra_op_num_threads = count_cores()
     # Waiting threads that spin cost four times the work itself between two requests.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3

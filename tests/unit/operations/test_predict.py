@@ -10,7 +10,7 @@ from PIL import Image
 from zoo.domain.config import GRAPH
 from zoo.domain.preprocessing import Preprocessing, Resize
 from zoo.errors import ModelNotFound, NotRunnable, PathNotFound, UnreadablePicture
-from zoo.operations.predict import open_shelf, predict
+from zoo.operations.predict import open_service, predict
 
 LABELS = ("red", "green", "blue")
 PREPROCESSING = Preprocessing(resize=Resize.SQUASH, resize_px=2, crop_px=(2, 2))
@@ -56,7 +56,7 @@ def picture(tmp_path):
 
 
 def ask(zoo, picture, **more):
-    return next(predict(zoo, open_shelf(zoo), "colours", [("p", picture)], **more))
+    return next(predict(zoo, open_service(zoo), "colours", [("p", picture)], **more))
 
 
 def test_the_best_classes_come_first(zoo, colours, picture):
@@ -90,7 +90,7 @@ def test_a_picture_may_be_bytes(zoo, picture):
 @pytest.mark.usefixtures("colours")
 def test_pictures_are_read_one_after_the_other(zoo, picture):
     path = picture(0, 0, 9)
-    answers = predict(zoo, open_shelf(zoo), "colours", [("good", path), ("bad", b"no picture")])
+    answers = predict(zoo, open_service(zoo), "colours", [("good", path), ("bad", b"no picture")])
     assert next(answers).picture == "good"
     with pytest.raises(UnreadablePicture, match="bad"):
         next(answers)
@@ -115,9 +115,9 @@ def test_an_unknown_model_is_not_found(zoo):
 
 @pytest.mark.usefixtures("colours")
 def test_a_predictor_is_opened_once(zoo, picture):
-    shelf = open_shelf(zoo)
+    service = open_service(zoo)
     path = picture(1, 2, 3)
     for _ in range(2):
-        list(predict(zoo, shelf, "colours", [("p", path)]))
-    assert len(shelf._held) == 1
-    assert shelf.size == zoo.settings.served_models
+        list(predict(zoo, service, "colours", [("p", path)]))
+    assert len(service.shelf._places) == 1
+    assert service.shelf.most_bytes == zoo.settings.served_bytes
