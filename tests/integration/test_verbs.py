@@ -6,15 +6,23 @@ printed and how the command ends must be the same to the letter, and so must wha
 
 import re
 import shutil
+import socket
 import threading
 import wsgiref.simple_server
 from socketserver import ThreadingMixIn
 
+import numpy as np
 import pytest
+from flask import Flask
+from PIL import Image
 
+from zoo.domain.access import Role
 from zoo.operations.access import list_audit
+from zoo.operations.accounts import create_token
 from zoo.operations.opening import open_zoo
+from zoo.operations.publish import Publication, publish
 from zoo.settings import read_settings
+from zoo.web import answers
 from zoo.web.app import create_app
 
 
@@ -79,8 +87,12 @@ def far(make_far):
 TIMES = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?(\+00:00)?|\d\d:\d\d:\d\d")
 
 
+PROGRESS = re.compile(r"^(read|pack|send): \w+ \d+/\d+\n", re.MULTILINE)
+
+
 def without_times(text):
-    return TIMES.sub("TIME", text)
+    """Leave out when it was, and how far it was in between."""
+    return TIMES.sub("TIME", PROGRESS.sub("", text))
 
 
 @pytest.fixture
@@ -153,13 +165,22 @@ LOOKING = [
 @pytest.mark.parametrize("line", LOOKING)
 def test_looking_shows_the_same(both, line, tmp_path):
     assert both(*line.split()).code == 0
-    written = [
-        {path.relative_to(tmp_path / where): path.read_bytes() for path in found if path.is_file()}
-        for where in ("here", "there")
-        for found in [(tmp_path / where).rglob("*")]
-    ]
-    assert written[0] == written[1]
-    assert bool(written[0]) == (" -o " in line or line.startswith("export"))
+    has_output = " -o " in line or line.startswith("export")
+    assert bool(check_written(tmp_path)) == has_output
+
+
+def check_written(tmp_path):
+    """Compare what was written here and there, and give it."""
+    here, there = (
+        {
+            path.relative_to(folder): path.read_bytes()
+            for path in folder.rglob("*")
+            if path.is_file()
+        }
+        for folder in (tmp_path / "here", tmp_path / "there")
+    )
+    assert here == there
+    return here
 
 
 def test_predictions_are_the_same(both, picture, tmp_path):
@@ -175,6 +196,110 @@ def test_predictions_are_the_same(both, picture, tmp_path):
         ("lenet", tmp_path, 1),
     ):
         assert both("predict", model, path).code == code
+
+
+@pytest.fixture
+def halves(tmp_path):
+    """A picture that is red on its left half and green on its right."""
+    pixels = np.zeros((16, 32, 3), np.uint8)
+    pixels[:, :16, 0] = pixels[:, 16:, 1] = 255
+    path = tmp_path / "halves.png"
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+@pytest.fixture
+def colours(stocked, far_home, colour_map):
+    """Both homes hold a dense model that tells how much of each colour a cell has."""
+    for home in (stocked, far_home):
+        with open_zoo(read_settings(home=home)) as zoo:
+            files = {"model.onnx": zoo.blobs.put([colour_map()])}
+            publish(zoo, Publication(model="lab/colours", files=files, message="made"))
+
+
+@pytest.mark.usefixtures("colours")
+@pytest.mark.parametrize(
+    "options",
+    [
+        "",
+        "--json",
+        "--label green --top 1 --json",
+        "--label 2 --scale 0.5 --scale 1.3 --json",
+        "--short-side 24 --npy map.npy --json",
+        "-o new/out.png --scaling own --no-legend --opacity 0.25",
+        "--label mauve",
+        "--short-side 3",
+        "--tile 3",
+        "--scale 0",
+    ],
+)
+def test_heat_maps_are_the_same(both, halves, tmp_path, options):
+    both("heatmap", "lab/colours:main", halves, *options.split())
+    both("heatmap", "lenet", halves)
+    check_written(tmp_path)
+
+
+ADDED = ["", "--json", "--name lab/other --json", "--name x--y"]
+
+
+@pytest.mark.parametrize("options", ADDED)
+def test_datasets_are_the_same(both, digits, tmp_path, options):
+    """A folder with what is no picture, a copy, and names of any kind."""
+    folder = tmp_path / "nümbers"
+    shutil.copytree(digits, folder)
+    (folder / "5" / "no.png").write_bytes(b"no picture")
+    shutil.copy(min((folder / "7").iterdir()), folder / "8" / f"{'long' * 40} copy.png")
+    both("datasets", "add", folder, *options.split())
+    both("datasets", "list")
+    both("datasets", "show", "n-mbers", "--json")
+    both("datasets", "show", "lab/other")
+
+
+def test_what_a_folder_cannot_send_is_told(both, digits, tmp_path):
+    folder = tmp_path / "numbers"
+    shutil.copytree(digits, folder)
+    (folder / "6" / "out.png").symlink_to("/etc/passwd")
+    (folder / "6" / "in.png").symlink_to(min((folder / "6").iterdir()).name)
+    skipped = both("datasets", "add", folder, "--json").json["skipped"]
+    assert [one["path"] for one in skipped] == ["6/out.png"]
+
+
+def test_archives_make_the_same_datasets(both, digits, tmp_path):
+    for kind in ("zip", "gztar"):
+        archive = shutil.make_archive(str(tmp_path / f"numbers-{kind}"), kind, digits)
+        both("datasets", "add", archive, "--json")
+    both("datasets", "list", "--json")
+    (tmp_path / "broken.zip").write_bytes(b"PK\x03\x04 and no more")
+    (tmp_path / "empty").mkdir()
+    for path in ("broken.zip", "empty", "nothing.zip"):
+        assert both("datasets", "add", tmp_path / path).code != 0
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "finetune lenet digits",
+        "finetune lenet digits --name lab/x --strategy full --epochs 2 --lr 0.5 --seed 3 --json",
+        "finetune lenet digits --layer best --classifier svm",
+        "finetune lenet digits --epochs 2",
+        "finetune nothing digits",
+        "finetune lenet nothing",
+        "finetune lenet ./nothing",
+        "surgery cut lenet --layer ip1 --name lab/cut --json",
+        "surgery fold lenet",
+        "surgery replace-head lenet --classes 3",
+        "surgery replace-head lenet --classes 3 --layer ip2 --also ip1",
+        "surgery cut nothing --layer ip1",
+        "dense lenet --pads remove --border 3 --check 40x50 --json",
+        "dense lenet-digits:main",
+        "dense lenet --check 1x2000",
+    ],
+)
+def test_jobs_are_queued_alike(both, line):
+    both(*line.split(), "-d")
+    both("jobs", "--json")
+    both("jobs", "show", "3", "--json")
+    both("jobs", "cancel", "3")
 
 
 WRONG = [
@@ -266,3 +391,87 @@ def test_changes_are_the_same(both, lines, stocked, far_home):
 def audit_of(home):
     with open_zoo(read_settings(home=home)) as zoo:
         return [(one.action, one.subject, one.detail) for one in list_audit(zoo, limit=1000)]
+
+
+@pytest.fixture
+def guarded(make_far, far_home):
+    """The address of a zoo that asks for tokens, and a function that makes one."""
+
+    def make(account, **given):
+        with open_zoo(read_settings(home=far_home)) as zoo:
+            return create_token(zoo, account, **given).secret
+
+    return make_far(access="tokens"), make
+
+
+def test_tokens_open_what_they_allow(zoo_cli, guarded, monkeypatch, tmp_path):
+    url, make = guarded
+    assert zoo_cli("list", "--at", url).code == 4
+    monkeypatch.setenv("ZOO_TOKEN", "zoo_wrong")
+    assert zoo_cli("list", "--at", url, "--json").json["error"]["code"] == "unauthenticated"
+    monkeypatch.setenv("ZOO_TOKEN", make("ada", role=Role.READ))
+    assert zoo_cli("list", "--at", url).code == 0
+    for line in ("delete lenet", "hide lenet", "audit", "sweep", "accounts", "refs tag lenet v1"):
+        ran = zoo_cli(*line.split(), "--at", url)
+        assert (ran.code, ran.out) == (4, "")
+    monkeypatch.delenv("ZOO_TOKEN")
+    assert zoo_cli("login", "--at", url, "--token", make("ada")).code == 0
+    assert zoo_cli("list", "--at", f"{url}/").code == 0
+    assert zoo_cli("datasets", "add", tmp_path / "nothing", "--at", url).code == 3
+    assert not (tmp_path / "home").exists()  # The zoo of this machine was not even opened.
+
+
+def test_the_zoo_of_the_settings_takes_no_verb_away_from_home(
+    zoo_cli, stocked, guarded, monkeypatch
+):
+    url, make = guarded
+    secret = make("ada", role=Role.READ)
+    monkeypatch.setenv("ZOO_URL", url)
+    monkeypatch.setenv("ZOO_TOKEN", secret)
+    assert zoo_cli("delete", "lenet-digits").code == 0
+    assert zoo_cli("show", "lenet-digits").code == 3
+    assert zoo_cli("show", "lenet-digits", "--at", url).code == 0
+    assert stocked.exists()
+
+
+def test_the_token_of_one_zoo_is_not_shown_to_another(zoo_cli, listen, monkeypatch):
+    shown = []
+
+    def app(environ, start):
+        shown.append(environ.get("HTTP_AUTHORIZATION"))
+        start("404 Not Found", [("Content-Type", "application/json")])
+        return [b"{}"]
+
+    url = listen(app)
+    monkeypatch.setenv("ZOO_URL", "http://zoo.example.org")
+    monkeypatch.setenv("ZOO_TOKEN", "zoo_secret")
+    assert zoo_cli("list", "--at", url).code == 7
+    monkeypatch.setenv("ZOO_URL", f"{url}/")
+    assert zoo_cli("list", "--at", url).code == 7
+    assert shown == [None, "Bearer zoo_secret"]
+
+
+def test_what_does_not_answer_is_told(zoo_cli, listen):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        gone = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    for line in ("list", "delete lenet", "jobs follow 1"):
+        ran = zoo_cli(*line.split(), "--at", gone)
+        assert (ran.code, ran.out) == (7, "")
+        assert gone in ran.err
+        assert "  next: " in ran.err
+    assert zoo_cli("list", "--at", "zoo.example.org").code == 1
+
+    def page(_environ, start):
+        start("200 OK", [("Content-Type", "text/html")])
+        return [b"<html>hello</html>"]
+
+    assert "no zoo" in zoo_cli("list", "--at", listen(page)).err
+
+
+def test_an_older_zoo_is_told_as_such(zoo_cli, listen):
+    app = Flask("older")
+    answers.install(app)
+    ran = zoo_cli("sweep", "--at", listen(app))
+    assert (ran.code, ran.out) == (1, "")
+    assert "does not know POST /v1/sweep" in ran.err
+    assert "earlier release" in ran.err

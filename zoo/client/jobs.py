@@ -2,11 +2,16 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from zoo.client.reading import Asking
 from zoo.domain.job import Job, JobEvent
+from zoo.domain.plan import Classifier, Strategy
+from zoo.domain.surgery import Cut, FoldBatchNorm, ReplaceHead
+from zoo.domain.training import Overrides
 from zoo.errors import Interrupted, ServerUnreachable
+from zoo.operations.advise import Kept
+from zoo.operations.surgery import OWN_HEAD, DenseOptions
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 2.0  # between two looks at a job
 PATIENCE = 30  # looks in a row that may fail before the other zoo counts as gone
@@ -15,6 +20,11 @@ PATIENCE = 30  # looks in a row that may fail before the other zoo counts as gon
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Jobs:
     jobs: list[Job]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Record:
+    record: list[Kept]
 
 
 class Jobs(Asking):
@@ -50,6 +60,62 @@ class Jobs(Asking):
                 f" (or end it: zoo jobs cancel {number} --at {self.remote.url})",
                 job=number,
             ) from error
+
+    def enqueue_finetune(  # noqa: PLR0913  # what is fitted to what, and how
+        self,
+        model: str,
+        dataset: str,
+        *,
+        name: str | None,
+        seed: int,
+        layer: str,
+        classifier: Classifier,
+        strategy: Strategy,
+        overrides: Overrides,
+    ) -> Job:
+        """Queue a fine-tune."""
+        body = {
+            "model": model,
+            "dataset": dataset,
+            "name": name,
+            "seed": seed,
+            "layer": layer,
+            "classifier": classifier,
+            "strategy": strategy,
+        }
+        return self.ask(Job, "POST", "/v1/jobs", body | overrides.as_json())
+
+    def enqueue_dense(self, model: str, options: DenseOptions) -> Job:
+        """Queue the job that has a classifier read pictures of any size."""
+        body = {
+            "name": options.name,
+            "pads": options.pads,
+            "border_px": options.border_px,
+            "check": options.sizes_px,
+        }
+        return self.ask(Job, "POST", self.at(model, "dense"), body)
+
+    def enqueue_surgery(
+        self,
+        model: str,
+        surgery: ReplaceHead | Cut | FoldBatchNorm,
+        *,
+        name: str | None,
+        labels: tuple[str, ...] | None,
+    ) -> Job:
+        """Queue a surgery."""
+        told = {key: value for key, value in asdict(surgery).items() if value != OWN_HEAD}
+        body = {"surgery": told, "name": name, "labels": labels}
+        return self.ask(Job, "POST", self.at(model, "surgeries"), body)
+
+    def enqueue_advise(self, model: str, dataset: str, *, seed: int) -> Job:
+        """Queue advice on a model, or on which model suits a dataset."""
+        body = {"model": model or None, "dataset": dataset, "seed": seed}
+        return self.ask(Job, "POST", "/v1/advice", body)
+
+    def read_record(self) -> list[Kept]:
+        """Hold the fine-tunes against the advice that preceded them."""
+        return self.ask(_Record, "GET", "/v1/advice").record
 
     def _follow(self, number: int, listen: Callable[[JobEvent], None]) -> Job:
         seen, failed, pause_s = 0, 0, FIRST_PAUSE_S

@@ -170,6 +170,14 @@ class Remote:
         except urllib3.exceptions.HTTPError as error:
             raise self._unreachable(error) from error
 
+    def parsed(self, data: bytes) -> Any:  # noqa: ANN401  # JSON
+        """Read bytes that were answered as JSON.
+
+        Raises:
+            ServerUnreachable: they are none.
+        """
+        return self._read(0, data)
+
     def _read(self, status: int, data: bytes) -> Any:  # noqa: ANN401  # JSON
         try:
             told = json.loads(data)

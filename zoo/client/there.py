@@ -1,13 +1,14 @@
 """A zoo on another machine: every verb that can be asked of one, over REST."""
 
 from zoo.client.accounts import Accounts
+from zoo.client.datasets import Datasets
 from zoo.client.jobs import Jobs
 from zoo.client.looking import Looking
 from zoo.client.models import Models
 from zoo.client.pictures import Pictures
 
 
-class There(Models, Looking, Accounts, Jobs, Pictures):
+class There(Models, Looking, Accounts, Jobs, Datasets, Pictures):
     """The keeper of ``zoo.operations.verbs.Verbs`` over REST."""
 
     __slots__ = ()

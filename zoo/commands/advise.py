@@ -7,20 +7,21 @@ import click
 from zoo.commands.console import (
     ProgressLine,
     json_option,
-    opened,
     result_of,
     show_json,
     show_table,
 )
-from zoo.commands.datasets import address_of
-from zoo.operations.advise import ALL_MODELS, Kept, enqueue_advise, read_record
+from zoo.commands.datasets import address_at
+from zoo.commands.remote import at_option, opened_at
+from zoo.operations.advise import ALL_MODELS, Kept
 
 
 @click.command()
 @click.argument("names", nargs=-1, required=True, metavar="[MODEL] DATASET")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
+@at_option
 @json_option
-def command(*, names: tuple[str, ...], seed: int, is_json: bool) -> None:
+def command(*, names: tuple[str, ...], seed: int, url: str | None, is_json: bool) -> None:
     r"""Say what fine-tuning MODEL on DATASET would come to, every number measured.
 
     Told are: what the dataset is made of, and pictures that look alike on both sides of its
@@ -39,15 +40,12 @@ def command(*, names: tuple[str, ...], seed: int, is_json: bool) -> None:
     """
     if len(names) > 2:  # noqa: PLR2004  # a model and a dataset
         raise click.UsageError("Give a model and a dataset, or a dataset alone.")
-    # The job's process is started from here; torch stays out of this one.
-    from zoo.worker.supervisor import run_job
-
     model, dataset = names if len(names) > 1 else (ALL_MODELS, names[0])
-    with opened() as zoo:
+    with opened_at(url) as at:
         line = ProgressLine()
-        job = enqueue_advise(zoo, model, address_of(zoo, dataset, line), seed=seed)
-        result = result_of(run_job(zoo, job.id, line.event))
-        record = read_record(zoo)
+        job = at.enqueue_advise(model, address_at(at, dataset, line), seed=seed)
+        result = result_of(at.finish_job(job.id, line.event))
+        record = at.read_record()
     if is_json:
         show_json({"job": job.id, **result, "record": [one.as_json() for one in record]})
     elif model == ALL_MODELS:

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import click
 
-from zoo.commands.console import ProgressLine, json_option, opened, show_json, show_table
-from zoo.domain.dataset import Dataset
-from zoo.operations import datasets
+from zoo.commands.console import ProgressLine, json_option, show_json, show_table
+from zoo.commands.here import Here
+from zoo.commands.remote import at_option, opened_at
+from zoo.domain.dataset import DatasetDescription
 from zoo.operations.opening import Zoo
+from zoo.operations.verbs import Verbs
 
 SHOWN_SKIPPED = 10
 
@@ -20,8 +22,9 @@ def command() -> None:
 @command.command()
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--name", help="What the dataset is called; the folder's name otherwise.")
+@at_option
 @json_option
-def add(*, path: Path, name: str | None, is_json: bool) -> None:
+def add(*, path: Path, name: str | None, url: str | None, is_json: bool) -> None:
     """Add the folder of class folders at PATH, or a zip or tar of it.
 
     The folder may hold train/ and val/ (and test/), each with the class folders. Without them a
@@ -29,10 +32,8 @@ def add(*, path: Path, name: str | None, is_json: bool) -> None:
     left out.
     """
     line = ProgressLine()
-    with opened() as zoo:
-        dataset = datasets.add_dataset(
-            zoo, path, name=name, report=lambda *far: line.count("read", "pictures", *far)
-        )
+    with opened_at(url) as at:
+        dataset = at.add_dataset(path, name=name, report=line.count)
     warn_of_skipped(dataset)
     if is_json:
         show_json(as_json(dataset))
@@ -42,11 +43,12 @@ def add(*, path: Path, name: str | None, is_json: bool) -> None:
 
 
 @command.command("list")
+@at_option
 @json_option
-def list_(*, is_json: bool) -> None:
+def list_(*, url: str | None, is_json: bool) -> None:
     """List all datasets."""
-    with opened() as zoo:
-        found = datasets.list_datasets(zoo)
+    with opened_at(url) as at:
+        found = at.list_datasets()
     if is_json:
         show_json([{"name": one.name, "id": one.id, "counts": one.counts} for one in found])
         return
@@ -65,11 +67,12 @@ def list_(*, is_json: bool) -> None:
 
 @command.command()
 @click.argument("name")
+@at_option
 @json_option
-def show(*, name: str, is_json: bool) -> None:
+def show(*, name: str, url: str | None, is_json: bool) -> None:
     """Show the dataset NAME (or NAME@ID): its classes, counts and skipped files."""
-    with opened() as zoo:
-        dataset = datasets.get_dataset(zoo, name)
+    with opened_at(url) as at:
+        dataset = at.get_dataset(name)
     if is_json:
         show_json(as_json(dataset))
         return
@@ -78,7 +81,7 @@ def show(*, name: str, is_json: bool) -> None:
         click.echo(f"skipped {skipped.path}: {skipped.reason}")
 
 
-def warn_of_skipped(dataset: Dataset) -> None:
+def warn_of_skipped(dataset: DatasetDescription) -> None:
     """Name the files that were left out, on stderr."""
     for skipped in dataset.skipped[:SHOWN_SKIPPED]:
         click.echo(f"skipped {skipped.path}: {skipped.reason}", err=True)
@@ -89,13 +92,13 @@ def warn_of_skipped(dataset: Dataset) -> None:
         )
 
 
-def as_json(dataset: Dataset) -> dict[str, object]:
+def as_json(dataset: DatasetDescription) -> dict[str, object]:
     """Write a dataset down without its pictures."""
     return {
         "name": dataset.name,
         "id": dataset.id,
         "classes": list(dataset.classes),
-        "counts": dataset.counts(),
+        "counts": dataset.counts,
         "split_source": dataset.split_source,
         "skipped": [
             {"path": skipped.path, "reason": skipped.reason} for skipped in dataset.skipped
@@ -103,8 +106,8 @@ def as_json(dataset: Dataset) -> dict[str, object]:
     }
 
 
-def _show(dataset: Dataset) -> None:
-    counts = dataset.counts()
+def _show(dataset: DatasetDescription) -> None:
+    counts = dataset.counts
     click.echo(f"{dataset.address}  (split {dataset.split_source})")
     rows = [
         (label, *(of_class[label] for of_class in counts.values())) for label in dataset.classes
@@ -113,13 +116,16 @@ def _show(dataset: Dataset) -> None:
 
 
 def address_of(zoo: Zoo, dataset: str, line: ProgressLine) -> str:
-    """Give the address of a dataset; a path is added on the way."""
+    """Give the address of a dataset of this machine's zoo; a path is added on the way."""
+    return address_at(Here(zoo), dataset, line)
+
+
+def address_at(at: Verbs, dataset: str, line: ProgressLine) -> str:
+    """Give the address of a dataset of some zoo; a path of this machine is added on the way."""
     path = Path(dataset)
     # No dataset can be called ./x or /x, so whoever writes that means a path, even a wrong one.
     if not path.exists() and not dataset.startswith((".", "/")):
-        return datasets.get_dataset(zoo, dataset).address
-    added = datasets.add_dataset(
-        zoo, path, report=lambda *far: line.count("read", "pictures", *far)
-    )
+        return at.get_dataset(dataset).address
+    added = at.add_dataset(path, report=line.count)
     warn_of_skipped(added)
     return added.address

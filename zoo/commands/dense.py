@@ -6,12 +6,12 @@ from typing import Any
 
 import click
 
-from zoo.commands.console import ProgressLine, json_option, opened, result_of, show_json
+from zoo.commands.console import ProgressLine, json_option, result_of, show_json
+from zoo.commands.remote import at_option, opened_at
 from zoo.domain.config import DENSE
 from zoo.domain.surgery import LONGEST_SIDE, Pads
-from zoo.operations import fetch
-from zoo.operations.opening import Zoo
-from zoo.operations.surgery import DenseOptions, enqueue_dense
+from zoo.operations.surgery import DenseOptions
+from zoo.operations.verbs import Verbs
 
 SIZE = re.compile(r"(\d{1,6})x(\d{1,6})", re.IGNORECASE)
 
@@ -52,6 +52,7 @@ def _sizes(
     help="A size to measure at instead of our own; again for more.",
 )
 @click.option("-d", "--detach", is_flag=True, help="Queue the job and return its number.")
+@at_option
 @json_option
 def command(
     *,
@@ -61,6 +62,7 @@ def command(
     border: int,
     check: tuple[tuple[int, int], ...],
     detach: bool,
+    url: str | None,
     is_json: bool,
 ) -> None:
     r"""Have the classifier MODEL read pictures of any size: FC layers as convolutions.
@@ -77,17 +79,14 @@ def command(
       zoo dense squeezenet --check 451x451 --check 375x500
       zoo dense alexnet --border 100 --name alexnet-fcn
     """
-    # The job's process is started from here; torch stays out of this one.
-    from zoo.worker.supervisor import run_job
-
     options = DenseOptions(name=name, pads=Pads(pads), border_px=border, sizes_px=check)
-    with opened() as zoo:
-        job = enqueue_dense(zoo, model, options)
+    with opened_at(url) as at:
+        job = at.enqueue_dense(model, options)
         if detach:
             show_queued(job.id, is_json=is_json)
             return
-        result = result_of(run_job(zoo, job.id, ProgressLine().event))
-        told = _read_told(zoo, str(result["revision"]))
+        result = result_of(at.finish_job(job.id, ProgressLine().event))
+        told = _read_told(at, str(result["revision"]))
     if is_json:
         show_json({"model": job.params["name"], "job": job.id, **result, **told})
         return
@@ -111,8 +110,7 @@ def show_operated(name: str, result: dict[str, Any]) -> None:
     click.echo(f"{name}{classes}  {result['parameters']:,} parameters\n  {result['revision']}")
 
 
-def _read_told(zoo: Zoo, address: str) -> dict[str, Any]:
+def _read_told(at: Verbs, address: str) -> dict[str, Any]:
     """Read what the new revision says of its maps."""
-    _, path = fetch.get_file(zoo, fetch.get_revision(zoo, address), DENSE)
-    told: dict[str, Any] = json.loads(path.read_bytes())
+    told: dict[str, Any] = json.loads(at.read_file(at.get_revision(address), DENSE))
     return told

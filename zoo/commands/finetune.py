@@ -7,15 +7,14 @@ import click
 from zoo.commands.console import (
     ProgressLine,
     json_option,
-    opened,
     result_of,
     show_accuracy,
     show_json,
 )
-from zoo.commands.datasets import address_of
+from zoo.commands.datasets import address_at
+from zoo.commands.remote import at_option, opened_at
 from zoo.domain.plan import Classifier, Strategy
 from zoo.domain.training import Overrides
-from zoo.operations.finetune import enqueue_finetune
 
 
 @click.command()
@@ -51,6 +50,7 @@ from zoo.operations.finetune import enqueue_finetune
 @click.option("--freeze", metavar="LAYER", help="Layers up to this one stay as they are.")
 @click.option("--init", metavar="SCHEME", help="What a network from scratch begins as.")
 @click.option("-d", "--detach", is_flag=True, help="Queue the job and return its number.")
+@at_option
 @json_option
 def command(
     *,
@@ -62,6 +62,7 @@ def command(
     classifier: str,
     strategy: str,
     detach: bool,
+    url: str | None,
     is_json: bool,
     **decided: Any,  # noqa: ANN401  # the fields of Overrides
 ) -> None:
@@ -94,14 +95,10 @@ def command(
       zoo finetune squeezenet ./steel-defects --layer best --classifier svm
       zoo finetune squeezenet ./flowers --strategy lp-ft --epochs 5
     """
-    # The job's process is started from here; torch stays out of this one.
-    from zoo.worker.supervisor import run_job
-
-    with opened() as zoo:
+    with opened_at(url) as at:
         line = ProgressLine()
-        address = address_of(zoo, dataset, line)
-        job = enqueue_finetune(
-            zoo,
+        address = address_at(at, dataset, line)
+        job = at.enqueue_finetune(
             model,
             address,
             name=name,
@@ -115,7 +112,7 @@ def command(
             show_json({"job": job.id}) if is_json else click.echo(job.id)
             click.echo(f"  next: zoo jobs show {job.id}", err=True)
             return
-        result = result_of(run_job(zoo, job.id, line.event))
+        result = result_of(at.finish_job(job.id, line.event))
     if is_json:
         show_json({"model": job.params["name"], "job": job.id, **result})
     else:

@@ -6,22 +6,13 @@ from typing import Any
 
 import click
 
-from zoo.commands.console import json_option, opened, show_json, show_table
-from zoo.domain.prediction import Cell, ClassScore, MapPrediction
+from zoo.commands.console import json_option, printable, show_json, show_table
+from zoo.commands.remote import at_option, opened_at
+from zoo.domain.prediction import Cell
 from zoo.errors import Conflict
-from zoo.operations.heat import (
-    Drawing,
-    MapOptions,
-    Scaling,
-    as_npy,
-    draw_heat,
-    list_best_cells,
-    predict_map,
-)
-from zoo.operations.predict import open_service
+from zoo.operations.heat import Drawing, HeatOptions, HeatReport, Scaling
 from zoo.operations.written import write_whole
 
-BEST = 3  # cells shown
 PIXELS = click.IntRange(1)
 
 
@@ -54,6 +45,7 @@ PIXELS = click.IntRange(1)
 )
 @click.option("--legend/--no-legend", "has_legend", default=True, help="A strip with the values.")
 @click.option("--top", type=click.IntRange(1), default=5, show_default=True, help="Classes shown.")
+@at_option
 @json_option
 def command(
     *,
@@ -69,6 +61,7 @@ def command(
     scaling: str,
     has_legend: bool,
     top: int,
+    url: str | None,
     is_json: bool,
 ) -> None:
     """Show where on PICTURE the dense MODEL (name, name:ref or name@revision) sees a class.
@@ -79,24 +72,24 @@ def command(
     _check_goals(picture, goal, npy)
     if npy and len(scales) > 1:
         raise click.UsageError("--npy holds the map of one --scale.")
-    options = MapOptions(
-        labels=() if label is None else (label,),
+    options = HeatOptions(
+        label=label,
         short_side_px=short_side,
         scales=scales,
         tile_px=tile,
+        drawing=Drawing(opacity=opacity, scaling=Scaling(scaling), has_legend=has_legend),
+        top=top,
+        has_npy=npy is not None,
     )
-    drawing = Drawing(opacity=opacity, scaling=Scaling(scaling), has_legend=has_legend)
-    with opened() as zoo:
-        found = predict_map(zoo, open_service(zoo), model, (str(picture), picture), options)
-    (shown, *_) = found.asked or found.scores
-    cells = list_best_cells(found, shown.index, BEST)
-    write_whole(goal, draw_heat(found, shown, drawing))
-    if npy:
-        write_whole(npy, as_npy(found.maps[0]))
+    with opened_at(url) as at:
+        found = at.draw_heat(model, (str(picture), picture), options)
+    write_whole(goal, found.png)
+    if npy and found.npy is not None:
+        write_whole(npy, found.npy)
     if is_json:
-        show_json(_tell(found, shown, cells, top) | {"output": goal, "npy": npy})
+        show_json(_tell(found) | {"output": goal, "npy": npy})
     else:
-        _show(found, shown, cells, top)
+        _show(found)
         click.echo(goal)
 
 
@@ -107,22 +100,22 @@ def _check_goals(picture: Path, *goals: Path | None) -> None:
             raise Conflict(f"{goal} is the picture itself.", hint="Name another file: -o FILE")
 
 
-def _show(found: MapPrediction, shown: ClassScore, cells: list[Cell], top: int) -> None:
-    height, width, _ = found.pixels.shape
-    click.echo(f"picture  {found.picture}: {width} x {height} pixels")
-    for one in found.maps:
+def _show(found: HeatReport) -> None:
+    height, width = found.size_px
+    click.echo(printable(f"picture  {found.picture}: {width} x {height} pixels"))
+    for one in found.scales:
         rows, columns = one.map_size
         read_height, read_width = one.size_px
         click.echo(
             f"map      {columns} x {rows} cells at scale {one.scale:g}"
             f" ({read_width} x {read_height} pixels)"
         )
-    scores = "  ".join(f"{score.label} {score.probability:.3f}" for score in found.scores[:top])
-    click.echo(f"whole    {scores}")
-    click.echo(f"shown    {shown.label} {shown.probability:.3f}")
+    scores = "  ".join(f"{score.label} {score.probability:.3f}" for score in found.scores)
+    click.echo(printable(f"whole    {scores}"))
+    click.echo(printable(f"shown    {found.shown.label} {found.shown.probability:.3f}"))
     rows_of_cells = [
         (cell.row, cell.column, f"{cell.scale:g}", f"{cell.probability:.3f}", _box(cell))
-        for cell in cells
+        for cell in found.cells
     ]
     show_table(("ROW", "COLUMN", "SCALE", "PROBABILITY", "SEES"), rows_of_cells)
 
@@ -132,19 +125,16 @@ def _box(cell: Cell) -> str:
     return f"x {left}..{right}, y {top}..{bottom}"
 
 
-def _tell(found: MapPrediction, shown: ClassScore, cells: list[Cell], top: int) -> dict[str, Any]:
+def _tell(found: HeatReport) -> dict[str, Any]:
     """Give what is shown as JSON."""
     return {
         "picture": found.picture,
         "model": found.model,
         "provider": found.provider,
-        "size_px": found.pixels.shape[:2],
+        "size_px": found.size_px,
         "geometry": found.geometry.as_json(),
-        "scales": [
-            {"scale": one.scale, "size_px": one.size_px, "map_size": one.map_size}
-            for one in found.maps
-        ],
-        "scores": [asdict(score) for score in found.scores[:top]],
-        "shown": asdict(shown),
-        "cells": [asdict(cell) for cell in cells],
+        "scales": [asdict(one) for one in found.scales],
+        "scores": [asdict(score) for score in found.scores],
+        "shown": asdict(found.shown),
+        "cells": [asdict(cell) for cell in found.cells],
     }

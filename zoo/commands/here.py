@@ -15,15 +15,23 @@ if TYPE_CHECKING:
 
     from zoo.domain.access import Account, AuditEntry, Role, Token
     from zoo.domain.comparison import Comparison, Lineage
+    from zoo.domain.dataset import DatasetDescription, DatasetSummary
     from zoo.domain.filters import Scaling
     from zoo.domain.job import Job, JobEvent
     from zoo.domain.layers import Inventory
+    from zoo.domain.plan import Classifier, Strategy
     from zoo.domain.prediction import Prediction
     from zoo.domain.quota import Quota, Usage
     from zoo.domain.revision import Model, Ref, RefMove, Revision
     from zoo.domain.statistics import ModelStatistics, Totals
+    from zoo.domain.surgery import Cut, FoldBatchNorm, ReplaceHead
+    from zoo.domain.training import Overrides
+    from zoo.operations.advise import Kept
     from zoo.operations.filters import FilterPicture, FilterReport
+    from zoo.operations.heat import HeatOptions, HeatReport
     from zoo.operations.opening import Zoo
+    from zoo.operations.surgery import DenseOptions
+    from zoo.operations.verbs import StepReport
 
 # Operations that compute are imported where they are used: numpy, Pillow and ONNX Runtime take
 # longer to come than most commands take.
@@ -206,6 +214,87 @@ class Here:
 
         return run_job(self.zoo, number, listen)
 
+    def enqueue_finetune(
+        self,
+        model: str,
+        dataset: str,
+        *,
+        name: str | None,
+        seed: int,
+        layer: str,
+        classifier: Classifier,
+        strategy: Strategy,
+        overrides: Overrides,
+    ) -> Job:
+        """Queue a fine-tune."""
+        from zoo.operations.finetune import enqueue_finetune  # noqa: PLC0415
+
+        return enqueue_finetune(
+            self.zoo,
+            model,
+            dataset,
+            name=name,
+            seed=seed,
+            layer=layer,
+            classifier=classifier,
+            strategy=strategy,
+            overrides=overrides,
+        )
+
+    def enqueue_dense(self, model: str, options: DenseOptions) -> Job:
+        """Queue the job that has a classifier read pictures of any size."""
+        from zoo.operations.surgery import enqueue_dense  # noqa: PLC0415
+
+        return enqueue_dense(self.zoo, model, options)
+
+    def enqueue_surgery(
+        self,
+        model: str,
+        surgery: ReplaceHead | Cut | FoldBatchNorm,
+        *,
+        name: str | None,
+        labels: tuple[str, ...] | None,
+    ) -> Job:
+        """Queue a surgery."""
+        from zoo.operations.surgery import enqueue_surgery  # noqa: PLC0415
+
+        return enqueue_surgery(self.zoo, model, surgery, name=name, labels=labels)
+
+    def enqueue_advise(self, model: str, dataset: str, *, seed: int) -> Job:
+        """Queue advice on a model, or on which model suits a dataset."""
+        from zoo.operations.advise import enqueue_advise  # noqa: PLC0415
+
+        return enqueue_advise(self.zoo, model, dataset, seed=seed)
+
+    def read_record(self) -> list[Kept]:
+        """Hold the fine-tunes against the advice that preceded them."""
+        from zoo.operations.advise import read_record  # noqa: PLC0415
+
+        return read_record(self.zoo)
+
+    def list_datasets(self) -> list[DatasetSummary]:
+        """List all datasets by name."""
+        from zoo.operations.datasets import list_datasets  # noqa: PLC0415
+
+        return list_datasets(self.zoo)
+
+    def get_dataset(self, address: str) -> DatasetDescription:
+        """Describe the newest dataset of a name, or the one at ``name@id``."""
+        from zoo.operations.datasets import get_dataset  # noqa: PLC0415
+
+        return get_dataset(self.zoo, address).describe()
+
+    def add_dataset(
+        self, path: Path, *, name: str | None = None, report: StepReport
+    ) -> DatasetDescription:
+        """Add the folder or archive at a path."""
+        from zoo.operations.datasets import add_dataset  # noqa: PLC0415
+
+        added = add_dataset(
+            self.zoo, path, name=name, report=lambda *far: report("read", "pictures", *far)
+        )
+        return added.describe()
+
     def predict(
         self, address: str, pictures: Iterable[tuple[str, Path]], *, top: int
     ) -> Iterator[Prediction]:
@@ -213,3 +302,12 @@ class Here:
         from zoo.operations.predict import open_service, predict  # noqa: PLC0415
 
         return predict(self.zoo, open_service(self.zoo), address, pictures, top=top)
+
+    def draw_heat(
+        self, address: str, picture: tuple[str, Path], options: HeatOptions
+    ) -> HeatReport:
+        """Draw where on a picture, given as (name, file), a class is, and tell of it."""
+        from zoo.operations.heat import report_heat  # noqa: PLC0415
+        from zoo.operations.predict import open_service  # noqa: PLC0415
+
+        return report_heat(self.zoo, open_service(self.zoo), address, picture, options)

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import click
 
-from zoo.commands.console import ProgressLine, json_option, opened, result_of, show_json
+from zoo.commands.console import ProgressLine, json_option, result_of, show_json
 from zoo.commands.dense import show_operated, show_queued
+from zoo.commands.remote import at_option, opened_at
 from zoo.domain.surgery import Cut, FoldBatchNorm, ReplaceHead
 from zoo.operations.import_ import read_label_file
-from zoo.operations.surgery import OWN_HEAD, enqueue_surgery
+from zoo.operations.surgery import OWN_HEAD
 
 name_option = click.option("--name", help="What the new model is called.")
 detach_option = click.option(
@@ -26,8 +27,11 @@ def command() -> None:
 @click.option("--layer", required=True, metavar="LAYER", help="The layer whose values are given.")
 @name_option
 @detach_option
+@at_option
 @json_option
-def cut(*, model: str, layer: str, name: str | None, detach: bool, is_json: bool) -> None:
+def cut(
+    *, model: str, layer: str, name: str | None, detach: bool, url: str | None, is_json: bool
+) -> None:
     r"""Publish MODEL up to a layer: a network that gives what the layer computes.
 
     Layers are called as `zoo show MODEL --layers` lists them. The new model is MODEL-LAYER unless
@@ -37,15 +41,16 @@ def cut(*, model: str, layer: str, name: str | None, detach: bool, is_json: bool
     Example:
       zoo surgery cut caffenet --layer fc7
     """
-    _operate(model, Cut(at=layer), name=name, detach=detach, is_json=is_json)
+    _operate(model, Cut(at=layer), name=name, detach=detach, url=url, is_json=is_json)
 
 
 @command.command()
 @click.argument("model")
 @name_option
 @detach_option
+@at_option
 @json_option
-def fold(*, model: str, name: str | None, detach: bool, is_json: bool) -> None:
+def fold(*, model: str, name: str | None, detach: bool, url: str | None, is_json: bool) -> None:
     r"""Publish MODEL with each batch normalisation folded into the weighted layer before it.
 
     The same function with fewer layers; how far rounding moves it is measured and told. The new
@@ -55,7 +60,7 @@ def fold(*, model: str, name: str | None, detach: bool, is_json: bool) -> None:
     Example:
       zoo surgery fold resnet18
     """
-    _operate(model, FoldBatchNorm(), name=name, detach=detach, is_json=is_json)
+    _operate(model, FoldBatchNorm(), name=name, detach=detach, url=url, is_json=is_json)
 
 
 @command.command("replace-head")
@@ -72,6 +77,7 @@ def fold(*, model: str, name: str | None, detach: bool, is_json: bool) -> None:
 )
 @name_option
 @detach_option
+@at_option
 @json_option
 def replace_head(
     *,
@@ -82,6 +88,7 @@ def replace_head(
     also: tuple[str, ...],
     name: str | None,
     detach: bool,
+    url: str | None,
     is_json: bool,
 ) -> None:
     r"""Publish MODEL with a new classifier, whose weights are 0, in the place of its own.
@@ -100,7 +107,7 @@ def replace_head(
     if not count:
         raise click.UsageError("Say how many classes the new head has: --classes N")
     surgery = ReplaceHead(at=layer or OWN_HEAD, classes=count, also=also)
-    _operate(model, surgery, name=name, labels=given, detach=detach, is_json=is_json)
+    _operate(model, surgery, name=name, labels=given, detach=detach, url=url, is_json=is_json)
 
 
 def _operate(
@@ -109,19 +116,17 @@ def _operate(
     *,
     name: str | None,
     detach: bool,
+    url: str | None,
     is_json: bool,
     labels: tuple[str, ...] | None = None,
 ) -> None:
     """Queue a surgery and, unless it is detached, run it and say what came of it."""
-    # The job's process is started from here; torch stays out of this one.
-    from zoo.worker.supervisor import run_job
-
-    with opened() as zoo:
-        job = enqueue_surgery(zoo, model, surgery, name=name, labels=labels)
+    with opened_at(url) as at:
+        job = at.enqueue_surgery(model, surgery, name=name, labels=labels)
         if detach:
             show_queued(job.id, is_json=is_json)
             return
-        result = result_of(run_job(zoo, job.id, ProgressLine().event))
+        result = result_of(at.finish_job(job.id, ProgressLine().event))
     if is_json:
         show_json({"model": job.params["name"], "job": job.id, **result})
         return

@@ -73,6 +73,34 @@ class Dataset:
             split.value: {label: seen[split, label] for label in self.classes} for split in splits
         }
 
+    def describe(self) -> "DatasetDescription":
+        """Say what there is to say beside the pictures."""
+        return DatasetDescription(
+            name=self.name,
+            id=self.id,
+            classes=self.classes,
+            counts=self.counts(),
+            skipped=self.skipped,
+            split_source=self.split_source,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetDescription:
+    """What there is to say of a dataset beside its pictures."""
+
+    name: str
+    id: str
+    classes: tuple[str, ...]
+    counts: dict[str, dict[str, int]]  # split -> class -> pictures
+    skipped: tuple[Skipped, ...]
+    split_source: str
+
+    @property
+    def address(self) -> str:
+        """The one name that always means this dataset."""
+        return f"{self.name}@{self.id}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetSummary:

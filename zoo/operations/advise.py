@@ -60,14 +60,22 @@ def enqueue_advise(zoo: Zoo, model: str, dataset: str, *, seed: int = 0) -> Job:
 
 
 def read_record(zoo: Zoo) -> list[Kept]:
-    """Hold every fine-tune against the last advice on the same model and dataset before it."""
-    advices = [job for job in jobs.list_succeeded(zoo, JobKind.ADVISE) if job.params["model"]]
+    """Hold every fine-tune against the last advice on the same model and dataset before it.
+
+    Those of the caller are told, or everyone's to those who look after the zoo.
+    """
+    advices = [job for job in _list_own(zoo, JobKind.ADVISE) if job.params["model"]]
     record = []
-    for job in jobs.list_succeeded(zoo, JobKind.FINETUNE):
+    for job in _list_own(zoo, JobKind.FINETUNE):
         before = [one for one in advices if one.id < job.id and _is_same(one, job)]
         if before and job.result:
             record.append(_hold(job, job.result, before[0].result or {}))
     return record
+
+
+def _list_own(zoo: Zoo, kind: JobKind) -> list[Job]:
+    found = jobs.list_succeeded(zoo, kind)
+    return [job for job in found if zoo.caller.rules or job.account == zoo.caller.account]
 
 
 def _is_same(advice: Job, job: Job) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL.Image import Image
 
+from zoo.domain.geometry import Geometry
 from zoo.domain.prediction import Cell, ClassScore, MapPrediction, ScoreMap
 from zoo.domain.revision import Revision
 from zoo.errors import Invalid, NotRunnable, TooLarge
@@ -53,6 +54,89 @@ class Drawing:
     has_legend: bool = True
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeatOptions:
+    """Which map of a picture, how it is read and shown, and how much is told beside it."""
+
+    label: str | None = None  # by name or index; None: the most probable class
+    short_side_px: int | None = None
+    scales: tuple[float, ...] = (1.0,)
+    tile_px: int | None = None
+    drawing: Drawing = Drawing()
+    top: int = 5  # classes of the whole picture that are told
+    cells: int = 3  # of the shown class's most probable ones
+    has_npy: bool = False  # whether the whole map is given too, which has to be of one scale
+
+    @property
+    def reading(self) -> MapOptions:
+        """How the picture is read."""
+        return MapOptions(
+            labels=() if self.label is None else (self.label,),
+            short_side_px=self.short_side_px,
+            scales=self.scales,
+            tile_px=self.tile_px,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadScale:
+    """A scale at which a picture was read."""
+
+    scale: float
+    size_px: Size  # of what was read
+    map_size: Size  # rows, columns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeatReport:
+    """A picture of where a class is, and what is told of it."""
+
+    picture: str
+    model: str  # "model@revision" that answered
+    provider: str
+    size_px: Size  # of the picture at scale 1
+    geometry: Geometry
+    scales: tuple[ReadScale, ...]
+    scores: tuple[ClassScore, ...]  # of the whole picture, the most probable first
+    shown: ClassScore
+    cells: tuple[Cell, ...]  # where it is most probable
+    png: bytes
+    npy: bytes | None
+
+
+def report_heat(
+    zoo: Zoo,
+    service: Service,
+    address: str,
+    picture: tuple[str, bytes | Path],
+    options: HeatOptions,
+) -> HeatReport:
+    """Draw where on a picture a class is, and tell of it.
+
+    Raises:
+        As ``predict_map`` and ``draw_heat``.
+    """
+    found = predict_map(zoo, service, address, picture, options.reading)
+    (shown, *_) = found.asked or found.scores
+    height, width, _ = found.pixels.shape
+    return HeatReport(
+        picture=found.picture,
+        model=found.model,
+        provider=found.provider,
+        size_px=(height, width),
+        geometry=found.geometry,
+        scales=tuple(
+            ReadScale(scale=one.scale, size_px=one.size_px, map_size=one.map_size)
+            for one in found.maps
+        ),
+        scores=found.scores[: options.top],
+        shown=shown,
+        cells=tuple(list_best_cells(found, shown.index, options.cells)),
+        png=draw_heat(found, shown, options.drawing),
+        npy=as_npy(found.maps[0]) if options.has_npy else None,
+    )
+
+
 def predict_map(
     zoo: Zoo,
     service: Service,
@@ -72,7 +156,7 @@ def predict_map(
         Unsupported: the network cannot be read in tiles, and they are needed or were asked for.
     """
     options = options or MapOptions()
-    _check_options(options)
+    check_options(options)
     revision = get_revision(zoo, address)
     predictor = find_dense(zoo, service, revision)
     asked = [get_class(predictor.labels, label) for label in options.labels]
@@ -171,7 +255,12 @@ def list_best_cells(prediction: MapPrediction, index: int, count: int) -> list[C
     return sorted(found, key=lambda cell: -cell.probability)[:count]
 
 
-def _check_options(options: MapOptions) -> None:
+def check_options(options: MapOptions) -> None:
+    """Refuse what no picture can be read by.
+
+    Raises:
+        Invalid: a scale or a side cannot be used.
+    """
     wrong = [scale for scale in options.scales if not 0 < scale < math.inf]
     if wrong or not 1 <= len(options.scales) <= MOST_SCALES:
         told = f"the scale {wrong[0]}" if wrong else f"{len(options.scales)} scales"

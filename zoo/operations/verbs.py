@@ -15,16 +15,25 @@ if TYPE_CHECKING:  # Most of these rooms are slow to import, and here they are o
 
     from zoo.domain.access import Account, AuditEntry, Role, Token
     from zoo.domain.comparison import Comparison, Lineage
+    from zoo.domain.dataset import DatasetDescription, DatasetSummary
     from zoo.domain.filters import Scaling
     from zoo.domain.job import Job, JobEvent
     from zoo.domain.layers import Inventory
+    from zoo.domain.plan import Classifier, Strategy
     from zoo.domain.prediction import Prediction
     from zoo.domain.quota import Quota, Usage
     from zoo.domain.revision import Model, Ref, RefMove, Revision
     from zoo.domain.statistics import ModelStatistics, Totals
+    from zoo.domain.surgery import Cut, FoldBatchNorm, ReplaceHead
+    from zoo.domain.training import Overrides
     from zoo.operations.accounts import NewToken
+    from zoo.operations.advise import Kept
     from zoo.operations.filters import FilterPicture, FilterReport
+    from zoo.operations.heat import HeatOptions, HeatReport
+    from zoo.operations.surgery import DenseOptions
     from zoo.operations.sweep import Swept
+
+    StepReport = Callable[[str, str, int, int], None]  # is told (step, what, done, total)
 
 
 class ModelVerbs(Protocol):
@@ -163,6 +172,54 @@ class JobVerbs(Protocol):
             Interrupted: this process was told to stop; the job is kept.
         """
 
+    def enqueue_finetune(  # noqa: PLR0913  # what is fitted to what, and how
+        self,
+        model: str,
+        dataset: str,
+        *,
+        name: str | None,
+        seed: int,
+        layer: str,
+        classifier: Classifier,
+        strategy: Strategy,
+        overrides: Overrides,
+    ) -> Job:
+        """Queue a fine-tune."""
+
+    def enqueue_dense(self, model: str, options: DenseOptions) -> Job:
+        """Queue the job that has a classifier read pictures of any size."""
+
+    def enqueue_surgery(
+        self,
+        model: str,
+        surgery: ReplaceHead | Cut | FoldBatchNorm,
+        *,
+        name: str | None,
+        labels: tuple[str, ...] | None,
+    ) -> Job:
+        """Queue a surgery."""
+
+    def enqueue_advise(self, model: str, dataset: str, *, seed: int) -> Job:
+        """Queue advice on a model, or on which model suits a dataset."""
+
+    def read_record(self) -> list[Kept]:
+        """Hold the fine-tunes against the advice that preceded them."""
+
+
+class DatasetVerbs(Protocol):
+    """Datasets of labelled pictures."""
+
+    def list_datasets(self) -> list[DatasetSummary]:
+        """List all datasets by name."""
+
+    def get_dataset(self, address: str) -> DatasetDescription:
+        """Describe the newest dataset of a name, or the one at ``name@id``."""
+
+    def add_dataset(
+        self, path: Path, *, name: str | None = None, report: StepReport
+    ) -> DatasetDescription:
+        """Add the folder or archive at a path of this machine."""
+
 
 class PictureVerbs(Protocol):
     """Pictures in, classes out."""
@@ -172,6 +229,20 @@ class PictureVerbs(Protocol):
     ) -> Iterator[Prediction]:
         """Predict pictures, given as (name, file), one after the other."""
 
+    def draw_heat(
+        self, address: str, picture: tuple[str, Path], options: HeatOptions
+    ) -> HeatReport:
+        """Draw where on a picture, given as (name, file), a class is, and tell of it."""
 
-class Verbs(ModelVerbs, RefVerbs, LookingVerbs, AccountVerbs, JobVerbs, PictureVerbs, Protocol):
+
+class Verbs(
+    ModelVerbs,
+    RefVerbs,
+    LookingVerbs,
+    AccountVerbs,
+    JobVerbs,
+    DatasetVerbs,
+    PictureVerbs,
+    Protocol,
+):
     """All that can be asked of a zoo, wherever it is."""

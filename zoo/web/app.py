@@ -12,6 +12,7 @@ from zoo.settings import Settings, read_settings
 from zoo.web import access, answers, reference
 from zoo.web.api import (
     accounts,
+    advice,
     comparisons,
     datasets,
     filters,
@@ -76,6 +77,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         sweeps,
         datasets,
         jobs,
+        advice,
         accounts,
         quotas,
         statistics,

@@ -48,7 +48,7 @@ def post_dataset() -> ResponseReturnValue:
     query = read_query(DatasetQuery)
     zoo = current_zoo()
     with zoo.blobs.hold(read_pieces()) as path:
-        dataset = datasets.add_dataset(zoo, path, name=query.name, source_name="the archive")
+        dataset = datasets.add_dataset(zoo, path, name=query.name, source_name=query.source)
     return jsonify(DatasetAnswer.of(dataset).model_dump(mode="json")), 201
 
 

@@ -56,7 +56,7 @@ def post_map(name: str) -> ResponseReturnValue:
         return Response(as_npy(prediction.maps[0]), mimetype=NPY)
     told = prediction.asked or prediction.scores[: query.top]
     _check_numbers(prediction, told)
-    return jsonify(MapAnswer.of(prediction, told).model_dump(mode="json"))
+    return jsonify(MapAnswer.of(prediction, told, scores=query.scores).model_dump(mode="json"))
 
 
 @bp.post("/<model:name>/heatmap")

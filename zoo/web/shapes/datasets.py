@@ -67,3 +67,6 @@ class DatasetQuery(Shape):
     """What a dataset is called."""
 
     name: str = Field(description="what the dataset is called")
+    source: str = Field(
+        default="the archive", max_length=1000, description="what errors call what was sent"
+    )

@@ -10,6 +10,7 @@ from pydantic import Field
 from zoo.domain.prediction import ClassScore, MapPrediction
 from zoo.operations.heat import MOST_SCALES, MapOptions, Scaling
 from zoo.web.shapes.base import Shape
+from zoo.web.shapes.predictions import ScoreAnswer
 
 MOST_LABELS = 100
 MOST_SIDE_PX = 2**16
@@ -54,6 +55,9 @@ class MapQuery(ReadingQuery):
         default=(),
         max_length=MOST_LABELS,
         description="classes, by name or index, whose maps are told instead; given once for each",
+    )
+    scores: int = Field(
+        default=5, ge=0, le=10_000, description="classes told by the whole picture's scores alone"
     )
     format: Literal["json", "npy"] = Field(
         default="json",
@@ -121,11 +125,12 @@ class MapAnswer(Shape):
     size_px: tuple[int, int] = Field(description="height, width of the picture at scale 1")
     geometry: GeometryAnswer
     scales: list[ScaleAnswer]
+    scores: list[ScoreAnswer] = Field(description="of the whole picture, the most probable first")
     classes: list[ClassMapsAnswer]
 
     @classmethod
-    def of(cls, prediction: MapPrediction, told: Sequence[ClassScore]) -> Self:
-        """Show the maps of some classes."""
+    def of(cls, prediction: MapPrediction, told: Sequence[ClassScore], *, scores: int) -> Self:
+        """Show the maps of some classes, and the scores of so many."""
         height, width, _ = prediction.pixels.shape
         return cls(
             picture=prediction.picture,
@@ -134,6 +139,7 @@ class MapAnswer(Shape):
             size_px=(height, width),
             geometry=GeometryAnswer.model_validate(prediction.geometry),
             scales=[ScaleAnswer.model_validate(one) for one in prediction.maps],
+            scores=[ScoreAnswer.model_validate(one) for one in prediction.scores[:scores]],
             classes=[
                 ClassMapsAnswer(
                     label=score.label,
