@@ -92,7 +92,9 @@ class Settings(BaseSettings):
         default=1024, ge=64, description="Side above which dense networks read a picture in tiles."
     )
     cache_bytes: int = Field(
-        default=8 * GIB, ge=0, description="Most that cached codes take; the least used go first."
+        default=8 * GIB,
+        ge=0,
+        description="Most that cached codes take, and cached graphs; the least used go first.",
     )
     grace_s: float = Field(
         default=86_400.0,

@@ -22,6 +22,8 @@ from zoo.serving.predictor import Predictor
 from zoo.serving.service import Service
 from zoo.serving.shelf import Served
 
+MOST_KNOWN = 10_000  # addresses; above it they are looked up again
+
 
 def open_service(zoo: Zoo) -> Service:
     """Give what answers requests, with nothing loaded yet, of the size the settings allow."""
@@ -100,9 +102,25 @@ def hold_predictor(zoo: Zoo, service: Service, address: str) -> Iterator[tuple[T
         ModelNotFound, RevisionNotFound: there is no such model.
         NotRunnable: the revision has no graph, or one that cannot be loaded.
     """
-    target = find_target(zoo, get_revision(zoo, address))
+    target = _look_up(zoo, service, address)
     with service.lines.hold(address, target) as held:
         yield held
+
+
+def _look_up(zoo: Zoo, service: Service, address: str) -> Target:
+    """Find the revision of an address; what is known is right until the catalog changes."""
+    caller = zoo.caller
+    key = (address, caller.account, frozenset(caller.roles.items()))
+    version = zoo.catalog.find_version()
+    known = service.known.get(key)
+    if known is not None and known[0] == version:
+        return known[1]
+    target = find_target(zoo, get_revision(zoo, address))
+    if version is not None:
+        if len(service.known) >= MOST_KNOWN:
+            service.known.clear()
+        service.known[key] = version, target
+    return target
 
 
 def find_predictor(zoo: Zoo, service: Service, revision: Revision) -> Predictor:

@@ -3,8 +3,11 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zoo.errors import ZooError
+from zoo.serving.batches import pad_to
+from zoo.serving.predictor import CUDA
 from zoo.serving.queue import Piece, Ran
 
 
@@ -20,16 +23,14 @@ def run_together(
     """
     begun_ns = clock_ns()
     first = pieces[0]
-    images = first.images
-    if len(pieces) > 1:
-        images = np.concatenate([piece.images for piece in pieces])
+    pictures = sum(piece.pictures for piece in pieces)
     try:
-        probabilities = first.predictor.predict(images)
+        probabilities = first.predictor.predict(_join(pieces, pictures))
     except BaseException as error:  # noqa: BLE001  # whoever waits raises it
         _fail(pieces, error, watch=watch, clock_ns=clock_ns)
         return
     ended_ns = clock_ns()
-    watch(first.key, len(images), ended_ns - begun_ns)
+    watch(first.key, pictures, ended_ns - begun_ns)
     row = 0
     for piece in pieces:
         piece.future.set_result(
@@ -41,6 +42,15 @@ def run_together(
             )
         )
         row += piece.pictures
+
+
+def _join(pieces: Sequence[Piece], pictures: int) -> NDArray[np.uint8]:
+    """Lay pictures behind each other; on a GPU, up to one of the sizes it has seen before."""
+    first = pieces[0]
+    parts = [piece.images for piece in pieces]
+    if first.predictor.provider == CUDA and (lacking := pad_to(pictures) - pictures):
+        parts.append(np.zeros((lacking, *first.images.shape[1:]), np.uint8))
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _fail(
