@@ -65,6 +65,17 @@ class Remote:
         answer = self._request(method, path, body=data, headers=headers)
         return self._read(answer.status, answer.data)
 
+    def post(self, path: str, data: bytes, *, media: str) -> Any:  # noqa: ANN401  # JSON
+        """Send bytes of some type, once, and give the answer.
+
+        Raises:
+            ServerUnreachable: nobody answers, or no zoo.
+            ZooError: what the other zoo said.
+        """
+        headers = self._headers | {"Content-Type": media}
+        answer = self._request("POST", path, body=data, headers=headers, retries=False)
+        return self._read(answer.status, answer.data)
+
     def send(self, path: str, file: BinaryIO, size_bytes: int) -> Any:  # noqa: ANN401  # JSON
         """Send the rest of a file, and give the answer.
 
