@@ -3,6 +3,7 @@
 import click
 
 from zoo.commands.console import json_option, opened, show_json, show_table
+from zoo.commands.predict_job import copy_predictions
 from zoo.domain.job import Job
 from zoo.operations import jobs
 
@@ -50,6 +51,15 @@ def cancel(number: int) -> None:
     with opened() as zoo:
         job = jobs.cancel(zoo, number)
     click.echo(f"job {job.id}  {job.state.value}")
+
+
+@command.command()
+@click.argument("number", type=click.IntRange(1))
+@click.option("-o", "--output", required=True, metavar="FILE", help="The file; - is stdout.")
+def predictions(*, number: int, output: str) -> None:
+    """Write out the answers of job NUMBER, which predicted a dataset."""
+    with opened() as zoo:
+        copy_predictions(zoo, number, output)
 
 
 def _subject(job: Job) -> str:

@@ -13,6 +13,7 @@ from zoo.commands.answers import Output, Teller
 from zoo.commands.console import ProgressLine, json_option, opened
 from zoo.commands.datasets import address_of
 from zoo.commands.main import EXIT
+from zoo.commands.predict_job import run_as_job
 from zoo.commands.remote import at_option, opened_remote
 from zoo.domain.dataset import Split
 from zoo.domain.prediction import Asked
@@ -73,6 +74,7 @@ class Keeper:
 )
 @click.option("--csv", metavar="FILE", help="Write CSV, a line a picture; - is stdout.")
 @click.option("--jsonl", metavar="FILE", help="Write JSON Lines; - is stdout.")
+@click.option("--job", "is_job", is_flag=True, help="Have a job predict the dataset.")
 @click.option("--strict", "is_strict", is_flag=True, help="End at the first unreadable picture.")
 @at_option
 @json_option
@@ -87,6 +89,7 @@ def command(
     threshold: float,
     csv: str | None,
     jsonl: str | None,
+    is_job: bool,
     is_strict: bool,
     url: str | None,
     is_json: bool,
@@ -98,7 +101,8 @@ def command(
     read is told and counted and does not end the run; the exit code is then 8.
 
     A FILE is there when all pictures are done, and never written over. Until then FILE.part holds
-    the lines; the same command goes on with them.
+    the lines; the same command goes on with them. With --job, a job writes the answers to a
+    dataset, keeps them (zoo jobs predictions NUMBER) and sums them up.
 
     \b
     Examples:
@@ -121,6 +125,10 @@ def command(
         output=output,
         line=ProgressLine(),
     )
+    if is_job:
+        _check_job(dataset, threshold, is_strict=is_strict)
+        run_as_job(model, str(dataset), Split(split) if split else None, top, output)
+        return
     if dataset is not None:
         with opened() as zoo:
             _predict_dataset(zoo, wish, dataset, Split(split) if split else None)
@@ -147,6 +155,13 @@ def _check_sources(
         raise click.UsageError("--split is of a dataset: give --dataset too.")
     if dataset is not None and url is not None:
         raise click.UsageError("The datasets of another zoo are predicted there: not with --at.")
+
+
+def _check_job(dataset: str | None, threshold: float, *, is_strict: bool) -> None:
+    if dataset is None:
+        raise click.UsageError("--job predicts a dataset: give --dataset too.")
+    if threshold or is_strict:
+        raise click.UsageError("--threshold and --strict are not for --job.")
 
 
 def _choose(pictures: tuple[str, ...], from_list: str | None) -> list[Asked]:

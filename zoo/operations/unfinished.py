@@ -39,6 +39,12 @@ class Unfinished:
         self.file.write(line.encode())
         self.file.flush()
 
+    def pieces(self) -> Iterator[bytes]:
+        """Give the bytes of all lines."""
+        with (self.folder / LINES).open("rb") as lines:
+            while piece := lines.read(PIECE_BYTES):
+                yield piece
+
     def finish(self, path: Path) -> None:
         """Make the lines a file.
 
