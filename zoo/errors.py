@@ -13,6 +13,7 @@ ZooError
 │   ├── WeightsMismatch
 │   ├── IncompletePackage
 │   ├── UnreadablePicture
+│   ├── SomeUnreadable
 │   ├── PictureTooSmall
 │   ├── UnsafeArchive
 │   ├── MalformedArchive
@@ -181,6 +182,12 @@ class UnreadablePicture(Invalid):
     """The file is not a picture that can be read."""
 
     hint = "Give a JPEG, PNG, WebP, BMP, TIFF or PPM file."
+
+
+class SomeUnreadable(Invalid):
+    """Some of many pictures cannot be read; what could be done with the others is done."""
+
+    hint = "They are named above; mend them or leave them out."
 
 
 class PictureTooSmall(Invalid):

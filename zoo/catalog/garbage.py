@@ -21,7 +21,7 @@ from zoo.catalog.tables import (
     RevisionRow,
     UploadRow,
 )
-from zoo.domain.job import JobState
+from zoo.domain.job import JobKind, JobState
 from zoo.domain.revision import Blob, Revision
 
 BATCH = 500  # digests in one statement
@@ -142,11 +142,17 @@ def list_all_revisions(db: Session) -> Iterator[Revision]:
 
 
 def _held_by_jobs(db: Session) -> set[str]:
-    """Find the digests that jobs which are not finished were told of."""
-    rows = db.scalars(
+    """Find the digests that jobs which are not finished were told of, and those of answers."""
+    params = db.scalars(
         select(JobRow.params).where(JobRow.state.in_([JobState.QUEUED, JobState.RUNNING]))
     )
-    return {text for params in rows for text in _texts(params) if len(text) == DIGEST}
+    answers = db.scalars(
+        select(JobRow.result).where(
+            JobRow.kind == JobKind.PREDICT, JobRow.state == JobState.SUCCEEDED
+        )
+    )
+    told = [*params, *answers]
+    return {text for one in told for text in _texts(one) if len(text) == DIGEST}
 
 
 def _texts(value: Any) -> Iterator[str]:  # noqa: ANN401  # JSON

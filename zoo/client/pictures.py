@@ -1,7 +1,6 @@
 """Pictures for the models of another zoo, and what they say of them."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +10,9 @@ from urllib3.filepost import encode_multipart_formdata
 from zoo.client.reading import Asking
 from zoo.client.remote import Query
 from zoo.domain.geometry import Geometry
-from zoo.domain.prediction import ClassScore, MapPrediction, Prediction, ScoreMap
+from zoo.domain.prediction import ClassScore, MapPrediction, ScoreMap
 from zoo.images.file import open_picture
 from zoo.operations.heat import HeatOptions, HeatReport, ReadScale, check_options, list_best_cells
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Predictions:
-    predictions: list[Prediction]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,20 +35,9 @@ class _Map:
 
 
 class Pictures(Asking):
-    """Pictures in, classes out."""
+    """Pictures in, what is seen where out."""
 
     __slots__ = ()
-
-    def predict(
-        self, address: str, pictures: Iterable[tuple[str, Path]], *, top: int
-    ) -> Iterator[Prediction]:
-        """Predict pictures, given as (name, file), one after the other, all by one revision."""
-        path = self.at(self.get_revision(address).address, "predict")
-        for name, picture in pictures:
-            body, media = _as_form(name, picture)
-            told = self.remote.post(path, body, media=media, query={"top": top})
-            for found in self.read(_Predictions, told).predictions[:1]:
-                yield replace(found, picture=name)
 
     def draw_heat(
         self, address: str, picture: tuple[str, Path], options: HeatOptions

@@ -84,9 +84,9 @@ class ProgressLine:
         else:
             self.count(event.step, event.message, event.done or 0, event.total)
 
-    def count(self, step: str, message: str, done: int, total: int) -> None:
-        """Show how far a step is."""
-        text = f"{step}: {message} {done}/{total}"
+    def count(self, step: str, message: str, done: int, total: int, *, more: str = "") -> None:
+        """Show how far a step is, and what more there is to say of it."""
+        text = f"{step}: {message} {done}/{total}{more}"
         if self.is_terminal:
             click.echo(f"\r\033[K{text}", nl=False, err=True)
             self._open = True

@@ -10,7 +10,7 @@ from zoo.domain.revision import RefKind
 from zoo.operations import access, accounts, fetch, jobs, models, quotas, refs, statistics, sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from zoo.domain.access import Account, AuditEntry, Role, Token
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from zoo.domain.job import Job, JobEvent
     from zoo.domain.layers import Inventory
     from zoo.domain.plan import Classifier, Strategy
-    from zoo.domain.prediction import Prediction
     from zoo.domain.quota import Quota, Usage
     from zoo.domain.revision import Model, Ref, RefMove, Revision
     from zoo.domain.statistics import ModelStatistics, Totals
@@ -294,14 +293,6 @@ class Here:
             self.zoo, path, name=name, report=lambda *far: report("read", "pictures", *far)
         )
         return added.describe()
-
-    def predict(
-        self, address: str, pictures: Iterable[tuple[str, Path]], *, top: int
-    ) -> Iterator[Prediction]:
-        """Predict pictures, given as (name, file), one after the other."""
-        from zoo.operations.predict import open_service, predict  # noqa: PLC0415
-
-        return predict(self.zoo, open_service(self.zoo), address, pictures, top=top)
 
     def draw_heat(
         self, address: str, picture: tuple[str, Path], options: HeatOptions

@@ -2,7 +2,15 @@
 
 import click
 
-from zoo.commands.console import ProgressLine, json_option, result_of, show_json, show_table
+from zoo.commands.console import (
+    ProgressLine,
+    json_option,
+    opened,
+    result_of,
+    show_json,
+    show_table,
+)
+from zoo.commands.predict_job import copy_predictions
 from zoo.commands.remote import at_option, opened_at
 from zoo.domain.job import Job
 
@@ -72,6 +80,15 @@ def cancel(*, number: int, url: str | None) -> None:
     with opened_at(url) as at:
         job = at.cancel_job(number)
     click.echo(f"job {job.id}  {job.state.value}")
+
+
+@command.command()
+@click.argument("number", type=click.IntRange(1))
+@click.option("-o", "--output", required=True, metavar="FILE", help="The file; - is stdout.")
+def predictions(*, number: int, output: str) -> None:
+    """Write out the answers of job NUMBER, which predicted a dataset."""
+    with opened() as zoo:
+        copy_predictions(zoo, number, output)
 
 
 def _subject(job: Job) -> str:

@@ -19,6 +19,7 @@ EXIT: dict[type[errors.ZooError], int] = {
     errors.JobFailed: 5,
     errors.Damaged: 6,
     errors.ServerUnreachable: 7,
+    errors.SomeUnreadable: 8,
     errors.Interrupted: 130,
     errors.ZooError: 1,
 }
@@ -63,7 +64,7 @@ def cli() -> None:
 
     The zoo lives in ZOO_HOME (~/.zoo). Results go to stdout, everything else to stderr. Exit codes:
     0 ok, 1 failed, 2 usage, 3 not found, 4 not allowed, 5 job failed, 6 integrity,
-    7 unreachable, 130 interrupted.
+    7 unreachable, 8 some pictures unreadable, 130 interrupted.
     """
 
 

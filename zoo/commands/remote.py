@@ -33,22 +33,20 @@ def opened_at(url: str | None) -> Iterator[Verbs]:
         with opened() as zoo:
             yield Here(zoo)
     else:
-        # The zoo at home does without an HTTP client.
-        from zoo.client.remote import Remote  # noqa: PLC0415
-        from zoo.client.there import There  # noqa: PLC0415
+        from zoo.client.there import There  # noqa: PLC0415  # as below
 
-        settings = read_settings()
-        with Remote(url, _find_token(settings, url)) as remote:
+        with opened_remote(url, is_named=False) as remote:
             yield There(remote)
 
 
 @contextmanager
-def opened_remote(url: str | None) -> "Iterator[Remote]":
-    """Open the other zoo of a command that speaks to two; its errors begin with its address."""
-    from zoo.client.remote import Remote  # noqa: PLC0415  # see above
+def opened_remote(url: str | None, *, is_named: bool = True) -> "Iterator[Remote]":
+    """Open another zoo; its errors begin with its address where a command speaks to two."""
+    # The zoo at home does without an HTTP client.
+    from zoo.client.remote import Remote  # noqa: PLC0415
 
     found = get_url(url)
-    with Remote(found, _find_token(read_settings(), found), is_named=True) as remote:
+    with Remote(found, _find_token(read_settings(), found), is_named=is_named) as remote:
         yield remote
 
 

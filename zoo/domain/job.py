@@ -14,6 +14,7 @@ class JobKind(StrEnum):
     IMPORT = "import"  # originals to a revision that can predict
     FINETUNE = "finetune"  # a revision and a dataset to a new revision
     ADVISE = "advise"  # what a revision, or each of the zoo, would come to on a dataset
+    PREDICT = "predict"  # a revision and a dataset to a file of answers
     SURGERY = "surgery"  # a revision to one whose network is cut, joined or made dense
 
 

@@ -1,11 +1,13 @@
 """What a predictor says of a picture."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zoo.domain.geometry import Geometry
+from zoo.errors import ZooError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +27,25 @@ class Prediction:
     model: str  # "model@revision" that answered
     provider: str  # the execution provider that really ran
     scores: tuple[ClassScore, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One of many pictures that are to be predicted."""
+
+    name: str
+    path: Path
+    truth: str | None = None  # the class that it is labelled as
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Answered:
+    """What came of one of many pictures: scores, or the reason why it could not be read."""
+
+    asked: Asked
+    scores: tuple[ClassScore, ...] = ()  # the most probable first
+    provider: str = ""  # the execution provider that really ran
+    error: ZooError | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -46,6 +46,11 @@ class Zoo:
         """Where trainings keep what they need to go on, a folder a job."""
         return self.settings.home / "cache" / "trainings"
 
+    @property
+    def predictions_folder(self) -> Path:
+        """Where answers lie whose job is not finished, a folder a job."""
+        return self.settings.home / "cache" / "predictions"
+
     def log_path(self, attempt: Attempt) -> Path:
         """Tell where the output of an attempt's process goes."""
         return self.settings.home / "logs" / f"job-{attempt.job}-{attempt.number}.log"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:  # Most of these rooms are slow to import, and here they are only named.
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from zoo.domain.access import Account, AuditEntry, Role, Token
@@ -20,7 +20,6 @@ if TYPE_CHECKING:  # Most of these rooms are slow to import, and here they are o
     from zoo.domain.job import Job, JobEvent
     from zoo.domain.layers import Inventory
     from zoo.domain.plan import Classifier, Strategy
-    from zoo.domain.prediction import Prediction
     from zoo.domain.quota import Quota, Usage
     from zoo.domain.revision import Model, Ref, RefMove, Revision
     from zoo.domain.statistics import ModelStatistics, Totals
@@ -222,12 +221,7 @@ class DatasetVerbs(Protocol):
 
 
 class PictureVerbs(Protocol):
-    """Pictures in, classes out."""
-
-    def predict(
-        self, address: str, pictures: Iterable[tuple[str, Path]], *, top: int
-    ) -> Iterator[Prediction]:
-        """Predict pictures, given as (name, file), one after the other."""
+    """Pictures in, what is seen where out; `zoo predict` has a pipeline of its own."""
 
     def draw_heat(
         self, address: str, picture: tuple[str, Path], options: HeatOptions

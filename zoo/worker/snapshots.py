@@ -10,12 +10,12 @@ from typing import Any
 
 import torch
 
-from zoo.errors import JobNotFound, MalformedCheckpoint, UnknownFormat
+from zoo.errors import MalformedCheckpoint, UnknownFormat
 from zoo.formats.safetensors import read_safetensors, read_safetensors_metadata, write_safetensors
-from zoo.operations import jobs
 from zoo.operations.opening import Zoo
 from zoo.operations.written import write_whole
 from zoo.training.loop import Snapshot
+from zoo.worker.finished import clear_finished
 from zoo.worker.progress import Progress
 
 FIRST = "first.json"
@@ -38,9 +38,7 @@ class Snapshots:
     def of(cls, zoo: Zoo, progress: Progress) -> "Snapshots":
         """Give those of an attempt's job, and remove those of jobs that are finished."""
         root = zoo.trainings_folder
-        for folder in root.glob("*") if root.is_dir() else ():
-            if _is_finished(zoo, folder.name):
-                shutil.rmtree(folder, ignore_errors=True)
+        clear_finished(zoo, root)
         return cls(folder=root / str(progress.attempt.job), progress=progress)
 
     @property
@@ -100,10 +98,3 @@ class Snapshots:
     def clear(self) -> None:
         """Remove them all."""
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def _is_finished(zoo: Zoo, name: str) -> bool:
-    try:
-        return name.isdecimal() and jobs.get_job(zoo, int(name)).state.is_final
-    except JobNotFound:
-        return True

@@ -10,5 +10,6 @@ BODIES: dict[JobKind, str] = {
     JobKind.IMPORT: "import_",
     JobKind.FINETUNE: "finetune",
     JobKind.ADVISE: "advise",
+    JobKind.PREDICT: "predict",
     JobKind.SURGERY: "surgery",
 }

@@ -4,7 +4,9 @@ from typing import Self
 
 from pydantic import Field
 
+from zoo.domain.dataset import Split
 from zoo.domain.prediction import Prediction
+from zoo.operations.answer_lines import Form
 from zoo.web.shapes.base import Shape
 
 
@@ -12,6 +14,15 @@ class PredictQuery(Shape):
     """How much to say of a picture."""
 
     top: int = Field(default=5, ge=1, le=10_000, description="classes per picture")
+
+
+class PredictionsBody(Shape):
+    """Predictions of a dataset's pictures to be queued."""
+
+    dataset: str = Field(description="name or name@id of a dataset of this zoo")
+    split: Split | None = Field(default=None, description="of the dataset; all its pictures else")
+    top: int = Field(default=5, ge=1, le=10_000, description="classes per picture")
+    form: Form = Field(default=Form.JSONL, description="of the file: JSON Lines or CSV")
 
 
 class ScoreAnswer(Shape):
