@@ -89,7 +89,7 @@ def _windows(network: GraphModule, shapes: tuple[Shape, ...]) -> dict[Node, Side
     if [len(shape) for shape in shapes] != [MAP_AXES]:
         return {}
     ((channels, height, width),) = shapes
-    return windows_of(network, (channels, height, width))
+    return windows_of(network, (channels, height, width), has_weights=True)
 
 
 def _as_window(sides: Sides | None) -> Window | None:

@@ -1,7 +1,8 @@
-"""What shapes a network's values have for pictures of any size, found without computing a number.
+"""What shapes a network's values have for pictures of any size.
 
 Tensors without numbers go through the graph, so a trial costs as much for large pictures as for
-small ones, and networks whose weights were never loaded can be tried too.
+small ones, and networks whose weights were never loaded can be tried too. For such tensors torch
+imports its compiler and symbolic algebra, which takes longer than to compute a picture or two.
 """
 
 from collections.abc import Mapping
@@ -54,10 +55,27 @@ def try_shape(network: GraphModule, shape: Shape) -> Trial:
                 tracer, nowhere, (torch.empty(shape),), tie_weights=False, strict=False
             )
     except FAILURES as error:
-        tracer.trial.said = str(error).strip().partition("\n")[0]
+        tracer.trial.said = _first_line(error)
     else:
         tracer.trial.failed = None
     return tracer.trial
+
+
+def compute_shape(network: GraphModule, shape: Shape) -> Trial:
+    """Tell the same as ``try_shape`` by computing zeros of this shape; the weights have to be set.
+
+    Quicker for pictures of the size a network is made for, where nothing else was tried before.
+    """
+    trial = Trial()
+    device = next((tensor.device for tensor in network.parameters()), torch.device("cpu"))
+    try:
+        with torch.inference_mode():
+            _Noting(network, trial, device).run(torch.zeros(shape, device=device))
+    except FAILURES as error:
+        trial.said = _first_line(error)
+    else:
+        trial.failed = None
+    return trial
 
 
 class _Tracer(nn.Module):
@@ -70,15 +88,16 @@ class _Tracer(nn.Module):
 
     def forward(self, x: Tensor) -> None:
         """Run it; nothing is given back."""
-        _Noting(self.network, self.trial).run(x)
+        _Noting(self.network, self.trial, torch.device(NOWHERE)).run(x)
 
 
 class _Noting(Interpreter):
     """Runs a graph, notes shapes, and the node it is at."""
 
-    def __init__(self, network: GraphModule, trial: Trial) -> None:
+    def __init__(self, network: GraphModule, trial: Trial, device: torch.device) -> None:
         super().__init__(network)
         self.trial = trial
+        self.device = device
 
     def run_node(self, n: Node) -> Any:  # noqa: ANN401  # torch's own signature
         """Run a node as usual, and note its shape."""
@@ -90,14 +109,18 @@ class _Noting(Interpreter):
         return value
 
     def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:  # noqa: ANN401  # torch's own signature
-        """Call a function; tensors that it makes on a device of its own have no numbers either."""
-        told = kwargs | {"device": NOWHERE} if kwargs.get("device") is not None else kwargs
+        """Call a function; tensors that it makes on a device of its own are made on the trial's."""
+        told = kwargs | {"device": self.device} if kwargs.get("device") is not None else kwargs
         return super().call_function(target, args, told)
 
     def fetch_attr(self, target: str) -> Any:  # noqa: ANN401  # torch's own signature
-        """Give a tensor that is read, without its numbers; constants have kept theirs."""
+        """Give a tensor that is read, on the trial's device; constants have stayed on their own."""
         found = super().fetch_attr(target)
-        return found.to(NOWHERE) if isinstance(found, Tensor) else found
+        return found.to(self.device) if isinstance(found, Tensor) else found
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
 
 
 def _shape_of(value: object) -> Any:  # noqa: ANN401  # a shape, or one for each of several

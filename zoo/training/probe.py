@@ -1,23 +1,18 @@
 """The linear probe: logistic regression, or a linear SVM, on standardised codes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold
-from sklearn.svm import LinearSVC
 
 from zoo.domain.plan import Classifier, Plan
 from zoo.training.calibration import fit_temperature, softmax
+from zoo.training.folds import divide
+from zoo.training.logistic import Head, Labels, Matrix, fit_logistic
 from zoo.training.metrics import calibration_error
-
-Matrix = NDArray[np.float64]
-Labels = NDArray[np.int64]
-SVM_STEPS = 100_000  # of coordinate descent; the small values of C need some hundred
-STEPS = 2000  # of L-BFGS; standardised codes need a few hundred
+from zoo.training.svm import fit_svm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,20 +61,18 @@ def fit_probe(codes: NDArray[np.float32], labels: Labels, plan: Plan) -> Probe:
     (Breiman et al. 1984, section 3.4.3): the simplest model that cannot be told from the best.
     """
     exact = codes.astype(np.float64)
-    candidates = _cross_validate(exact, labels, plan) if plan.folds else ()
+    held_out = _hold_out(exact, labels, plan) if plan.folds else None
+    candidates = held_out.candidates if held_out else ()
     c = choose_c(candidates) if candidates else plan.c_grid[0]
     mean, deviation = _moments(exact)
-    model = _model(plan).set_params(C=c).fit((exact - mean) / deviation, labels)
-    weight, bias = _both_sides(model)
-    calibration = (
-        calibrate(_held_out_scores(exact, labels, plan, c), labels) if candidates else None
-    )
+    (head,) = _fit((exact - mean) / deviation, labels, plan, [c])
+    calibration = calibrate(held_out.scores[c], labels) if held_out else None
     # scores = W (x - m) / s + b, so the head that reads raw codes is W / s and b - (W / s) m.
-    folded = weight / deviation
+    folded = head.weight / deviation
     sharpness = 1 / calibration.temperature if calibration else 1.0
     return Probe(
-        weight=(folded * sharpness).astype(np.float32),
-        bias=((bias - folded @ mean) * sharpness).astype(np.float32),
+        weight=(folded * sharpness).astype(np.float32, order="C"),
+        bias=((head.bias - folded @ mean) * sharpness).astype(np.float32),
         c=c,
         candidates=candidates,
         calibration=calibration,
@@ -88,7 +81,7 @@ def fit_probe(codes: NDArray[np.float32], labels: Labels, plan: Plan) -> Probe:
 
 def cross_validate(codes: NDArray[np.float32], labels: Labels, plan: Plan) -> Candidate:
     """Give how good a head on these codes is, with the C that is best on held-out pictures."""
-    candidates = _cross_validate(codes.astype(np.float64), labels, plan)
+    candidates = _hold_out(codes.astype(np.float64), labels, plan).candidates
     return max(candidates, key=lambda candidate: candidate.accuracy)
 
 
@@ -109,56 +102,36 @@ def calibrate(scores: Matrix, labels: Labels) -> Calibration:
     )
 
 
-def _held_out_scores(codes: Matrix, labels: Labels, plan: Plan, c: float) -> Matrix:
-    """Give every picture the scores of a head that was fitted without its fold, N x K."""
-    scores = np.empty((len(labels), labels.max() + 1))
-    for train, held_out in _folds(codes, labels, plan):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _HeldOut:
+    """What heads say of pictures that they were not fitted on."""
+
+    candidates: tuple[Candidate, ...]
+    scores: dict[float, Matrix]  # N x K by C
+
+
+def _hold_out(codes: Matrix, labels: Labels, plan: Plan) -> _HeldOut:
+    """Fit a head for every C without each fold in turn, and ask it about that fold."""
+    scores = {c: np.empty((len(labels), labels.max() + 1)) for c in plan.c_grid}
+    shares = []
+    for train, rest in divide(labels, plan.folds, plan.seed):
         mean, deviation = _moments(codes[train])
-        model = _model(plan).set_params(C=c)
-        model.fit((codes[train] - mean) / deviation, labels[train])
-        weight, bias = _both_sides(model)
-        scores[held_out] = (codes[held_out] - mean) / deviation @ weight.T + bias
-    return scores
-
-
-def _folds(
-    codes: Matrix, labels: Labels, plan: Plan
-) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Divide the pictures so that each class keeps its share: those to fit on, those held out."""
-    splitter = StratifiedKFold(n_splits=plan.folds, shuffle=True, random_state=plan.seed)
-    yield from splitter.split(codes, labels)
-
-
-def _cross_validate(codes: Matrix, labels: Labels, plan: Plan) -> tuple[Candidate, ...]:
-    """Measure every C of the plan on folds."""
-    scores = np.array(
-        [
-            _score_fold(codes, labels, train, held_out, plan)
-            for train, held_out in _folds(codes, labels, plan)
-        ]
+        scaled = (codes - mean) / deviation
+        for c, head in zip(
+            plan.c_grid, _fit(scaled[train], labels[train], plan, plan.c_grid), strict=True
+        ):
+            scores[c][rest] = head.scores(scaled[rest])
+        right = [scores[c][rest].argmax(axis=1) == labels[rest] for c in plan.c_grid]
+        shares.append(np.mean(right, axis=1))
+    errors = np.std(shares, axis=0, ddof=1) / np.sqrt(plan.folds)
+    found = zip(plan.c_grid, np.mean(shares, axis=0), errors, strict=True)
+    return _HeldOut(
+        candidates=tuple(
+            Candidate(c=c, accuracy=float(mean), standard_error=float(error))
+            for c, mean, error in found
+        ),
+        scores=scores,
     )
-    errors = scores.std(axis=0, ddof=1) / np.sqrt(plan.folds)
-    return tuple(
-        Candidate(c=c, accuracy=float(mean), standard_error=float(error))
-        for c, mean, error in zip(plan.c_grid, scores.mean(axis=0), errors, strict=True)
-    )
-
-
-def _score_fold(
-    codes: Matrix, labels: Labels, train: NDArray[np.intp], held_out: NDArray[np.intp], plan: Plan
-) -> list[float]:
-    """Fit on one side of a fold and give the accuracy on the other, for every C in turn."""
-    mean, deviation = _moments(codes[train])
-    scaled = (codes - mean) / deviation
-    model = _model(plan)  # Each fit starts where the one before ended, which saves most steps.
-    return [
-        float(
-            model.set_params(C=c)
-            .fit(scaled[train], labels[train])
-            .score(scaled[held_out], labels[held_out])
-        )
-        for c in plan.c_grid
-    ]
 
 
 def _moments(codes: Matrix) -> tuple[Matrix, Matrix]:
@@ -167,16 +140,10 @@ def _moments(codes: Matrix) -> tuple[Matrix, Matrix]:
     return codes.mean(axis=0), np.where(deviation > 0, deviation, 1.0)
 
 
-def _model(plan: Plan) -> LogisticRegression | LinearSVC:
-    weights = "balanced" if plan.balanced else None
+def _fit(codes: Matrix, labels: Labels, plan: Plan, strengths: Sequence[float]) -> Iterator[Head]:
+    """Fit what the plan says for each C in turn, on standardised codes."""
+    counts = np.bincount(labels)
+    by_class = len(labels) / (len(counts) * counts) if plan.balanced else np.ones(len(counts))
     if plan.classifier is Classifier.SVM:
-        return LinearSVC(class_weight=weights, random_state=plan.seed, max_iter=SVM_STEPS)
-    return LogisticRegression(max_iter=STEPS, warm_start=True, class_weight=weights)
-
-
-def _both_sides(model: LogisticRegression | LinearSVC) -> tuple[Matrix, Matrix]:
-    """Give one row of weights a class; for two classes the library keeps only their difference."""
-    weight, bias = model.coef_, model.intercept_
-    if len(model.classes_) == 2:  # noqa: PLR2004  # the two-class case
-        return np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
-    return weight, bias
+        return fit_svm(codes, labels, strengths, by_class[labels], seed=plan.seed)
+    return fit_logistic(codes, labels, strengths, by_class[labels])

@@ -14,10 +14,20 @@ from zoo.domain.job import Attempt
 from zoo.operations.opening import Zoo
 
 GRACE_S = 20.0  # between asking a process to stop and ending it
-# What glibc is told, unless the user tells it something: to keep the memory of large arrays for the
-# next ones. Otherwise each map of a batch comes from the system, page by page, and goes back to it,
-# which was a fifth to a third of the CPU time of SqueezeNet on batches of 16.
-ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(2**34), "MALLOC_TRIM_THRESHOLD_": str(2**34)}
+# What the libraries of a job's process are told, unless the user tells them something.
+#
+# glibc keeps the memory of large arrays for the next ones. Otherwise each map of a batch comes from
+# the system, page by page, and goes back to it, which was a fifth to a third of the CPU time of
+# SqueezeNet on batches of 16.
+#
+# Threads of torch and NumPy that wait for work sleep. Otherwise they spin, and where others want
+# the cores too, that was two fifths of the CPU time of the same batches on two of them.
+ENVIRONMENT = {
+    "MALLOC_MMAP_THRESHOLD_": str(2**34),
+    "MALLOC_TRIM_THRESHOLD_": str(2**34),
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "OPENBLAS_THREAD_TIMEOUT": "4",  # 2 to its power of clock ticks; 26 by default
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +71,7 @@ def start(zoo: Zoo, attempt: Attempt) -> JobProcess:
         fresh.rename(path)
         process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
             command,
-            env=ALLOCATOR | os.environ | zoo.settings.as_environment(),
+            env=ENVIRONMENT | os.environ | zoo.settings.as_environment(),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

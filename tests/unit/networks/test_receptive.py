@@ -17,7 +17,7 @@ from zoo.networks import layers
 from zoo.networks.caffe import build_caffe
 from zoo.networks.graph import finish_network, get_output, layer_of
 from zoo.networks.onnx import layers as onnx
-from zoo.networks.probing import try_shape
+from zoo.networks.probing import compute_shape, try_shape
 from zoo.networks.receptive import windows_of
 from zoo.networks.vision import build_vision
 
@@ -189,6 +189,18 @@ def test_the_maps_of_caffenet_are_as_large_as_its_formulas_for_hundreds_of_sizes
         trial = try_shape(network, (2, 3, size, size + 150))  # fc6 reads one size; it is later
         assert trial.shapes[pool5][2:] == (high.cells(size), wide.cells(size + 150))
     assert pool5 not in try_shape(network, (2, 3, smallest - 1, 500)).shapes
+
+
+@pytest.mark.parametrize("name", ["squeezenet1_1", "mobilenet_v3_small", "googlenet"])
+def test_shapes_that_are_computed_are_those_that_are_tried(name):
+    source = Source(kind="torchvision", architecture=name, arguments={"num_classes": 2})
+    network = build_vision(source, {}).to_empty(device="cpu")
+    tried, computed = (tell(network, (2, 3, 64, 80)) for tell in (try_shape, compute_shape))
+    assert computed.failed is tried.failed is None
+    assert computed.shapes == tried.shapes
+    small = [tell(network, (2, 3, 3, 3)) for tell in (try_shape, compute_shape)]
+    assert small[0].failed is small[1].failed
+    assert small[0].shapes == small[1].shapes
 
 
 def test_a_trial_without_numbers_fails_where_a_run_does():

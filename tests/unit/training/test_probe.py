@@ -48,7 +48,8 @@ def test_the_folded_head_on_raw_codes_says_what_the_classifier_says_of_scaled_on
     exact = codes.astype(np.float64)
     scaled = (exact - exact.mean(axis=0)) / exact.std(axis=0)
     weights = "balanced" if balanced else None
-    model = LogisticRegression(C=1.0, max_iter=2000, class_weight=weights).fit(scaled, labels)
+    model = LogisticRegression(C=1.0, max_iter=2000, tol=1e-10, class_weight=weights)
+    model.fit(scaled, labels)
     assert probe.weight.shape == (len(counts), codes.shape[1])
     assert softmax(scores_of(probe, codes)) == pytest.approx(model.predict_proba(scaled), abs=1e-4)
 

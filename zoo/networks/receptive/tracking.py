@@ -6,7 +6,7 @@ from torch.fx import GraphModule, Node
 
 from zoo.networks.graph import find_module, get_input
 from zoo.networks.onnx.layers import Repeat
-from zoo.networks.probing import Shapes, try_shape
+from zoo.networks.probing import Shapes, compute_shape, try_shape
 from zoo.networks.receptive import functions
 from zoo.networks.receptive.call import Call
 from zoo.networks.receptive.laid import MAP_AXES, UNKNOWN, Laid
@@ -32,14 +32,17 @@ class Track:
         return self.gates | self.all_readers
 
 
-def track(network: GraphModule, shape: tuple[int, int, int]) -> Track:
+def track(network: GraphModule, shape: tuple[int, int, int], *, has_weights: bool = False) -> Track:
     """Follow a network of one input, for pictures of this shape: channels, height, width.
+
+    Where it ``has_weights``, two pictures of that shape are computed, which takes less time.
 
     Raises:
         Unsupported: it has several inputs.
     """
     picture = get_input(network)
-    found = Track(try_shape(network, (TWO, *shape)).shapes)
+    tell = compute_shape if has_weights else try_shape
+    found = Track(tell(network, (TWO, *shape)).shapes)
     found.laid[picture] = Laid(axes=MAP_AXES, sides=(PICTURE, PICTURE))
     for node in network.graph.nodes:
         if node in found.shapes and node is not picture:
