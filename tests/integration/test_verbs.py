@@ -88,11 +88,12 @@ TIMES = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?(\+00:00)?|\d\d
 
 
 PROGRESS = re.compile(r"^(read|pack|send): \w+ \d+/\d+\n", re.MULTILINE)
+RATES = re.compile(r"[\d.]+ a second")
 
 
 def without_times(text):
-    """Leave out when it was, and how far it was in between."""
-    return TIMES.sub("TIME", PROGRESS.sub("", text))
+    """Leave out when it was, how far it was in between, and how fast it went."""
+    return RATES.sub("RATE", TIMES.sub("TIME", PROGRESS.sub("", text)))
 
 
 @pytest.fixture

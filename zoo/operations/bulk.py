@@ -16,7 +16,7 @@ from zoo.domain.revision import Revision
 from zoo.errors import EmptyDataset, PathNotFound, TooLarge, UnreadablePicture
 from zoo.images.prepare import Pixels, read_picture
 from zoo.operations.opening import Zoo
-from zoo.operations.predict import find_predictor, open_shelf, rank
+from zoo.operations.predict import find_predictor, open_service, rank
 from zoo.serving.predictor import CPU, Predictor
 
 CHUNK = 8  # pictures that a thread takes at once
@@ -37,7 +37,7 @@ def open_for_many(zoo: Zoo, revision: Revision) -> Predictor:
     Raises:
         NotRunnable: the revision is no classifier with a graph.
     """
-    return find_predictor(zoo, open_shelf(zoo), revision)
+    return find_predictor(zoo, open_service(zoo), revision)
 
 
 def list_splits(dataset: Dataset, split: Split | None) -> tuple[Picture, ...]:
