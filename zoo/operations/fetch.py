@@ -31,13 +31,17 @@ from zoo.operations.opening import Zoo
 WRITTEN = {CARD, CONFIG, DENSE, GRAPH, LAYERS, PARITY, REPORT, TRAINING, WEIGHTS}
 
 
+MOST_TOLD = 100  # files of a revision, to who asks for another
+
+
 def list_models(
     zoo: Zoo, *, after: str = "", limit: int = 100, search: str = "", owner: str | None = None
 ) -> list[Model]:
     """List models by name: those whose name holds ``search``, those of an owner."""
     wish = models.ModelWish(search=search, owner=owner)
     with zoo.catalog.reading() as db:
-        return models.list_models(db, caller=zoo.caller, after=after, limit=limit, wish=wish)
+        found = models.list_models(db, caller=zoo.caller, after=after, limit=limit, wish=wish)
+        return [model_as_seen(zoo, db, model) for model in found]
 
 
 def get_model(zoo: Zoo, name: str) -> Model:
@@ -51,7 +55,7 @@ def get_model(zoo: Zoo, name: str) -> Model:
     with zoo.catalog.reading() as db:
         try:
             check_visible(zoo, db, name)
-            return models.get_model(db, name)
+            return model_as_seen(zoo, db, models.get_model(db, name))
         except ModelNotFound as error:
             raise _with_near_names(
                 error, name, models.list_names(db, caller=zoo.caller, like=name)
@@ -100,7 +104,7 @@ def get_file(zoo: Zoo, revision: Revision, path: str) -> tuple[File, Path]:
         raise FileNotFound(
             f"{revision.address} has no file {path!r}.",
             path=path,
-            files=[file.path for file in revision.files],
+            files=[file.path for file in revision.files[:MOST_TOLD]],
         )
     return file, zoo.blobs.local_path(file.digest)
 
@@ -173,6 +177,13 @@ def parse_config(files: Mapping[str, Path]) -> ModelConfig:
             f"{CONFIG} cannot be understood: {error!r}",
             hint="Import the original package again.",
         ) from error
+
+
+def model_as_seen(zoo: Zoo, db: Session, model: Model) -> Model:
+    """Leave out of a model's lineage what the caller may not know of."""
+    if model.head is None or model.head.parent is None:
+        return model
+    return replace(model, head=_as_seen(zoo, db, model.head))
 
 
 def _as_seen(zoo: Zoo, db: Session, revision: Revision) -> Revision:
