@@ -1,10 +1,11 @@
 """What moving a checkpoint costs the server: up by the Hub's protocol, down again, beside nginx.
 
-    python benchmarks/registry.py [--mib 1024] [--repeats 3] [--mlflow PYTHON]
+    python benchmarks/registry.py [--mib 1024] [--repeats 3] [--mlflow PYTHON] [--granian PYTHON]
 
-Prints CPU seconds of the server's processes for each GiB, and ratios within this run. Uploads are
-verified: the server computes SHA-256 while it writes. MLflow's artifact proxy is measured where an
-interpreter that has it is given. Needs nginx.
+Prints CPU seconds of the server's processes for each GiB, ratios within this run, and how many
+small requests for JSON a CPU second answers. Uploads are verified: the server computes SHA-256
+while it writes. MLflow's artifact proxy, and the zoo under granian instead of gunicorn, are
+measured where an interpreter is given that has MLflow, or granian and the zoo. Needs nginx.
 """
 
 import argparse
@@ -30,6 +31,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PIECE = 2**20
 TICKS = os.sysconf("SC_CLK_TCK")
 PULLS = 8
+SMALL = 2000  # requests
 OK = 200
 
 NGINX = """
@@ -49,11 +51,14 @@ def main() -> None:
     parser.add_argument("--mib", type=int, default=1024)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--mlflow", type=Path, help="an interpreter that has mlflow")
+    parser.add_argument("--granian", type=Path, help="an interpreter that has granian and the zoo")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.bin"
         _write(path, options.mib)
         rows = [_measure_nginx(path, options), *_measure_zoo(path, options)]
+        if options.granian:
+            rows += _measure_granian(path, options)
         if options.mlflow:
             rows += _measure_mlflow(path, options)
     _print(rows, options.mib)
@@ -76,44 +81,76 @@ def _measure_nginx(path: Path, options: argparse.Namespace) -> tuple[str, float,
 
 
 def _measure_zoo(path: Path, options: argparse.Namespace) -> Iterator[tuple[str, float, float]]:
-    home = path.parent / "home"
-    environment = os.environ | {"ZOO_HOME": str(home), "ZOO_WORKER_SLOTS": "0"}
+    """Measure the zoo as `zoo serve` runs it."""
     command = [sys.executable, str(ROOT / "cli.py"), "serve", "--port", "0"]
     process = subprocess.Popen(  # noqa: S603  # our own command
-        command, env=environment, stdout=subprocess.PIPE, text=True
+        command, env=_environment(path, "gunicorn"), stdout=subprocess.PIPE, text=True
     )
     try:
         port = int(re.search(r":(\d+)", process.stdout.readline())[1])
-        _post(port, "/api/repos/create", {"name": "net", "organization": "bench"})
-        idle = _resident(process.pid)
-        most = [idle]
-        puts = []
-        for number in range(options.repeats):
-            _touch(path, number)
-            before = _cpu(process.pid)
-            digest = _put(port, path)
-            puts.append(_cpu(process.pid) - before)
-            most.append(_resident(process.pid))
-        yield "zoo PUT, sha256 verified", statistics.median(puts), 0.0
-        value = {"path": "model.bin", "algo": "sha256", "oid": digest, "size": 1}
-        lines = [{"key": "header", "value": {"summary": "x"}}, {"key": "lfsFile", "value": value}]
-        data = b"\n".join(json.dumps(line).encode() for line in lines)
-        _post(port, "/api/models/bench/net/commit/main", data)
-        address = "/bench/net/resolve/main/model.bin"
-        yield "zoo GET", _median(process.pid, options.repeats, lambda: _get(port, address)), 0.0
-
-        def pull_all() -> None:
-            with concurrent.futures.ThreadPoolExecutor(PULLS) as pool:
-                list(pool.map(lambda _: _get(port, address), range(PULLS)))
-
-        before = _cpu(process.pid)
-        pull_all()
-        yield f"zoo GET, {PULLS} at once", (_cpu(process.pid) - before) / PULLS, 0.0
-        most.append(_resident(process.pid))
-        print(f"memory of the web process: idle {idle:.0f} MB, most seen {max(most):.0f} MB")
+        _, web, *_ = _processes(process.pid)  # The first of them sees to jobs and answers nobody.
+        yield from _measure_served("gunicorn", web, port, path, options)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait()
+
+
+def _measure_granian(path: Path, options: argparse.Namespace) -> Iterator[tuple[str, float, float]]:
+    """Measure the same app under granian: one process, as many threads."""
+    port = _free_port()
+    command = [str(options.granian), "-m", "granian", "--interface", "wsgi", "--workers", "1"]
+    command += ["--blocking-threads", "128", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--no-ws", "--log-level", "warning", "wsgi:app"]
+    with _running(command, port, cwd=ROOT, env=_environment(path, "granian")) as process:
+        yield from _measure_served("granian", process.pid, port, path, options)
+
+
+def _environment(path: Path, server: str) -> dict[str, str]:
+    """Give each server a home of its own, and nothing to do beside answering."""
+    own = {"ZOO_HOME": str(path.parent / server), "ZOO_WORKER_SLOTS": "0", "ZOO_SCRUB_DAYS": "0"}
+    return os.environ | own
+
+
+def _measure_served(
+    server: str,
+    pid: int,
+    port: int,
+    path: Path,
+    options: argparse.Namespace,
+) -> Iterator[tuple[str, float, float]]:
+    _post(port, "/api/repos/create", {"name": "net", "organization": "bench"})
+    idle = _resident(pid)
+    most = [idle]
+    puts = []
+    for number in range(options.repeats):
+        _touch(path, number)
+        before = _cpu(pid)
+        digest = _put(port, path)
+        puts.append(_cpu(pid) - before)
+        most.append(_resident(pid))
+    yield f"zoo PUT, sha256 verified, {server}", statistics.median(puts), 0.0
+    value = {"path": "model.bin", "algo": "sha256", "oid": digest, "size": 1}
+    lines = [{"key": "header", "value": {"summary": "x"}}, {"key": "lfsFile", "value": value}]
+    data = b"\n".join(json.dumps(line).encode() for line in lines)
+    _post(port, "/api/models/bench/net/commit/main", data)
+    address = "/bench/net/resolve/main/model.bin"
+    cost = _median(pid, options.repeats, lambda: _get(port, address))
+    yield f"zoo GET, {server}", cost, 0.0
+
+    def pull_all() -> None:
+        with concurrent.futures.ThreadPoolExecutor(PULLS) as pool:
+            list(pool.map(lambda _: _get(port, address), range(PULLS)))
+
+    before = _cpu(pid)
+    pull_all()
+    yield f"zoo GET, {PULLS} at once, {server}", (_cpu(pid) - before) / PULLS, 0.0
+    most.append(_resident(pid))
+    print(f"{server}: memory idle {idle:.0f} MB, most seen {max(most):.0f} MB")
+    for name in ("/v1/health", "/v1/models/bench/net"):
+        before = _cpu(pid)
+        _ask_often(port, name)
+        spent = _cpu(pid) - before
+        print(f"{server}: GET {name}: {SMALL / spent:.0f} answers a CPU second")
 
 
 def _measure_mlflow(path: Path, options: argparse.Namespace) -> Iterator[tuple[str, float, float]]:
@@ -164,6 +201,18 @@ def _get(port: int, path: str) -> None:
             if count == 0 and b" %d " % OK not in buffer[:20]:
                 raise SystemExit(bytes(buffer[:200]))
             count += received
+
+
+def _ask_often(port: int, path: str) -> None:
+    """Ask for a small answer again and again on one connection, as clients do."""
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    for _ in range(SMALL):
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        answer.read()
+        if answer.status != OK:
+            raise SystemExit(f"{path}: {answer.status}")
+    connection.close()
 
 
 def _put(port: int, path: Path) -> str:
@@ -235,11 +284,11 @@ def _free_port() -> int:
 
 
 @contextmanager
-def _running(command: list[str], port: int) -> Iterator[subprocess.Popen]:
+def _running(command: list[str], port: int, **options: object) -> Iterator[subprocess.Popen]:
     if shutil.which(command[0]) is None:
         raise SystemExit(f"{command[0]} is not here.")
     process = subprocess.Popen(  # noqa: S603  # the servers that are compared
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options
     )
     try:
         for _ in range(600):

@@ -90,3 +90,15 @@ def test_clients_that_hardly_send_do_not_stop_the_next(serve, head):
             for connection in slow:
                 connection.close()
         assert server.ask("/v1/models")[0] == 200
+
+
+def test_more_clients_that_hardly_send_than_there_are_threads_do_not_stop_the_next(serve):
+    """Nobody has to know a token for this: a head that does not end, in every thread."""
+    head = "GET /v1/models HTTP/1.1\r\nHost: loc"
+    with serve(ZOO_WEB_THREADS="3") as server:
+        slow = [send_slowly(server, head) for _ in range(6)]
+        try:
+            assert server.ask("/v1/models")[0] == 200
+        finally:
+            for connection in slow:
+                connection.close()

@@ -10,18 +10,26 @@ import hashlib
 import io
 import json
 import pickle
+import socket
+import struct
 import tarfile
+import time
 import unicodedata
 import zipfile
 from pathlib import Path
 from urllib.parse import quote
 
+import h5py
 import lz4.frame
+import onnx
 import pytest
 
 from zoo.domain.access import Role
+from zoo.domain.revision import Blob, File, Revision
 from zoo.operations.accounts import create_token, list_tokens
+from zoo.operations.commit import Change, _apply
 from zoo.operations.fetch import get_revision
+from zoo.operations.publish import Publication, publish
 from zoo.operations.scrub import scrub
 
 SECRET = b"what nobody else may read" * 50_000
@@ -199,6 +207,94 @@ def test_3_the_server_asks_no_address_that_a_caller_names(ada, address):
     assert ada.ask("POST", "/v1/jobs", json=body).status_code in {400, 404, 422}
 
 
+@pytest.fixture
+def calls(monkeypatch):
+    """The addresses that this process tries to reach."""
+    tried = []
+
+    def refuse(_self, address):
+        tried.append(address)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket.socket, "connect_ex", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *given, **_: refuse(None, given[:2]))
+    return tried
+
+
+ELSEWHERE = "http://169.254.169.254/latest/meta-data"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/v1/jobs", {"model": ELSEWHERE, "dataset": "x"}),
+        ("POST", "/v1/models/ada/net/surgeries", {"kind": "dense", "name": ELSEWHERE}),
+        ("POST", "/api/repos/create", {"name": "mirror", "organization": "ada", "url": ELSEWHERE}),
+        ("POST", "/api/repos/move", {"fromRepo": "ada/net", "toRepo": ELSEWHERE}),
+        ("POST", "/api/models/ada/net/branch/b", {"startingPoint": ELSEWHERE}),
+        ("POST", "/v1/datasets?name=" + quote(ELSEWHERE, safe=""), None),
+        ("GET", "/v1/models/ada/net/compare?other=" + quote(ELSEWHERE, safe=""), None),
+        ("GET", "/" + ELSEWHERE, None),
+    ],
+)
+def test_3_no_address_in_a_request_is_called(ada, calls, method, path, body):
+    ada.ask(method, path, json=body)
+    assert calls == []
+
+
+def test_3_no_address_in_a_file_is_called(ada, calls):
+    card = f"---\nbase_model: {ELSEWHERE}\ncaffemodel_url: {ELSEWHERE}\n---\n![x]({ELSEWHERE})"
+    config = {"architecture": "resnet18", "pretrained_cfg": {"url": ELSEWHERE, "hf_hub_id": "a/b"}}
+    lines = [
+        file_line("README.md", card.encode()),
+        file_line("config.json", json.dumps(config).encode()),
+        file_line("deploy.prototxt", f'name: "{ELSEWHERE}" include: "{ELSEWHERE}"'.encode()),
+    ]
+    assert ada.commit("ada/net", *lines).status_code == 200
+    for path in ("/api/models/ada/net", "/v1/models/ada/net", "/api/models?full=1&author=ada"):
+        assert ada.ask("GET", path).status_code == 200
+    assert calls == []
+
+
+REBOUND = [
+    "evil.example",
+    "localhost.evil.example",
+    "127.0.0.1.evil.example",
+    "127.0.0.1:80@evil.example",
+    "evil.example#localhost",
+    "0x7f000001",
+    "2130706433",
+    "127.1",
+    "localhost.",
+    "192.168.0.7",
+    "[::1",
+    "",
+]
+
+
+@pytest.mark.parametrize("host", REBOUND)
+@pytest.mark.parametrize("path", ["/v1/models", "/api/models", "/docs", "/v1/health", "/nothing"])
+def test_3_a_name_that_was_led_to_this_machine_reads_nothing(client_of_open, host, path):
+    assert client_of_open.get(path, headers={"Host": host}).status_code == 403
+
+
+@pytest.fixture
+def client_of_open(make_app):
+    """A client of an app that asks nobody on this machine for a token."""
+    return make_app(access="auto").test_client()
+
+
+@pytest.mark.parametrize("header", ["Forwarded", "Via", "X-Forwarded-For", "X-Real-IP"])
+def test_3_whoever_comes_through_a_proxy_is_not_of_this_machine(client_of_open, header):
+    """A proxy that was put in front and forgotten in the settings opens the zoo to nobody."""
+    assert client_of_open.get("/v1/models").status_code == 200
+    through = {header: "203.0.113.7"}
+    assert client_of_open.get("/v1/models", headers=through).status_code == 401
+    body = {"name": "net"}
+    assert client_of_open.post("/api/repos/create", json=body, headers=through).status_code == 401
+
+
 @pytest.mark.parametrize("secret", ["admin", "password", "zoo", "zoo_", "changeme", "hf_xxx"])
 def test_4_there_are_no_default_credentials(client, zoo, secret):
     assert list_tokens(zoo) == []
@@ -306,6 +402,92 @@ def test_8_no_pickle_is_run(ada, name):
     assert not Path("/tmp/zoo-was-here").exists()
 
 
+def reduced(function, *arguments):
+    """A pickle that calls a function when it is loaded."""
+
+    class Call:
+        def __reduce__(self):
+            return function, arguments
+
+    return pickle.dumps(Call())
+
+
+def packed_pickle(data):
+    """A checkpoint as torch.save writes it, with a pickle of ours."""
+    octets = io.BytesIO()
+    with zipfile.ZipFile(octets, "w") as packed:
+        packed.writestr("archive/data.pkl", data)
+        packed.writestr("archive/version", b"3")
+    return octets.getvalue()
+
+
+def linked_hdf5(path):
+    """A snapshot whose weights lie in another file."""
+    octets = io.BytesIO()
+    with h5py.File(octets, "w") as file:
+        file["data/ip"] = h5py.ExternalLink(str(path), "/data/ip")
+        stored = [(str(path), 0, 8)]
+        file.create_dataset("data/conv/0", (1,), dtype="f8", external=stored)
+    return octets.getvalue()
+
+
+def linked_onnx(location):
+    """A graph whose weights lie in another file."""
+    tensor = onnx.TensorProto(name="w", data_type=1, dims=[2])
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value=location)
+    node = onnx.helper.make_node("Add", ["x", "w"], ["y"])
+    value = onnx.helper.make_tensor_value_info
+    sides = [value("x", 1, [2])], [value("y", 1, [2])]
+    graph = onnx.helper.make_graph([node], "g", *sides, [tensor])
+    return onnx.helper.make_model(graph).SerializeToString()
+
+
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [
+        ("model.pth", lambda mark: packed_pickle(reduced(open, str(mark), "w"))),
+        ("model.pt", lambda mark: packed_pickle(reduced(eval, f"open({str(mark)!r}, 'w')"))),
+        ("pytorch_model.bin", lambda mark: reduced(exec, f"open({str(mark)!r}, 'w')")),
+        ("net.caffemodel.h5", lambda mark: linked_hdf5(mark.with_name("secret"))),
+        ("model.safetensors", lambda mark: reduced(open, str(mark), "w")),
+        ("net.caffemodel", lambda mark: reduced(open, str(mark), "w")),
+        ("model.onnx", lambda mark: reduced(open, str(mark), "w")),
+    ],
+)
+def test_8_nothing_in_a_checkpoint_is_run_or_followed(ada, tmp_path, name, make):
+    mark = tmp_path / "was-here"
+    (tmp_path / "secret").write_bytes(b"\0\0\0\0\0\0\xf0?" + SECRET[:100])
+    data = {"file": (io.BytesIO(make(mark)), name)}
+    answer = ada.ask("POST", "/v1/models/ada/other/revisions", data=data)
+    assert answer.status_code in {201, 422}, answer.text
+    assert not mark.exists()
+    assert SECRET[:20].decode() not in answer.text
+    assert answer.status_code == 422 or answer.json["job"] is None
+
+
+@pytest.mark.parametrize("location", ["/etc/passwd", "../../zoo.db", "../signing.key", "w.bin"])
+def test_8_a_graph_reads_no_file_that_it_names(ada, zoo, location):
+    """The server opens no graph whose weights lie elsewhere, whatever it was published as."""
+    ada.commit("ada/net", file_line("model.onnx", linked_onnx(location)))
+    picture = {"file": (io.BytesIO(b"no picture"), "x.png")}
+    answer = ada.ask("POST", "/v1/models/ada/net/predict", data=picture)
+    assert answer.status_code in {409, 415, 422}, answer.text
+    assert "root:" not in answer.text
+    data = {"file": (io.BytesIO(linked_onnx(location)), "net.onnx")}
+    sent = ada.ask("POST", "/v1/models/ada/other/revisions", data=data)
+    assert sent.status_code in {201, 415, 422}
+    del zoo
+
+
+@pytest.mark.parametrize(
+    "tag", ["!!python/name:os.system", "!!python/module:subprocess", "!!python/object/new:dict {}"]
+)
+def test_8_no_tag_of_a_card_is_python(ada, tag):
+    card = f"---\nlicense: {tag}\n---\n"
+    assert ada.ask("POST", "/api/validate-yaml", json={"content": card}).status_code == 400
+
+
 @pytest.fixture
 def secret_digest(ada):
     """The digest of a file of ada's private model."""
@@ -379,6 +561,156 @@ def test_10_a_chunk_that_unpacks_to_a_gigabyte_is_not_unpacked(ada):
     for shard in (b"", bytes(1000), b"\xff" * 500):
         answer = ada.client.post("/xet/v1/shards", data=shard, headers=headers)
         assert answer.status_code in {200, 422}
+
+
+def xet(ada):
+    """Ways to send a xorb and a shard as a client does."""
+    token = ada.ask("GET", "/api/models/ada/net/xet-write-token/main").json["accessToken"]
+    headers = {"Authorization": f"Bearer {token}"}
+
+    def send(path, data):
+        return ada.client.post(f"/xet/v1/{path}", data=data, headers=headers)
+
+    return send
+
+
+def chunk(octets, raw_bytes, scheme=1):
+    stored, raw = len(octets).to_bytes(3, "little"), raw_bytes.to_bytes(3, "little")
+    return b"\0" + stored + bytes([scheme]) + raw + octets
+
+
+def shard(digest, *, segments, told_bytes, last):
+    """A shard of one file, made of the chunks of one xorb again and again."""
+    words = struct.pack("<4Q", *(int(digest[at : at + 16], 16) for at in range(0, 64, 16)))
+    segment = bytes(32) + struct.pack("<IIII", 0, told_bytes, 0, last)
+    head = bytes(32) + struct.pack("<II", 1 << 30, segments) + bytes(8)
+    return bytes(48) + head + segment * segments + words + bytes(16) + b"\xff" * 48
+
+
+def test_10_a_file_of_chunks_is_not_larger_than_its_shard_says(ada, zoo):
+    """A few kilobytes that unpack to megabytes, named again and again, would fill any disk."""
+    send, before = xet(ada), stored(zoo)
+    packed = lz4.frame.compress(bytes(2**20))
+    assert send(f"xorbs/default/{'0' * 64}", chunk(packed, 2**20) * 8).status_code == 200
+    for told_bytes in (0, 1, 2**20):
+        data = shard("a" * 64, segments=3, told_bytes=told_bytes, last=8)
+        answer = send("shards", data)
+        assert answer.status_code == 422
+        assert "announced" in answer.text
+    assert stored(zoo) == before
+
+
+@pytest.mark.parametrize(
+    "data", [chunk(b"", 1, 0) * 20_000, chunk(b"x", 2**20 + 1), chunk(b"x", 0)], ids=range(3)
+)
+def test_10_a_xorb_of_too_many_or_too_large_chunks_is_not_kept(ada, zoo, data):
+    assert xet(ada)(f"xorbs/default/{'1' * 64}", data).status_code == 422
+    assert not list((zoo.settings.home / "cache").rglob("*.xorb"))
+
+
+@pytest.mark.parametrize(
+    ("count", "size"), [(1, 10**18), (1, 2**34 + 1), (3000, 2**34), (1, 2**63)], ids=str
+)
+def test_10_no_more_addresses_are_made_than_parts_are_taken(make_app, as_account, count, size):
+    asker = as_account("ada")
+    asker.client = make_app(access="tokens", upload_part_bytes=2**20).test_client()
+    asker.create("net")
+    objects = [{"oid": f"{one:064x}", "size": size} for one in range(count)]
+    body = {"operation": "upload", "objects": objects, "transfers": ["basic", "multipart"]}
+    answer = asker.ask("POST", "/ada/net.git/info/lfs/objects/batch", json=body)
+    assert answer.status_code == 413
+
+
+def test_10_parts_sent_again_and_again_take_the_room_of_one(make_app, as_account, zoo):
+    asker = as_account("ada")
+    asker.client = make_app(access="tokens", upload_part_bytes=2**20).test_client()
+    asker.create("net")
+    told = asker.batch("ada/net", "a" * 64, 2**20 + 1, transfers=["basic", "multipart"]).json
+    part = told["objects"][0]["actions"]["upload"]["header"]["1"].partition("/lfs/")[2]
+    for number in range(5):
+        data = bytes([number]) * 2**20
+        assert asker.client.put(f"/lfs/{part}", data=data).status_code == 200
+    parts = list((zoo.settings.home / "cache" / "parts").rglob("1-*"))
+    assert [path.stat().st_size for path in parts] == [2**20]
+
+
+def test_10_who_has_no_room_left_puts_nothing_on_the_disk(make_app, as_account):
+    """Each refused upload would otherwise lie there for a day, and any number of them."""
+    asker = as_account("ada")
+    app = make_app(access="tokens", quota_bytes=1000)
+    asker.client = app.test_client()
+    asker.create("net")
+    files = [bytes([one]) * 900 for one in range(3)]
+    told = [asker.batch("ada/net", hashlib.sha256(one).hexdigest(), 900).json for one in files]
+    hrefs = [one["objects"][0]["actions"]["upload"]["href"].partition("/lfs/")[2] for one in told]
+    sent = [
+        asker.client.put(f"/lfs/{href}", data=one) for href, one in zip(hrefs, files, strict=True)
+    ]
+    assert [answer.status_code for answer in sent] == [200, 413, 413]
+    assert asker.commit("ada/net", file_line("a", b"x" * 200)).status_code == 413
+    assert stored(app.extensions["zoo"]) == {hashlib.sha256(files[0]).hexdigest()}
+
+
+def test_10_who_may_not_write_puts_nothing_on_the_disk(ada, eve, zoo):
+    before = stored(zoo)
+    data = {"file": (io.BytesIO(SECRET[:1000]), "x.bin")}
+    assert eve.ask("POST", "/v1/models/ada/net/revisions", data=data).status_code == 403
+    path = f"/v1/models/ada/net/uploads/{'a' * 64}?size_bytes=5"
+    assert eve.ask("PUT", path, data=b"12345").status_code == 403
+    assert stored(zoo) == before
+    del ada
+
+
+def test_10_a_commit_that_deletes_everything_by_name_is_quick(zoo):
+    """Comparing each file with each deletion would take as long as both together squared."""
+    count = 20_000
+    blob = Blob(digest="0" * 64, size_bytes=0)
+    head = Revision(
+        model="net",
+        id="0" * 40,
+        files=tuple(File(path=f"a/{n}", digest="0" * 64, size_bytes=0) for n in range(count)),
+        message="",
+        created_at=zoo.clock(),
+    )
+    gone = tuple(f"a/{n}" for n in range(1, count)) + tuple(f"b{n}/" for n in range(count))
+    before = time.process_time()
+    left = _apply(Change(model="net", message="", deleted=gone, added={"c": blob}), head)
+    assert set(left) == {"a/0", "c"}
+    assert time.process_time() - before < 10  # 400,000,000 comparisons take minutes
+
+
+def test_10_folders_are_listed_a_page_at_a_time_each_once(ada):
+    """A file in 500 folders is 500 entries of 500 letters; many of them would be gigabytes."""
+    lines = [file_line("/".join([f"{n:03}", *["d"] * 500])) for n in range(10)]
+    assert ada.commit("ada/net", *lines).status_code == 200
+    seen, url = [], "/api/models/ada/net/tree/main?recursive=true&limit=1000"
+    while url:
+        answer = ada.ask("GET", url)
+        seen += [entry["path"] for entry in answer.json]
+        link = answer.headers.get("Link")
+        url = link[1 : link.index(">")].removeprefix("http://localhost") if link else None
+    assert len(seen) == len(set(seen)) == 10 * 501
+    assert seen == sorted(seen)
+
+
+@pytest.mark.parametrize(
+    ("header", "line"),
+    [
+        ({"summary": "x" * 20_000}, file_line("a")),
+        ({"summary": "x", "description": "x" * 20_000}, file_line("a")),
+        ({"summary": "\ud800"}, file_line("a")),
+        ({"summary": "x"}, {"key": "file", "value": {"path": "a", "content": "\udfff"}}),
+        ({"summary": "x"}, file_line("a\ud800")),
+    ],
+    ids=range(5),
+)
+def test_10_texts_that_are_too_long_or_no_text_are_refused(ada, zoo, header, line):
+    data = b"\n".join(
+        json.dumps(one).encode() for one in ({"key": "header", "value": header}, line)
+    )
+    answer = ada.ask("POST", "/api/models/ada/net/commit/main", data=data)
+    assert answer.status_code in {400, 422}, answer.text
+    assert get_revision(zoo, "ada/net").files == ()
 
 
 @pytest.mark.parametrize("query", ["limit=1e9", "limit=x", "limit=-5", "limit=99999999999999"])
@@ -466,7 +798,7 @@ def test_13_parts_are_taken_once_each_in_any_order_and_checked(make_app, home, a
     assert finish([*both, ("1", tags["1"])]) == 400
     assert finish([("1", '"../../zoo"'), ("2", tags["2"])]) == 409
     assert finish(both, oid="0" * 64) == 400
-    assert finish([("1", wrong), ("2", tags["2"])]) == 422
+    assert finish([("1", wrong), ("2", tags["2"])]) == 409
     assert finish(both) == 200
     assert asker.commit("ada/net", lfs_line("big", digest)).status_code == 200
     assert asker.ask("GET", "/ada/net/resolve/main/big").data == data
@@ -488,6 +820,14 @@ def test_14_two_files_never_look_alike(ada, first, second):
     answer = ada.commit("ada/net", file_line(first), file_line(second))
     is_twin = unicodedata.normalize("NFC", first) == unicodedata.normalize("NFC", second)
     assert answer.status_code == (422 if is_twin else 200)
+
+
+@pytest.mark.parametrize("paths", [("a", "a/b"), ("a/b/c", "a/b"), ("a/b/c/d", "a", "b")])
+def test_14_no_file_lies_in_another(ada, zoo, paths):
+    """Whoever pulls such a revision could write a part of it alone."""
+    assert ada.commit("ada/net", *map(file_line, paths)).status_code == 422
+    assert get_revision(zoo, "ada/net").files == ()
+    assert ada.commit("ada/net", file_line("a/b"), file_line("a-b"), file_line("a.b")).is_json
 
 
 @pytest.mark.parametrize("name", ["NET", "Net", "nEt"])
@@ -522,6 +862,53 @@ def test_14_no_file_name_adds_a_header(ada, name):
 def test_15_no_job_reads_a_path_or_runs_a_command_that_a_caller_names(ada, body):
     assert ada.ask("POST", "/v1/jobs", json=body).status_code in {400, 404, 409, 422}
     assert ada.ask("GET", "/v1/jobs").json["jobs"] == []
+
+
+@pytest.fixture
+def child_of_secret(ada, zoo):
+    """A public model that was made from a private one."""
+    ada.create("secret", private=True)
+    made = ada.commit("ada/secret", file_line("a")).json["commitOid"]
+    blob = get_revision(zoo, "ada/secret").files[0]
+    publish(
+        zoo,
+        Publication(
+            model="ada/child",
+            files={"b": Blob(digest=blob.digest, size_bytes=blob.size_bytes)},
+            message="made",
+            parent=f"ada/secret@{made}",
+            is_private=False,
+        ),
+    )
+    return made
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/models",
+        "/v1/models/ada/child",
+        "/v1/models/ada/child/revisions",
+        "/v1/models/ada/child/revisions/main",
+        "/v1/models/ada/child/lineage",
+        "/v1/models/ada/secret",
+        "/v1/models/ada/secret/statistics",
+        "/api/models?full=true",
+        "/api/models?sort=downloads&full=true",
+        "/api/models?search=secret",
+        "/api/models/ada/child",
+        "/api/models/ada/child/commits/main",
+        "/api/models/ada/secret/refs",
+    ],
+)
+def test_9_nothing_tells_of_a_private_parent(eve, ada, child_of_secret, path):
+    assert child_of_secret in ada.ask("GET", "/v1/models/ada/child").text
+    seen = eve.ask("GET", path)
+    assert child_of_secret not in seen.text
+    if "ada/secret" not in path:
+        assert "ada/secret" not in seen.text
+    else:
+        assert seen.status_code == 404
 
 
 def test_after_all_of_it_every_byte_is_whole(ada, eve, zoo, secret_digest):

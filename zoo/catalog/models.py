@@ -214,6 +214,15 @@ def _files(new: NewRevision) -> list[File]:
                 hint="Call them otherwise; file systems may take them for one.",
                 paths=[path, twin],
             )
+        end = path.find("/")
+        while end >= 0:
+            if path[:end] in new.files:
+                raise BadName(
+                    f"{path[:end]!a} is a file, and {path!a} would lie in it.",
+                    hint="Call one of them otherwise; no file system holds both.",
+                    paths=[path[:end], path],
+                )
+            end = path.find("/", end + 1)
     return [
         File(path=check_file_path(path), digest=blob.digest, size_bytes=blob.size_bytes)
         for path, blob in sorted(new.files.items())

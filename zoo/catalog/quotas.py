@@ -5,6 +5,7 @@ from collections.abc import Collection
 from sqlalchemy import ColumnElement, CompoundSelect, func, not_, select, union
 from sqlalchemy.orm import Session
 
+from zoo.catalog.models import BATCH
 from zoo.catalog.tables import FileRow, ModelRow, QuotaRow, RevisionRow, UploadRow
 from zoo.domain.access import owner_of
 from zoo.domain.quota import Quota, Usage
@@ -66,7 +67,10 @@ def measure_new(db: Session, owner: str, blobs: Collection[Blob]) -> int:
     """Measure how many bytes an owner would have more with some blobs."""
     sizes = {blob.digest: blob.size_bytes for blob in blobs}
     held = _held(owner).subquery()
-    known = set(db.scalars(select(held.c.digest).where(held.c.digest.in_(sizes))))
+    asked, known = sorted(sizes), set()
+    for start in range(0, len(asked), BATCH):
+        part = asked[start : start + BATCH]
+        known |= set(db.scalars(select(held.c.digest).where(held.c.digest.in_(part))))
     return sum(size for digest, size in sizes.items() if digest not in known)
 
 

@@ -116,11 +116,11 @@ def list_moves(db: Session, name: str) -> list[RefMove]:
     ]
 
 
-def list_history(db: Session, name: str, ref: str) -> list[Revision]:
-    """List the revisions that led to the one a ref or an id means, the newest first."""
+def list_history(db: Session, name: str, ref: str, *, limit: int) -> list[Revision]:
+    """List the last revisions that led to the one a ref or an id means, the newest first."""
     row: RevisionRow | None = get_revision_row(db, name, ref)
     found: dict[int, Revision] = {}
-    while row is not None and row.pk not in found:
+    while row is not None and row.pk not in found and len(found) < limit:
         found[row.pk] = as_revision(row)
         row = row.previous
     return list(found.values())

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from zoo.catalog.models import is_visible_to
+from zoo.catalog.models import BATCH, is_visible_to
 from zoo.catalog.tables import FileRow, ModelRow, RevisionRow, UploadRow
 from zoo.domain.access import Caller
 from zoo.domain.revision import Blob
@@ -30,20 +30,22 @@ def find_proven(
     The digest of somebody's private file is no proof of having it: whoever could name it in a
     revision of their own would read it there.
     """
-    sent = select(UploadRow.digest, UploadRow.size_bytes).where(
-        UploadRow.model == model,
-        UploadRow.account == caller.account,
-        UploadRow.digest.in_(digests),
-    )
-    seen = (
-        select(FileRow.digest, FileRow.size_bytes)
-        .join(RevisionRow, RevisionRow.pk == FileRow.revision_pk)
-        .join(ModelRow, ModelRow.pk == RevisionRow.model_pk)
-        .where(FileRow.digest.in_(digests), is_visible_to(caller))
-        .distinct()
-    )
-    return {
-        digest: Blob(digest=digest, size_bytes=size_bytes)
-        for wanted in (sent, seen)
-        for digest, size_bytes in db.execute(wanted)
-    }
+    asked, found = sorted(set(digests)), {}
+    for start in range(0, len(asked), BATCH):
+        part = asked[start : start + BATCH]
+        sent = select(UploadRow.digest, UploadRow.size_bytes).where(
+            UploadRow.model == model,
+            UploadRow.account == caller.account,
+            UploadRow.digest.in_(part),
+        )
+        seen = (
+            select(FileRow.digest, FileRow.size_bytes)
+            .join(RevisionRow, RevisionRow.pk == FileRow.revision_pk)
+            .join(ModelRow, ModelRow.pk == RevisionRow.model_pk)
+            .where(FileRow.digest.in_(part), is_visible_to(caller))
+            .distinct()
+        )
+        for wanted in (sent, seen):
+            for digest, size_bytes in db.execute(wanted):
+                found[digest] = Blob(digest=digest, size_bytes=size_bytes)
+    return found

@@ -16,6 +16,7 @@ NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MOST_LETTERS - 1}}}")
 REF = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+-]{0,127}")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 MAIN = "main"
+MOST_TOLD = 100  # files of a revision, to who asks for another
 # What follows a model's name in an address, of ours or of the Hub's protocol.
 RESERVED = {
     "auth-check",
@@ -145,7 +146,7 @@ class Revision:
             raise FileNotFound(
                 f"{self.address} has no file {path!r}.",
                 path=path,
-                files=[file.path for file in self.files],
+                files=[file.path for file in self.files[:MOST_TOLD]],
             )
         return file
 

@@ -19,6 +19,7 @@ from zoo.errors import MalformedUpload
 
 LARGEST_XORB = 2**26 + 2**20  # bytes; the client packs at most 64 MiB, and headers
 LARGEST_CHUNK = 2**20  # bytes; the client cuts at 128 KiB
+MOST_CHUNKS = 2**14  # of a xorb; the client packs at most half as many
 LARGEST_SHARD = 2**26
 RECORD = 48
 CHUNK_HEADER = 8
@@ -68,7 +69,8 @@ def list_chunks(xorb: BinaryIO) -> list[Chunk]:
         MalformedUpload: it does not follow the format, or a chunk is larger than any client's.
     """
     end = xorb.seek(0, 2)
-    chunks, offset = [], 0
+    chunks: list[Chunk] = []
+    offset = 0
     while offset < end:
         xorb.seek(offset)
         header = xorb.read(CHUNK_HEADER)
@@ -79,6 +81,8 @@ def list_chunks(xorb: BinaryIO) -> list[Chunk]:
         stored_bytes = int.from_bytes(header[1:4], "little")
         raw_bytes = int.from_bytes(header[5:8], "little")
         offset += CHUNK_HEADER
+        if len(chunks) == MOST_CHUNKS:
+            raise MalformedUpload(f"The xorb holds more than {MOST_CHUNKS} chunks.")
         if offset + stored_bytes > end or not 0 < raw_bytes <= LARGEST_CHUNK:
             raise MalformedUpload(
                 f"The chunk at byte {offset} of the xorb is cut off, empty or too large."

@@ -109,8 +109,7 @@ def commit(zoo: Zoo, change: Change) -> Revision:
     Raises:
         ModelNotFound, RevisionNotFound: there is no such model or branch.
         BadName: a file cannot be called so.
-        BlobNotFound: the bytes of an added file are not in the store.
-        Conflict: the ref is no branch.
+        Conflict: the ref is no branch, or the bytes of an added file are not in the store.
         RefMoved: the branch points to another revision than it was said to.
         Forbidden: the caller may not write here.
     """

@@ -45,7 +45,7 @@ def add_dataset(
         BadName: a dataset cannot be called so.
         Forbidden: the caller may not write what belongs to its owner.
         StorageFull: there is no room for the pictures.
-        BlobNotFound: a sweep took pictures because adding them took longer than its grace.
+        Conflict: a sweep took pictures because adding them took longer than its grace.
     """
     called = check_model_name(name or dataset_name(path))
     check_role(zoo, Role.WRITE, called)

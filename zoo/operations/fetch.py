@@ -37,7 +37,8 @@ def list_models(
     """List models by name: those whose name holds ``search``, those of an owner."""
     wish = models.ModelWish(search=search, owner=owner)
     with zoo.catalog.reading() as db:
-        return models.list_models(db, caller=zoo.caller, after=after, limit=limit, wish=wish)
+        found = models.list_models(db, caller=zoo.caller, after=after, limit=limit, wish=wish)
+        return [model_as_seen(zoo, db, model) for model in found]
 
 
 def get_model(zoo: Zoo, name: str) -> Model:
@@ -51,7 +52,7 @@ def get_model(zoo: Zoo, name: str) -> Model:
     with zoo.catalog.reading() as db:
         try:
             check_visible(zoo, db, name)
-            return models.get_model(db, name)
+            return model_as_seen(zoo, db, models.get_model(db, name))
         except ModelNotFound as error:
             raise _with_near_names(
                 error, name, models.list_names(db, caller=zoo.caller, like=name)
@@ -181,6 +182,13 @@ def parse_config_text(data: bytes) -> ModelConfig:
             f"{CONFIG} cannot be understood: {error!r}",
             hint="Import the original package again.",
         ) from error
+
+
+def model_as_seen(zoo: Zoo, db: Session, model: Model) -> Model:
+    """Leave out of a model's lineage what the caller may not know of."""
+    if model.head is None or model.head.parent is None:
+        return model
+    return replace(model, head=_as_seen(zoo, db, model.head))
 
 
 def _as_seen(zoo: Zoo, db: Session, revision: Revision) -> Revision:

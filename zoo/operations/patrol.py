@@ -71,6 +71,9 @@ def step(zoo: Zoo, stop: threading.Event) -> float:
         reason = find_fault(zoo, blob, pace=lambda count: _breathe(stop, count))
     except Interrupted:
         return 0.0  # It is read again at the next start.
+    except OSError as error:
+        LOG.warning("not read in this round: %s: %s", blob.digest, error)
+        reason = None
     faults = {digest: told for digest, told in state.faults.items() if digest != blob.digest}
     if reason is not None and _set_aside(zoo, blob, reason, place):
         faults[blob.digest] = reason

@@ -9,7 +9,7 @@ from zoo.catalog import audit, datasets, jobs, models, refs
 from zoo.domain.access import Role
 from zoo.domain.job import Attempt, JobState
 from zoo.domain.revision import MAIN, Blob, RefKind, Revision, split_address
-from zoo.errors import BlobNotFound
+from zoo.errors import Conflict
 from zoo.operations import quotas
 from zoo.operations.access import check_role
 from zoo.operations.opening import Zoo
@@ -38,7 +38,7 @@ def publish(zoo: Zoo, publication: Publication) -> Revision:
     """Publish a revision; when it is the result of a job, the job succeeds in the same transaction.
 
     Raises:
-        BlobNotFound: a file's bytes are not in the store.
+        Conflict: a file's bytes are not in the store.
         BadName: the model or a file cannot be called so.
         Forbidden: the caller may not write what belongs to the model's owner.
         ModelExists: it was to be the first of its model, or the model was deleted.
@@ -102,11 +102,15 @@ def check_kept(zoo: Zoo, digests: Iterable[str]) -> None:
     There no sweep can take them between this look and the rows.
 
     Raises:
-        BlobNotFound: some are not in the store.
+        Conflict: some are not in the store.
     """
     for digest in digests:
         if not zoo.blobs.has(digest):
-            raise BlobNotFound(f"The store does not hold {digest}.", digest=digest)
+            raise Conflict(
+                f"The bytes {digest} are not in the store: they were not sent, or swept since.",
+                hint="Send them again, then what names them.",
+                digest=digest,
+            )
 
 
 def put_json(zoo: Zoo, value: object) -> Blob:

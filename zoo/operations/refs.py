@@ -21,15 +21,15 @@ def list_refs(zoo: Zoo, name: str) -> list[Ref]:
         return refs.list_refs(db, name)
 
 
-def list_history(zoo: Zoo, name: str, ref: str) -> list[Revision]:
-    """List the revisions that led to one, the newest first.
+def list_history(zoo: Zoo, name: str, ref: str, *, limit: int) -> list[Revision]:
+    """List the last revisions that led to one, the newest first.
 
     Raises:
         ModelNotFound, RevisionNotFound: there is no such thing.
     """
     with zoo.catalog.reading() as db:
         check_visible(zoo, db, check_model_name(name))
-        return refs.list_history(db, name, ref)
+        return refs.list_history(db, name, ref, limit=limit)
 
 
 def add_ref(zoo: Zoo, name: str, ref: str, *, target: str = MAIN, kind: RefKind) -> Revision:

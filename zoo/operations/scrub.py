@@ -1,5 +1,6 @@
 """Proving that every byte the catalog names is in the store, whole; and mending what is not."""
 
+import errno
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -11,6 +12,10 @@ from zoo.errors import BlobNotFound, PathNotFound
 from zoo.operations.access import check_rules
 from zoo.operations.opening import Zoo
 from zoo.storage.blobs import chunks_of
+
+# What a disk answers that has lost something; anything else (too many open files, no memory) is of
+# this moment, and says nothing of the bytes.
+LOST = {errno.EIO, errno.EBADMSG, getattr(errno, "EUCLEAN", errno.EIO)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,15 +58,23 @@ def scrub(
             if revision_id(revision.files) != revision.id
         ]
     for done, blob in enumerate(blobs, 1):
-        reason = find_fault(zoo, blob)
+        reason, is_known = _judge(zoo, blob)
         if reason is not None:
             with zoo.catalog.reading() as db:
                 used_by = tuple(garbage.list_users(db, blob.digest))
-            if quarantines:
+            if quarantines and is_known:
                 zoo.blobs.quarantine(blob.digest)
             faults.append(Fault(subject=blob.digest, reason=reason, used_by=used_by))
         report(done, len(blobs))
     return faults
+
+
+def _judge(zoo: Zoo, blob: Blob) -> tuple[str | None, bool]:
+    """Say what is wrong with bytes, and whether it is them that are wrong."""
+    try:
+        return find_fault(zoo, blob), True
+    except OSError as error:
+        return f"it cannot be read for now: {error.strerror}", False
 
 
 def find_fault(
@@ -70,6 +83,9 @@ def find_fault(
     """Say what is wrong with bytes of the store, or nothing where they are whole.
 
     ``pace`` is told the bytes of each piece that was read, and may take its time.
+
+    Raises:
+        OSError: they cannot be read for now, for a reason that is not theirs.
     """
     try:
         with zoo.blobs.open(blob.digest) as file:
@@ -81,6 +97,8 @@ def find_fault(
     except BlobNotFound:
         return "it is missing"
     except OSError as error:
+        if error.errno not in LOST:
+            raise
         return f"it cannot be read: {error.strerror}"
     if sha256.hexdigest() != blob.digest:
         return f"its bytes have sha256 {sha256.hexdigest()}"

@@ -49,9 +49,9 @@ def _read_key(zoo: Zoo) -> bytes:
         try:
             os.write(descriptor, secrets.token_bytes(KEY_BYTES))
             os.fsync(descriptor)
+            with contextlib.suppress(FileExistsError):
+                os.link(fresh, path)  # Of two who make one at once, the first's holds.
         finally:
             os.close(descriptor)
-        with contextlib.suppress(FileExistsError):
-            os.link(fresh, path)  # Of two who make one at once, the first's holds.
-        fresh.unlink()
+            fresh.unlink()
     return path.read_bytes()

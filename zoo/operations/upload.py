@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from zoo.domain.access import Role
 from zoo.domain.config import GRAPH
 from zoo.domain.revision import MAIN, Blob, Revision, check_file_path, check_model_name
 from zoo.errors import BadName, DigestMismatch, NotFound, Unsupported
+from zoo.operations.access import check_role
 from zoo.operations.fetch import get_revision
 from zoo.operations.import_ import (
     ImportOptions,
@@ -45,9 +47,10 @@ def upload_revision(zoo: Zoo, model: str, uploads: Iterable[Upload], *, message:
         BadName: the model or a file cannot be called so, or two files are called alike.
         DigestMismatch: a file is not the one announced; nothing is published.
         Invalid: it is a checkpoint that cannot be right; nothing is published.
+        Forbidden: the caller may not write what belongs to its owner; nothing is kept.
         StorageFull: there is no room.
     """
-    check_model_name(model)
+    check_role(zoo, Role.WRITE, check_model_name(model))
     files: dict[str, Blob] = {}
     for upload in uploads:
         path = check_file_path(upload.path)

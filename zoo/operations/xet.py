@@ -46,7 +46,8 @@ def keep_xorb(zoo: Zoo, digest: str, pieces: Iterable[Piece]) -> bool:
             pass
         return False
     folder.mkdir(parents=True, exist_ok=True)
-    fresh = folder / secrets.token_hex(16)
+    # With the same ending, so that a sweep finds it where this process is killed.
+    fresh = folder / (secrets.token_hex(16) + WAITING)
     try:
         with fresh.open("xb+") as file:
             for piece in pieces:

@@ -29,6 +29,7 @@ from zoo.web.limits import check_rate
 HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?")
 SAFE = {"GET", "HEAD", "OPTIONS"}
 OWN_SITES = {"same-origin", "none"}  # "none" is the user, who typed the address
+FORWARDED = ("Forwarded", "Via", "X-Forwarded-For", "X-Real-Ip")  # what proxies add
 LONGEST_SECRET = 512
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -95,8 +96,10 @@ def is_open_to(settings: Settings, remote: str | None) -> bool:
     """Tell whether the server asks someone at this address who they are not."""
     if settings.access != "auto":
         return settings.access == "open"
-    # A proxy would make every address look like this machine's own; with one, hosts are trusted.
-    return is_open_at(settings, settings.host) and _is_loopback(remote or "")
+    # A proxy makes every address look like this machine's own; with one, hosts are trusted, and
+    # one that was forgotten in the settings tells of itself.
+    is_direct = not any(name in request.headers for name in FORWARDED)
+    return is_direct and is_open_at(settings, settings.host) and _is_loopback(remote or "")
 
 
 def is_open_at(settings: Settings, host: str) -> bool:

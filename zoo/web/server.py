@@ -45,7 +45,7 @@ def start(settings: Settings, listener: socket.socket) -> subprocess.Popen[bytes
         f"--chdir={settings.home}",
         "zoo.web.app:create_app()",
         f"--bind=fd://{listener.fileno()}",
-        "--worker-class=gthread",
+        "--worker-class=zoo.web.patience.PatientWorker",
         f"--threads={settings.web_threads}",
         "--workers=1",
         # A long upload or download is no reason to end the process.

@@ -9,7 +9,6 @@ from zoo.domain.access import ANONYMOUS, Caller, Role
 from zoo.domain.revision import MAIN, Blob, RefKind
 from zoo.errors import (
     BadName,
-    BlobNotFound,
     Conflict,
     DigestMismatch,
     Forbidden,
@@ -128,7 +127,7 @@ def test_a_path_that_leaves_the_revision_is_refused(sent, path):
 def test_bytes_that_are_not_there_are_refused(sent):
     gone = send(sent, "x")
     sent.blobs.delete(gone.digest)
-    with pytest.raises(BlobNotFound):
+    with pytest.raises(Conflict):
         commit(sent, Change(model="ada/net", message="x", added={"a": gone}))
 
 

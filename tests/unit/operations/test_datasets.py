@@ -9,8 +9,8 @@ from PIL import Image
 from zoo.domain.dataset import Split
 from zoo.errors import (
     BadName,
-    BlobNotFound,
     ClassesDiffer,
+    Conflict,
     DatasetNotFound,
     EmptyDataset,
     OneClass,
@@ -194,7 +194,7 @@ def test_a_dataset_whose_pictures_a_sweep_took_meanwhile_is_not_added(zoo, insec
         if done == total:
             zoo.blobs.delete(next(zoo.blobs.list_blobs()).digest)
 
-    with pytest.raises(BlobNotFound):
+    with pytest.raises(Conflict):
         add_dataset(zoo, folder, report=sweep_before_the_end)
     assert list_datasets(zoo) == []
 

@@ -1,5 +1,7 @@
 """The reading in the background: blob by blob, round by round, what is damaged set aside."""
 
+import errno
+import os
 import threading
 from dataclasses import replace
 
@@ -8,6 +10,7 @@ import pytest
 from zoo.operations.access import list_audit
 from zoo.operations.inspect import examine
 from zoo.operations.patrol import LONGEST_PAUSE_S, get_patrol, patrol, step
+from zoo.operations.scrub import scrub
 
 
 @pytest.fixture
@@ -96,3 +99,22 @@ def test_bytes_that_are_put_back_while_they_are_read_stay(zoo, published, go, mo
     step(zoo, go)
     assert zoo.blobs.has(file.digest)
     assert get_patrol(zoo).faults == {}
+
+
+@pytest.mark.parametrize("number", [24, 12, 13, 5])
+def test_only_bytes_that_the_disk_has_lost_are_set_aside(zoo, published, go, monkeypatch, number):
+    """Too many open files, for one, say nothing of the bytes; a crowd of clients makes them."""
+    (file,) = published(files={"a": "12345"}).files
+    is_lost = number == errno.EIO
+
+    def refuse(_digest):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(zoo.blobs, "open", refuse)
+    step(zoo, go)
+    assert get_patrol(zoo).position == file.digest
+    assert zoo.blobs.has(file.digest) != is_lost
+    zoo.blobs.put([b"12345"])
+    (fault,) = scrub(zoo, quarantines=True)
+    assert "cannot be read" in fault.reason
+    assert zoo.blobs.has(file.digest) != is_lost

@@ -10,7 +10,7 @@ from zoo.domain.job import JobKind, JobState
 from zoo.domain.revision import Blob
 from zoo.errors import (
     BadName,
-    BlobNotFound,
+    Conflict,
     DatasetNotFound,
     LeaseLost,
     ModelNotFound,
@@ -43,7 +43,7 @@ def test_what_is_published_is_found(zoo, published):
 
 def test_bytes_that_are_not_in_the_store_publish_nothing(zoo):
     missing = Blob(digest="0" * 64, size_bytes=1)
-    with pytest.raises(BlobNotFound):
+    with pytest.raises(Conflict):
         publish(zoo, Publication(model="net", files={"a": missing}, message=""))
     assert names(zoo) == []
 

@@ -13,7 +13,7 @@ from flask.typing import ResponseReturnValue
 
 from zoo.domain.access import Caller
 from zoo.domain.revision import Blob, File
-from zoo.errors import BadRequest, Conflict, Unsupported
+from zoo.errors import BadRequest, Conflict, TooLarge, Unsupported
 from zoo.operations.commit import check_writable, find_proven, keep_upload
 from zoo.operations.fetch import get_model, list_revisions
 from zoo.operations.opening import Zoo
@@ -31,7 +31,9 @@ errors.install(bp)
 
 MEDIA = "application/vnd.git-lfs+json"
 UPLOAD, DOWNLOAD = "lfs upload", "lfs download"
-HOLDS_S = 24 * 3600  # how long an address may be used
+HOLDS_S = 24 * 3600  # how long an address to send to may be used
+READS_S = 3600  # and one to read from, whatever becomes of the model or the token meanwhile
+MOST_PARTS = 20_000  # addresses in one answer
 CHUNK_BYTES = 2**20
 
 
@@ -45,6 +47,7 @@ def batch(name: str) -> ResponseReturnValue:
     zoo = current_zoo()
     if body.operation == "upload":
         current = check_writable(zoo, name)
+        _check_sizes(zoo, body)
         check_room(
             zoo, current, [Blob(digest=one.oid, size_bytes=one.size) for one in body.objects]
         )
@@ -111,7 +114,7 @@ def complete_object(signed: str) -> ResponseReturnValue:
 @needs(Need.SIGNED)
 def get_object(signed: str) -> ResponseReturnValue:
     """Give an object's bytes."""
-    zoo, permission = _open_signed(DOWNLOAD, signed)
+    zoo, permission = _open_signed(DOWNLOAD, signed, seconds=READS_S)
     digest = permission["oid"]
     local = zoo.blobs.local_path(digest)
     return send_local(local, File(path=digest, digest=digest, size_bytes=local.stat().st_size))
@@ -128,6 +131,23 @@ def _tell_uploads(zoo: Zoo, model: str, body: LfsBatchBody, transfer: str) -> li
             entry["actions"] = {"upload": make(zoo, model, one)}
         told.append(entry)
     return told
+
+
+def _check_sizes(zoo: Zoo, body: LfsBatchBody) -> None:
+    """Refuse objects that would not be taken, before an address for each part is made.
+
+    Raises:
+        TooLarge: one has too many bytes, or all of them too many parts.
+    """
+    most, part_bytes = zoo.settings.max_upload_bytes, zoo.settings.upload_part_bytes
+    largest = max((one.size for one in body.objects), default=0)
+    if largest > most:
+        raise TooLarge(f"An object has {largest} bytes; at most {most} are taken here.")
+    if sum(-(-one.size // part_bytes) for one in body.objects) > MOST_PARTS:
+        raise TooLarge(
+            f"The objects come in more than {MOST_PARTS} parts of {part_bytes} bytes.",
+            hint="Ask for fewer at a time.",
+        )
 
 
 def _is_known(blob: Blob | None, one: LfsObject) -> bool:
@@ -172,7 +192,7 @@ def _tell_downloads(zoo: Zoo, model: str, body: LfsBatchBody) -> list[dict[str, 
         entry: dict[str, Any] = {"oid": one.oid, "size": sizes.get(one.oid, one.size)}
         if one.oid in sizes:
             href = _address(sign(zoo, DOWNLOAD, {"oid": one.oid, "account": zoo.caller.account}))
-            entry["actions"] = {"download": {"href": href, "expires_in": HOLDS_S}}
+            entry["actions"] = {"download": {"href": href, "expires_in": READS_S}}
         else:
             entry["error"] = {"code": 404, "message": "The model has no such object."}
         told.append(entry)
@@ -185,10 +205,12 @@ def _is_parted(zoo: Zoo, body: LfsBatchBody) -> bool:
     return "multipart" in body.transfers and largest > zoo.settings.upload_part_bytes
 
 
-def _open_signed(purpose: str, signed: str) -> tuple[Zoo, dict[str, Any]]:
+def _open_signed(
+    purpose: str, signed: str, *, seconds: int = HOLDS_S
+) -> tuple[Zoo, dict[str, Any]]:
     """Give the zoo as whoever an address was made for, and what it permits."""
     zoo = current_zoo()
-    permission = read_signed(zoo, purpose, signed, seconds=HOLDS_S)
+    permission = read_signed(zoo, purpose, signed, seconds=seconds)
     caller = Caller(account=permission["account"], address=request.remote_addr)
     return replace(zoo, caller=caller), permission
 
@@ -206,9 +228,13 @@ def _put_part(zoo: Zoo, permission: dict[str, Any]) -> str:
                 size_bytes += len(chunk)
         if size_bytes != permission["bytes"]:
             raise BadRequest(f"The part has {size_bytes} bytes, not {permission['bytes']}.")
-        fresh.replace(folder / f"{permission['part']}-{sha256.hexdigest()}")
+        part = folder / f"{permission['part']}-{sha256.hexdigest()}"
+        fresh.replace(part)
     finally:
         fresh.unlink(missing_ok=True)
+    for other in folder.glob(f"{permission['part']}-*"):
+        if other != part:  # One part takes the place of another, so that they do not pile up.
+            other.unlink(missing_ok=True)
     return sha256.hexdigest()
 
 

@@ -1,5 +1,8 @@
 """What clients of the Hub read: models, files, trees, refs, commits, and who they are."""
 
+from collections.abc import Iterator
+from heapq import nsmallest
+from itertools import chain
 from typing import Any
 from urllib.parse import urlencode
 
@@ -61,20 +64,21 @@ def list_models() -> ResponseReturnValue:
     is_by_downloads = asked.get("sort") == "downloads"
     found: list[dict[str, Any]] = []
     after = asked.get("cursor", "")
+    # Tags are in cards, which have to be read: of so many at a time. A page may be short, or even
+    # empty, and still tell of a next one.
     chunk = PAGE if tags else limit
-    while len(found) < limit:
-        models = _list_part(after, chunk, search, author, is_by_downloads=is_by_downloads)
-        for model, downloads in models:
-            after = f"{downloads}:{model.name}" if is_by_downloads else model.name
-            if model.head is None:
-                continue
-            told = answers.tell_model(zoo, model, model.head, downloads=downloads, is_full=False)
-            if tags <= {*told["tags"], told["pipeline_tag"]}:
-                found.append(told if is_full else _shortened(told))
-            if len(found) == limit:
-                break
-        if len(models) < chunk and len(found) < limit:
-            return jsonify(found)
+    models = _list_part(after, chunk, search, author, is_by_downloads=is_by_downloads)
+    for model, downloads in models:
+        after = f"{downloads}:{model.name}" if is_by_downloads else model.name
+        if model.head is None:
+            continue
+        told = answers.tell_model(zoo, model, model.head, downloads=downloads, is_full=False)
+        if tags <= {*told["tags"], told["pipeline_tag"]}:
+            found.append(told if is_full else _shortened(told))
+        if len(found) == limit:
+            break
+    if len(models) < chunk and len(found) < limit:
+        return jsonify(found)
     return _paged(found, after)
 
 
@@ -98,11 +102,13 @@ def list_tree(name: str, ref: str, path: str = "") -> ResponseReturnValue:
     is_recursive = request.args.get("recursive", "").lower() in {"true", "1"}
     is_expanded = request.args.get("expand", "").lower() in {"true", "1"}
     entries = _entries(revision, path.rstrip("/"), is_recursive=is_recursive)
-    if path and not entries:
+    first = next(entries, None)
+    if path and first is None:
         raise FileNotFound(f"{revision.address} has no folder {path!r}.", path=path)
     after = request.args.get("cursor", "")
     limit = min(_number("limit", PAGE), PAGE)
-    rest = sorted(entry for entry in entries if entry > after)
+    every = (entry for entry in chain([first] if first else [], entries) if entry > after)
+    rest = nsmallest(limit + 1, every)
     told = [_entry(revision, one, is_expanded=is_expanded) for one in rest[:limit]]
     if len(rest) > limit:
         return _paged(told, rest[limit - 1])
@@ -120,12 +126,9 @@ def list_paths(name: str, ref: str) -> ResponseReturnValue:
         raise BadRequest("paths is no list of texts.")
     is_expanded = str(form.get("expand", "")).lower() in {"true", "1"}
     revision = _get_revision(name, ref)
-    known = _entries(revision, "", is_recursive=True)
-    told = [
-        _entry(revision, path, is_expanded=is_expanded)
-        for path in dict.fromkeys(path.rstrip("/") for path in paths)
-        if path in known
-    ]
+    asked = dict.fromkeys(path.rstrip("/") for path in paths)
+    known = {one for one in _entries(revision, "", is_recursive=True) if one in asked}
+    told = [_entry(revision, path, is_expanded=is_expanded) for path in asked if path in known]
     return jsonify(told)
 
 
@@ -140,8 +143,11 @@ def list_refs(name: str) -> ResponseReturnValue:
 @needs(Need.READ)
 def list_commits(name: str, ref: str) -> ResponseReturnValue:
     """List the revisions that led to one, the newest first."""
-    found = refs.list_history(current_zoo(), name, _plain(ref))
-    return jsonify([answers.tell_commit(revision) for revision in found])
+    limit = min(_number("limit", SHOWN), SHOWN)
+    after = request.args.get("cursor") or _plain(ref)
+    found = refs.list_history(current_zoo(), name, after, limit=limit + 1)
+    told = [answers.tell_commit(revision) for revision in found[:limit]]
+    return _paged(told, found[limit].id) if len(found) > limit else jsonify(told)
 
 
 @bp.get("/api/models/<model:name>/auth-check")
@@ -221,17 +227,27 @@ def _plain(ref: str) -> str:
     return ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
 
 
-def _entries(revision: Revision, folder: str, *, is_recursive: bool) -> set[str]:
-    """Give the paths of the files and folders in a folder, or below it."""
+def _entries(revision: Revision, folder: str, *, is_recursive: bool) -> Iterator[str]:
+    """Go through the paths of the files and folders in a folder, or below it, each once.
+
+    In the order of paths the files of one folder follow each other, so no more than one path has to
+    be kept, however many there are and however deep.
+    """
     prefix = f"{folder}/" if folder else ""
-    found: set[str] = set()
-    for file in revision.files:
-        if not file.path.startswith(prefix):
+    before = ""
+    for path in sorted(file.path for file in revision.files):
+        if not path.startswith(prefix):
             continue
-        parts = file.path.removeprefix(prefix).split("/")
-        depth = len(parts) if is_recursive else 1
-        found |= {prefix + "/".join(parts[: end + 1]) for end in range(depth)}
-    return found
+        end = path.find("/", len(prefix))
+        while end >= 0:
+            if not before.startswith(path[: end + 1]):
+                yield path[:end]
+            if not is_recursive:
+                break
+            end = path.find("/", end + 1)
+        else:
+            yield path
+        before = path
 
 
 def _entry(revision: Revision, path: str, *, is_expanded: bool) -> dict[str, Any]:

@@ -49,6 +49,7 @@ REGULAR_BYTES = 2**20
 LONGEST_LINE = 2**21  # of a commit: such a file in base64, and its path
 MOST_COMMIT_BYTES = 2**28
 MOST_LINES = 100_000
+MOST_LETTERS = 10_000  # of a message, which every list of revisions tells
 
 
 @bp.post("/api/repos/create")
@@ -233,10 +234,13 @@ class _Draft:
             )
         parent = self.header.get("parentCommit")
         description = self.header.get("description") or ""
+        message = f"{self.header['summary']}\n\n{description}".strip().replace("\0", "")
+        if len(message) > MOST_LETTERS:
+            raise BadRequest(f"The message of the commit has more than {MOST_LETTERS} letters.")
         return Change(
             model=self.model,
             ref=ref,
-            message=f"{self.header['summary']}\n\n{description}".strip().replace("\0", ""),
+            message=message,
             added=self.added | {path: proven[digest] for path, digest in self.named.items()},
             deleted=tuple(self.deleted),
             on_top_of=str(parent) if parent else None,
@@ -259,6 +263,8 @@ def _read_lines() -> Iterator[dict[str, Any]]:
             continue
         try:
             read = json.loads(line)
+            if b"\\ud" in line.lower():  # Half a letter is JSON, and no text.
+                json.dumps(read, ensure_ascii=False).encode()
         except (ValueError, RecursionError) as error:
             raise BadRequest(f"Line {number + 1} of the commit is not JSON.") from error
         if not isinstance(read, dict):

@@ -1,0 +1,122 @@
+"""gunicorn's worker of threads, which no client holds up that hardly sends.
+
+A thread that reads the head of a request, or any body, waits for its client; a hundred clients that
+send next to nothing would have them all. So somebody looks at what is being received, and ends the
+receiving side of those that are too slow: the thread reads an end, and answers.
+"""
+
+import contextlib
+import select
+import socket
+import struct
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from gunicorn.workers.gthread import ThreadWorker
+
+from zoo.web.body import PATIENCE_S, SILENCE_S, SLOWEST_BYTES_PER_S
+
+HEAD_S = 10.0  # in which the head of a request comes, from its first byte on
+EVERY_S = 1.0
+INFO_BYTES, RECEIVED_AT = 136, 128  # of Linux's tcp_info: its tcpi_bytes_received, 8 bytes
+
+
+@dataclass(slots=True)
+class Incoming:
+    """A request that is being received."""
+
+    connection: socket.socket
+    since_s: float
+    body: Any = None  # gunicorn's reader of it, once the head is here
+    first: int = 0  # bytes that had been received then
+    last: int = 0
+    moved_s: float = 0.0  # when it last got further
+
+    def begin_body(self, body: object, now_s: float) -> None:
+        """Note that the head is here."""
+        self.since_s = self.moved_s = now_s
+        self.first = self.last = _received(self.connection) or 0
+        self.body = body
+
+    def is_too_slow(self, now_s: float) -> bool:
+        """Tell whether its client has been waited for long enough."""
+        if self.body is None:
+            return now_s - self.since_s > HEAD_S
+        received = _received(self.connection)
+        if received is None or not _is_due(self.body):
+            return False
+        if _has_unread(self.connection):  # It is we who are slow.
+            self.since_s, self.first = now_s, received
+        if received != self.last or self.since_s == now_s:
+            self.last, self.moved_s = received, now_s
+        taken_s = now_s - self.since_s
+        is_slow = taken_s > PATIENCE_S and received - self.first < SLOWEST_BYTES_PER_S * taken_s
+        return is_slow or now_s - self.moved_s > SILENCE_S
+
+
+class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
+    """A worker of threads whose clients have to send."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401  # gunicorn's
+        super().__init__(*arguments, **options)
+        self.incoming: dict[int, Incoming] = {}
+
+    def init_process(self) -> None:
+        """Begin to look, and to work."""
+        threading.Thread(target=self._look_on, name="patience", daemon=True).start()
+        super().init_process()
+
+    def handle(self, conn: Any) -> Any:  # noqa: ANN401  # gunicorn's
+        """Receive a request and answer it."""
+        self.incoming[id(conn)] = Incoming(conn.sock, time.monotonic())
+        try:
+            return super().handle(conn)
+        finally:
+            self.incoming.pop(id(conn), None)
+
+    def handle_request(self, req: Any, conn: Any) -> Any:  # noqa: ANN401  # gunicorn's
+        """Answer a request whose head is here."""
+        incoming = self.incoming.get(id(conn))
+        if incoming is not None:
+            incoming.begin_body(getattr(req.body, "reader", None), time.monotonic())
+        return super().handle_request(req, conn)
+
+    def _look_on(self) -> None:
+        while self.alive:
+            time.sleep(EVERY_S)
+            end_slow(list(self.incoming.values()), time.monotonic())
+
+
+def end_slow(incoming: list[Incoming], now_s: float) -> None:
+    """End the receiving side of what comes too slowly; answers are still sent."""
+    for one in incoming:
+        with contextlib.suppress(OSError, ValueError):  # It has just been closed.
+            if one.is_too_slow(now_s):
+                one.connection.shutdown(socket.SHUT_RD)
+
+
+def _is_due(body: object) -> bool:
+    """Tell whether more of a body is to come, of known length or in chunks."""
+    if hasattr(body, "length"):
+        return bool(body.length)
+    return getattr(body, "parser", None) is not None
+
+
+def _has_unread(connection: socket.socket) -> bool:
+    """Tell whether bytes are here that nobody has read."""
+    looking = select.poll()
+    looking.register(connection, select.POLLIN)
+    return bool(looking.poll(0))
+
+
+def _received(connection: socket.socket) -> int | None:
+    """Tell how many bytes a connection has brought; None where the system does not say."""
+    kind = getattr(socket, "TCP_INFO", None)
+    if kind is None:
+        return None
+    with contextlib.suppress(OSError, struct.error):
+        told = connection.getsockopt(socket.IPPROTO_TCP, kind, INFO_BYTES)
+        return int(struct.unpack_from("=Q", told, RECEIVED_AT)[0])
+    return None
