@@ -1,12 +1,16 @@
 """A sheet of nodes as the bytes of an ONNX file."""
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from onnx import TensorProto, ValueInfoProto, helper
-from torch.fx import GraphModule
 
 from zoo.errors import Unsupported
-from zoo.export.sheet import Sheet
+
+if TYPE_CHECKING:  # torch takes seconds to import, and graphs are taken apart without it
+    from torch.fx import GraphModule
+
+    from zoo.export.sheet import Sheet
 
 OPSET = 20  # from 19 on, every runtime divides an overhanging average as Caffe does
 IR_VERSION = 10
@@ -22,7 +26,7 @@ def describe_blob(name: str, shape: Sequence[Side], *, is_picture: bool = False)
 
 
 def assemble(
-    sheet: Sheet,
+    sheet: "Sheet",
     inputs: Sequence[ValueInfoProto],
     outputs: Sequence[ValueInfoProto],
     properties: Mapping[str, str],
@@ -43,7 +47,7 @@ def assemble(
     return written
 
 
-def check_size(network: GraphModule) -> None:
+def check_size(network: "GraphModule") -> None:
     """Refuse a network that is too large for one file.
 
     Raises:

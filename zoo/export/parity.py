@@ -33,6 +33,7 @@ class Parity:
     """How far torch and ONNX Runtime differ over a set of pictures."""
 
     pictures: int
+    whole: int  # of them went through the whole graph, the others' codes through its head alone
     top1_equal: int
     ties: int  # pictures whose two best classes changed places within rounding
     max_abs_difference: float
@@ -71,13 +72,28 @@ def check_parity(
         ]
     except RUNTIME_ERRORS as error:
         raise ParityBroken(f"ONNX Runtime cannot run the graph: {error}") from error
-    whole = join_rows(measured)
+    return conclude(measured, session)
+
+
+def conclude(
+    measured: Sequence["Agreement"],
+    session: onnxruntime.InferenceSession,
+    *,
+    whole: int | None = None,
+) -> Parity:
+    """Give the parity over several sets of rows; all went through the whole graph, or so many.
+
+    Raises:
+        ParityBroken: as ``check_parity``.
+    """
+    joined = join_rows(measured)
     parity = Parity(
-        pictures=whole.rows,
-        top1_equal=whole.top1_equal,
-        ties=whole.ties,
-        max_abs_difference=whole.max_abs_difference,
-        max_rel_difference=whole.max_rel_difference,
+        pictures=joined.rows,
+        whole=joined.rows if whole is None else whole,
+        top1_equal=joined.top1_equal,
+        ties=joined.ties,
+        max_abs_difference=joined.max_abs_difference,
+        max_rel_difference=joined.max_rel_difference,
         provider=session.get_providers()[0],
         onnxruntime=onnxruntime.__version__,
     )

@@ -22,7 +22,15 @@ from zoo.domain.config import (
     WEIGHTS,
     ModelConfig,
 )
-from zoo.domain.revision import File, Model, RefMove, Revision, check_model_name, split_address
+from zoo.domain.revision import (
+    Blob,
+    File,
+    Model,
+    RefMove,
+    Revision,
+    check_model_name,
+    split_address,
+)
 from zoo.errors import DigestMismatch, MalformedCheckpoint, ModelNotFound, NotRunnable
 from zoo.operations.access import check_visible
 from zoo.operations.opening import Zoo
@@ -158,6 +166,14 @@ def select_source_files(revision: Revision, config: ModelConfig) -> list[File]:
         return [file for file in revision.files if file.path not in WRITTEN]
     found = revision.find_file(source.path)
     return [found] if found else []
+
+
+def carried_files(zoo: Zoo, revision: Revision) -> dict[str, Blob]:
+    """Give the files that a network is built from, which a revision made of it carries on."""
+    return {
+        file.path: Blob(digest=file.digest, size_bytes=file.size_bytes)
+        for file in list_source_files(zoo, revision)
+    }
 
 
 def parse_config(files: Mapping[str, Path]) -> ModelConfig:

@@ -151,12 +151,20 @@ def _proofs(training: Told) -> Iterable[str]:
     parity = training["parity"]
     yield (
         f"model.onnx gives the same best class as torch on {parity['top1_equal']} of "
-        f"{parity['pictures']} validation pictures; no probability differs by more than "
-        f"{parity['max_abs_difference']:.1e} ({parity['provider']})"
+        f"{parity['pictures']} validation pictures{_whole(parity)}; no probability differs by more "
+        f"than {parity['max_abs_difference']:.1e} ({parity['provider']})"
     )
     if unchanged := training["unchanged"]:
         tensors, both = unchanged["tensors"], unchanged["of"]
         yield f"{tensors} of {both} tensors of the parent are unchanged to the bit"
+
+
+def _whole(parity: Told) -> str:
+    """Tell how many pictures went through the whole graph, where not all did."""
+    whole = parity.get("whole", parity["pictures"])
+    if whole == parity["pictures"]:
+        return ""
+    return f", {whole} of them by the whole graph, the others by what its body gave before"
 
 
 def _origin(training: Told) -> str:

@@ -4,18 +4,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from zoo.domain.dataset import Dataset, Split
-from zoo.domain.plan import Plan
+from zoo.domain.plan import Classifier, Plan
 from zoo.errors import Invalid
-from zoo.training.codes import Codes
+from zoo.training.cache import Codes
+from zoo.training.calibration import softmax
 from zoo.training.metrics import Metrics, measure
 from zoo.training.probe import Probe, calibrate, fit_probe
 from zoo.training.zeroshot import map_classes
 
 SPLITS = (Split.TRAIN, Split.VAL)
+KINDS = {Classifier.LOGISTIC: "logistic regression", Classifier.SVM: "a linear SVM"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +25,13 @@ class Fit:
 
     probe: Probe
     metrics: Mapping[Split, Metrics]
-    val_probabilities: NDArray[np.float32]  # N x K, torch's, in the order of the VAL pictures
+    val_probabilities: NDArray[np.float32]  # N x K, in the order of the VAL pictures
+
+    @property
+    def told(self) -> str:
+        """Tell the accuracy on the validation pictures, with its interval."""
+        accuracy = self.metrics[Split.VAL].accuracy
+        return f"{accuracy.value:.3f} ({accuracy.low:.3f}..{accuracy.high:.3f} at 95 %)"
 
 
 def fit_head(codes: Mapping[str, Codes], dataset: Dataset, plan: Plan) -> Fit:
@@ -102,10 +109,6 @@ def labels_of(dataset: Dataset, split: Split) -> NDArray[np.int64]:
 
 
 def predict_codes(probe: Probe, codes: Codes) -> NDArray[np.float32]:
-    """Give N x K probabilities for N x D codes, as the network's head does."""
-    with torch.inference_mode():
-        scores = torch.nn.functional.linear(
-            torch.from_numpy(codes), torch.from_numpy(probe.weight), torch.from_numpy(probe.bias)
-        )
-        probabilities: NDArray[np.float32] = scores.softmax(dim=1).numpy()
-    return probabilities
+    """Give N x K probabilities for N x D codes, as the network's head does, but for rounding."""
+    scores = codes.astype(np.float64) @ probe.weight.T.astype(np.float64) + probe.bias
+    return softmax(scores).astype(np.float32)

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.domain.plan import Plan
-from zoo.training.probe import Labels, cross_validate
+from zoo.training.logistic import Labels
+from zoo.training.probe import cross_validate
 
 SHARES = (0.25, 0.5, 0.75, 1.0)
 DRAWS = 1000  # of the points, within their standard errors

@@ -15,7 +15,8 @@ from zoo.networks.surgery import find_head
 from zoo.networks.taps import CODES, Tap, list_taps, tap_network
 from zoo.operations.datasets import get_dataset
 from zoo.operations.opening import Zoo
-from zoo.training.codes import CodesCache, CodesTask, body_key, gather_taps
+from zoo.training.cache import CodesCache, body_key
+from zoo.training.codes import CodesTask, gather_taps
 from zoo.training.eviction import evict
 from zoo.worker.network import choose_device
 from zoo.worker.parent import Parent, open_parent
@@ -54,7 +55,7 @@ def read_codes(  # noqa: PLR0913  # whose codes, of what
         load=lambda digest: _load(zoo, parent, digest),
         device=device,
     )
-    caches = [CodesCache(folder=zoo.codes_folder / _key(parent, tap, weights)) for tap in taps]
+    caches = [codes_cache(zoo, parent, tap, weights=weights) for tap in taps]
     found = gather_taps(task, digests, caches, report)
     evict(zoo.codes_folder, zoo.settings.cache_bytes)
     return {
@@ -104,6 +105,11 @@ def taps_of(parent: Parent) -> tuple[Tap, ...]:
     """List where codes can be taken of a revision's network."""
     pictures = parent.config.preprocessing
     return list_taps(parent.network, (pictures.channel_count, *pictures.crop_px))
+
+
+def codes_cache(zoo: Zoo, parent: Parent, tap: str, *, weights: str = "") -> CodesCache:
+    """Give the cache of a revision's codes at a tap; ``weights`` is as for ``read_codes``."""
+    return CodesCache(folder=zoo.codes_folder / _key(parent, tap, weights))
 
 
 def _as_npz(arrays: dict[str, Matrix], dataset: Dataset, chosen: Sequence[Picture]) -> bytes:

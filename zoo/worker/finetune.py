@@ -8,45 +8,43 @@ from typing import Any
 
 import numpy as np
 
+from zoo.domain.config import GRAPH, LAYERS, WEIGHTS
 from zoo.domain.dataset import Split
 from zoo.domain.job import Job
 from zoo.domain.plan import Classifier as Fitted
 from zoo.domain.plan import Strategy
-from zoo.domain.revision import MAIN, Revision
+from zoo.domain.revision import MAIN, Blob, Revision
 from zoo.domain.training import Overrides
 from zoo.domain.weights import Weights
 from zoo.errors import Interrupted, LeaseLost
+from zoo.networks.build import weights_of
 from zoo.networks.surgery import find_head, own_head
 from zoo.networks.taps import CODES
 from zoo.operations import jobs
 from zoo.operations.datasets import get_dataset
 from zoo.operations.opening import Zoo
-from zoo.operations.publish import Publication, publish
 from zoo.planning import plan_finetune
-from zoo.training.finetune import Fit, borrow_head, fit_head, labels_of
+from zoo.training.cache import Codes
+from zoo.training.codes import apply_head
+from zoo.training.finetune import KINDS, Fit, borrow_head, fit_head, labels_of
 from zoo.training.metrics import measure
 from zoo.training.probe import Probe
-from zoo.worker.candidate import (
-    Candidate,
-    fold,
-    prove,
-    read_batches,
-    write_files,
-    write_graph,
-)
-from zoo.worker.outcome import Trained, Unchanged, count_unchanged
+from zoo.worker.bodies import Body, body_of, keep_body, runtime_codes
+from zoo.worker.candidate import Candidate, fold, put_layers, write_graph
+from zoo.worker.codes import codes_cache
+from zoo.worker.outcome import Trained
 from zoo.worker.parent import open_parent
 from zoo.worker.progress import Progress
+from zoo.worker.proof import Proof, read_batches
+from zoo.worker.publishing import REQUEST, publish_record, write_files
 from zoo.worker.record import Record
 from zoo.worker.snapshots import Snapshots
 from zoo.worker.subject import Subject
-from zoo.worker.tapped import Tapped, take_codes
+from zoo.worker.tapped import Tapped
+from zoo.worker.tapping import take_codes
 from zoo.worker.trained import Start, train
+from zoo.worker.unchanged import Unchanged, count_unchanged
 from zoo.worker.undone import undo_dense
-
-KINDS = {Fitted.LOGISTIC: "logistic regression", Fitted.SVM: "a linear SVM"}
-
-REQUEST = ("seed", "layer", "classifier", "strategy", "training")  # what a user decides
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +125,7 @@ def _publish_probe(
 
 def _without_training(subject: Subject, tapped: Tapped, progress: Progress) -> Made:
     fit = _fit(subject, tapped, progress)
-    progress.say("fit", f"validation accuracy {_tell(fit)}")
+    progress.say("fit", f"validation accuracy {fit.told}")
     candidate = fold(subject, tapped.taps, fit.probe)
     return Made(
         subject=subject,
@@ -135,7 +133,7 @@ def _without_training(subject: Subject, tapped: Tapped, progress: Progress) -> M
         tapped=tapped,
         fit=fit,
         candidate=candidate,
-        unchanged=count_unchanged(subject.parent.weights, candidate.classifier.network),
+        unchanged=count_unchanged(subject.parent.weights, weights_of(candidate.classifier.network)),
     )
 
 
@@ -158,7 +156,7 @@ def _with_training(
 ) -> Made:
     candidate = fold(trained.subject, trained.taps, trained.probe)
     fit = _measure(zoo, trained.subject, candidate, trained.probe, progress)
-    progress.say("eval", f"validation accuracy {_tell(fit)}")
+    progress.say("eval", f"validation accuracy {fit.told}")
     return Made(
         subject=trained.subject,
         taps=trained.taps,
@@ -166,7 +164,7 @@ def _with_training(
         fit=fit,
         candidate=candidate,
         trained=trained,
-        unchanged=count_unchanged(before, candidate.classifier.network),
+        unchanged=count_unchanged(before, weights_of(candidate.classifier.network)),
     )
 
 
@@ -174,11 +172,11 @@ def _measure(
     zoo: Zoo, subject: Subject, candidate: Candidate, probe: Probe, progress: Progress
 ) -> Fit:
     """Measure a network on the validation pictures."""
-    total = len(subject.dataset.of_split(Split.VAL))
+    pictures = subject.dataset.of_split(Split.VAL)
     rows = []
-    for done, batch in read_batches(zoo, subject, total):
+    for done, batch in read_batches(zoo, pictures, candidate.config.preprocessing):
         rows.append(candidate.classifier.probabilities(batch).astype(np.float32))
-        progress.count("eval", "validation pictures", done, total)
+        progress.count("eval", "validation pictures", done, len(pictures))
     probabilities = np.concatenate(rows)
     labels = labels_of(subject.dataset, Split.VAL)
     found = measure(probabilities, labels, list(subject.dataset.classes))
@@ -190,7 +188,17 @@ def _publish(  # noqa: PLR0913  # what is published, as what
 ) -> tuple[Revision, dict[str, Any]]:
     """Prove a network and publish it; give the revision and its summary."""
     subject, candidate = made.subject, made.candidate
-    written = write_graph(zoo, candidate)
+    blob, graph = write_graph(zoo, candidate)
+    about = body_of(subject.parent.revision, subject.parent.config, made.taps)
+    proof = Proof(
+        zoo=zoo,
+        progress=progress,
+        pictures=subject.dataset.of_split(Split.VAL),
+        preprocessing=candidate.config.preprocessing,
+        graph=graph,
+        rows=_rows(made),
+        kept=runtime_codes(zoo, about) if made.trained is None else None,
+    )
     record = Record(
         parent=subject.parent.revision,
         dataset=subject.dataset,
@@ -198,32 +206,47 @@ def _publish(  # noqa: PLR0913  # what is published, as what
         tapped=replace(made.tapped, taps=made.taps),
         config=candidate.config,
         fit=made.fit,
-        parity=prove(zoo, subject, candidate, made.fit, graph=written[1], progress=progress),
+        parity=proof.anew(candidate.classifier.probabilities),
         parameters=sum(each.numel() for each in candidate.classifier.network.parameters()),
         cpu_s=time.process_time() + made.spent_s,
-        digest=written[0].digest,
+        digest=blob.digest,
         unchanged=made.unchanged,
         request={name: job.params.get(name) for name in REQUEST},
         trained=made.trained,
     )
-    summary = record.summary()
-    files = write_files(zoo, subject, candidate, written, record)
-    progress.check()
-    revision = publish(
-        zoo,
-        Publication(
-            model=job.params["name"],
-            files=files,
-            message=f"fine-tuned from {subject.parent.revision.model} on {subject.dataset.name}",
-            summary=summary,
-            parent=subject.parent.revision.address,
-            dataset=subject.dataset.address,
-            refs=refs,
-            attempt=progress.attempt,
-            ends_job=ends_job,
-        ),
+    layers = put_layers(zoo, candidate)
+    files = write_files(zoo, record, weights=blob, graph=graph, layers=layers)
+    revision = publish_record(zoo, job, progress, record, files, refs=refs, ends_job=ends_job)
+    if made.trained is None:
+        _keep_body(zoo, about, made, record, files)
+    return revision, record.summary()
+
+
+def _rows(made: Made) -> Codes:
+    """Give what torch says of the validation pictures: a probe's head on the body's codes."""
+    if made.trained is not None:
+        return made.fit.val_probabilities
+    pictures = made.subject.dataset.of_split(Split.VAL)
+    codes = np.stack([made.tapped.codes[picture.digest] for picture in pictures])
+    return apply_head(codes, made.fit.probe.weight, made.fit.probe.bias)
+
+
+def _keep_body(
+    zoo: Zoo, about: dict[str, Any], made: Made, record: Record, files: dict[str, Blob]
+) -> None:
+    """Keep what another head on the same codes can do without torch with, once it is published."""
+    if len(made.taps) > 1:
+        return
+    layers = files.get(LAYERS)
+    body = Body(
+        recipe=record.config.recipe,
+        weights=files[WEIGHTS].digest,
+        graph=files[GRAPH].digest,
+        layers=layers.digest if layers else None,
+        parameters=record.parameters,
+        folder=codes_cache(zoo, made.subject.parent, made.taps[0]).folder.name,
     )
-    return revision, summary
+    keep_body(zoo, about, len(record.config.label_names), body)
 
 
 def _read(zoo: Zoo, job: Job, progress: Progress) -> Subject:
@@ -241,8 +264,3 @@ def _read(zoo: Zoo, job: Job, progress: Progress) -> Subject:
         progress.say("plan", reason)
     find_head(parent.network)
     return Subject(parent=parent, dataset=dataset, plan=plan)
-
-
-def _tell(fit: Fit) -> str:
-    accuracy = fit.metrics[Split.VAL].accuracy
-    return f"{accuracy.value:.3f} ({accuracy.low:.3f}..{accuracy.high:.3f} at 95 %)"

@@ -1,4 +1,4 @@
-"""The revision that another is made of: its network with weights, and the files it hands on."""
+"""The revision that another is made of: its network with weights, checked and built."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 from torch.fx import GraphModule
 
 from zoo.domain.config import WEIGHTS, ModelConfig
-from zoo.domain.revision import Blob, Revision
+from zoo.domain.revision import Revision
 from zoo.domain.weights import Weights
 from zoo.formats.safetensors import read_safetensors
 from zoo.networks.build import PREPROCESSING, build_network, load_weights
@@ -45,11 +45,3 @@ def open_parent(zoo: Zoo, address: str) -> Parent:
     network = build_network(config.recipe, paths)
     load_weights(network, weights)
     return Parent(revision=revision, config=config, paths=paths, weights=weights, network=network)
-
-
-def carried_files(zoo: Zoo, revision: Revision) -> dict[str, Blob]:
-    """Give the files that a network is built from, which a revision made of it carries on."""
-    return {
-        file.path: Blob(digest=file.digest, size_bytes=file.size_bytes)
-        for file in fetch.list_source_files(zoo, revision)
-    }

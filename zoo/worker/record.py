@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zoo.domain.config import WEIGHTS, ModelConfig
 from zoo.domain.dataset import Dataset, Split
@@ -14,8 +14,11 @@ from zoo.operations.card import tell_preprocessing, write_card
 from zoo.operations.training_report import write_report
 from zoo.training.finetune import Fit
 from zoo.training.metrics import Accuracy
-from zoo.worker.outcome import Trained, Unchanged
 from zoo.worker.tapped import Tapped
+from zoo.worker.unchanged import Unchanged
+
+if TYPE_CHECKING:
+    from zoo.worker.outcome import Trained  # with torch, which a record does without
 
 PACKAGES = ("zoo", "torch", "onnx", "scikit-learn", "numpy", "pillow")
 
@@ -36,7 +39,7 @@ class Record:
     digest: str  # of the weights
     unchanged: Unchanged
     request: Mapping[str, Any]  # what was asked for
-    trained: Trained | None = None
+    trained: "Trained | None" = None
 
     def training(self) -> dict[str, Any]:
         """Give the content of training.json."""
@@ -212,7 +215,18 @@ class Record:
         parity = self.parity
         return (
             f"`model.onnx` was compared with the network in torch on all {parity.pictures} "
-            f"validation pictures: the best class is the same on {parity.top1_equal}, and no "
-            f"probability differs by more than {parity.max_abs_difference:.1e} "
+            f"validation pictures{self._told_whole()}: the best class is the same on "
+            f"{parity.top1_equal}, and no probability differs by more than "
+            f"{parity.max_abs_difference:.1e} "
             f"(ONNX Runtime {parity.onnxruntime}, {parity.provider})."
+        )
+
+    def _told_whole(self) -> str:
+        """Tell how many pictures went through the whole graph, where not all did."""
+        parity = self.parity
+        if parity.whole == parity.pictures:
+            return ""
+        return (
+            f", by the codes that its unchanged body gave of them in both before, and for "
+            f"{parity.whole} of them by the whole graph again"
         )

@@ -22,6 +22,7 @@ from zoo.export.plain import draw_noise, run_outputs
 from zoo.networks.folding import tell_folding
 from zoo.networks.preprocess import find_mean_image
 from zoo.networks.surgery import find_head
+from zoo.operations.fetch import carried_files
 from zoo.operations.filters import warm_filters
 from zoo.operations.opening import Zoo
 from zoo.operations.prints import warm_prints
@@ -31,7 +32,7 @@ from zoo.worker.built import Result
 from zoo.worker.exported import Dense, export_classifier, export_dense, export_network
 from zoo.worker.network import shapes_of_inputs
 from zoo.worker.operated import Operated, Task, describe, name_layers, summarise
-from zoo.worker.parent import carried_files, open_parent
+from zoo.worker.parent import open_parent
 from zoo.worker.progress import Progress
 from zoo.worker.undone import undo_dense
 

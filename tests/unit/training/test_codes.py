@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from zoo.training import codes as room
-from zoo.training.codes import BATCH, SHARD, CodesCache, CodesTask, body_key, gather_codes
+from zoo.training.cache import CodesCache, body_key
+from zoo.training.codes import BATCH, SHARD, CodesTask, gather_codes
 
 
 class Body(nn.Module):

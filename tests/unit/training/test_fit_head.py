@@ -6,6 +6,7 @@ import torch
 
 from zoo.domain.dataset import Dataset, Picture, Split
 from zoo.planning import plan_finetune
+from zoo.training.codes import apply_head
 from zoo.training.finetune import fit_head, labels_of, predict_codes
 
 
@@ -63,8 +64,9 @@ def test_the_probabilities_are_those_of_the_head_in_torch(dataset, codes):
         head.bias.copy_(torch.from_numpy(fit.probe.bias))
         expected = head(torch.from_numpy(stacked)).softmax(dim=1).numpy()
     assert fit.val_probabilities.dtype == np.float32
-    assert np.array_equal(fit.val_probabilities, expected)
-    assert np.array_equal(predict_codes(fit.probe, stacked), expected)
+    assert fit.val_probabilities == pytest.approx(expected, abs=1e-6)
+    assert np.array_equal(predict_codes(fit.probe, stacked), fit.val_probabilities)
+    assert np.array_equal(apply_head(stacked, fit.probe.weight, fit.probe.bias), expected)
 
 
 def test_validation_pictures_take_no_part_in_any_choice(dataset, codes):

@@ -1,0 +1,65 @@
+"""The codes that a fine-tune takes, and at which layer of its parent's network."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.domain.dataset import Dataset, Split
+from zoo.domain.plan import ALL, BEST, Plan
+from zoo.networks.taps import CODES
+from zoo.operations.opening import Zoo
+from zoo.training.cache import Codes
+from zoo.training.depth import DepthPoint, choose_tap, measure_depth
+from zoo.training.finetune import SPLITS, labels_of
+from zoo.worker.codes import read_codes, taps_of
+from zoo.worker.parent import Parent
+from zoo.worker.progress import Progress
+from zoo.worker.tapped import Tapped
+
+
+def take_codes(
+    zoo: Zoo, parent: Parent, dataset: Dataset, plan: Plan, progress: Progress
+) -> Tapped:
+    """Give the codes of every picture at the plan's layer, from the cache where it has them.
+
+    Raises:
+        LayerNotFound, NoHead, Unsupported: the layer gives no codes.
+    """
+    digests = [picture.digest for split in SPLITS for picture in dataset.of_split(split)]
+    taps = _list_taps(parent, plan)
+    codes = read_codes(
+        zoo,
+        parent,
+        digests,
+        taps,
+        lambda done, total: progress.count("codes", "pictures", done, total),
+    )
+    depth: tuple[DepthPoint, ...] = ()
+    if plan.layer == BEST and plan.folds:
+        progress.say("fit", f"cross-validation at {len(taps)} layers")
+        training = len(dataset.of_split(Split.TRAIN))
+        matrices = {tap: matrix[:training] for tap, matrix in codes.items()}
+        depth = measure_depth(matrices, labels_of(dataset, Split.TRAIN), plan)
+        taps = (choose_tap(depth).layer,)
+        progress.say("fit", _tell(depth, taps[0]))
+    return Tapped(taps=tuple(taps), codes=_join(digests, codes, taps), depth=depth)
+
+
+def _list_taps(parent: Parent, plan: Plan) -> Sequence[str]:
+    if plan.layer == ALL or (plan.layer == BEST and plan.folds):
+        return tuple(tap.layer for tap in taps_of(parent))
+    return (CODES if plan.layer == BEST else plan.layer,)
+
+
+def _join(
+    digests: Sequence[str], codes: dict[str, NDArray[np.float32]], taps: Sequence[str]
+) -> dict[str, Codes]:
+    """Lay the codes of the taps side by side."""
+    joined = np.concatenate([codes[tap] for tap in taps], axis=1)
+    return dict(zip(digests, joined, strict=True))
+
+
+def _tell(depth: tuple[DepthPoint, ...], chosen: str) -> str:
+    told = ", ".join(f"{point.layer} {point.accuracy:.3f}" for point in depth)
+    return f"codes of {chosen}; held-out accuracies: {told}"
