@@ -7,19 +7,14 @@ before it and for nothing else. What is taken in is answered, also while the pro
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 
-from zoo.errors import DeadlinePassed, NotReady
+from zoo.errors import DeadlinePassed, GoneAway, NotReady
 from zoo.serving.batcher import run_together
 from zoo.serving.queue import Piece, Queue, Ran
 
 Watch = Callable[[tuple[str, str], int, int], None]
 """Hears of each run: whose it was, its pictures, its nanoseconds."""
-
-
-class GoneAway(CancelledError):
-    """The client of a request does not wait for its answer any more."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -113,20 +113,8 @@ def open_session(graph: Path | bytes, how: Opening) -> Opened:
         NotRunnable: the file is no graph that ONNX Runtime takes, or one of others.
         Unsupported: CUDA was asked for and the session came up without it.
     """
-    # onnxruntime takes some tenths of a second and 60 MB, which a server without requests saves.
-    import onnxruntime  # noqa: PLC0415
-
     refuse_external_data(graph)
-    source = graph if isinstance(graph, bytes) else str(graph)
-    try:
-        session = onnxruntime.InferenceSession(
-            source,
-            sess_options=_options(how, onnxruntime),
-            providers=_providers(how.device, onnxruntime),
-        )
-        session.disable_fallback()  # to another provider, unasked
-    except _refusals() as error:
-        raise NotRunnable(f"ONNX Runtime does not take the graph: {error}") from error
+    session = open_bare(graph, how)
     provider = session.get_providers()[0]
     check_provider(how.device, provider)
     metadata = session.get_modelmeta().custom_metadata_map
@@ -138,6 +126,28 @@ def open_session(graph: Path | bytes, how: Opening) -> Opened:
         preprocessing=preprocessing,
         metadata=metadata,
     )
+
+
+def open_bare(graph: Path | bytes, how: Opening) -> Any:  # noqa: ANN401  # the library has no types
+    """Open a session, whatever its graph is.
+
+    Raises:
+        NotRunnable: ONNX Runtime does not take it.
+    """
+    # onnxruntime takes some tenths of a second and 60 MB, which a server without requests saves.
+    import onnxruntime  # noqa: PLC0415
+
+    source = graph if isinstance(graph, bytes) else str(graph)
+    try:
+        session = onnxruntime.InferenceSession(
+            source,
+            sess_options=_options(how, onnxruntime),
+            providers=_providers(how.device, onnxruntime),
+        )
+        session.disable_fallback()  # to another provider, unasked
+    except _refusals() as error:
+        raise NotRunnable(f"ONNX Runtime does not take the graph: {error}") from error
+    return session
 
 
 def check_provider(device: str, provider: str) -> None:

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from zoo.errors import DeadlinePassed, NotReady, NotRunnable, Overloaded, TooLarge
-from zoo.serving.dispatcher import Dispatcher, GoneAway
+from zoo.errors import DeadlinePassed, GoneAway, NotReady, NotRunnable, Overloaded, TooLarge
+from zoo.serving.dispatcher import Dispatcher
 from zoo.serving.predictor import CUDA, Predictor
 from zoo.serving.queue import Piece, Queue
 
