@@ -651,6 +651,26 @@ def test_10_who_has_no_room_left_puts_nothing_on_the_disk(make_app, as_account):
     assert stored(app.extensions["zoo"]) == {hashlib.sha256(files[0]).hexdigest()}
 
 
+def test_10_what_is_not_finished_takes_room_too(make_app, as_account):
+    """Uploads that are begun and never ended would go round every quota."""
+    asker = as_account("ada")
+    app = make_app(access="tokens", quota_bytes=2**24, upload_part_bytes=2**20)
+    asker.client = app.test_client()
+    asker.create("net")
+    size = 2**23 + 2**20
+
+    def begin(number):
+        path = f"/v1/models/ada/net/uploads/{number:064x}?size_bytes={size}"
+        return asker.ask("PUT", path, data=bytes(size - 1)).status_code
+
+    assert [begin(number) for number in range(4)] == [200, 200, 413, 413]
+    assert xet(asker)(f"xorbs/default/{'1' * 64}", chunk(b"x", 1, 0)).status_code == 413
+    told = asker.batch("ada/net", "a" * 64, 2**20 + 1, transfers=["basic", "multipart"]).json
+    part = told["objects"][0]["actions"]["upload"]["header"]["1"].partition("/lfs/")[2]
+    assert asker.client.put(f"/lfs/{part}", data=bytes(2**20)).status_code == 413
+    assert asker.commit("ada/net", file_line("a")).status_code == 200
+
+
 def test_10_who_may_not_write_puts_nothing_on_the_disk(ada, eve, zoo):
     before = stored(zoo)
     data = {"file": (io.BytesIO(SECRET[:1000]), "x.bin")}

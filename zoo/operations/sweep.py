@@ -14,7 +14,7 @@ from zoo.operations.opening import Zoo
 BATCH = 200  # blobs that are looked at in one transaction
 # Of transfers that were never finished, in the cache. Where chunks of kept files lie is told by
 # small files that stay: clients remember for weeks what they have sent.
-LEFTOVERS = ("parts/*", "pulls/*", "uploads/*/*", "xet/*/*.xorb")
+LEFTOVERS = ("parts/*/*", "pulls/*", "uploads/*/*", "xet/*/*.xorb")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from zoo.operations.fetch import get_revision
 from zoo.operations.opening import Zoo
 from zoo.operations.publish import Publication, publish
 from zoo.operations.quotas import check_room
+from zoo.operations.waiting import PIECES, check_waiting, waiting_folder
 from zoo.storage.blobs import Chunk, chunks_of
 
 AT_ONCE_BYTES = 2**23  # Up to here an upload that breaks off begins anew.
@@ -84,6 +85,7 @@ def continue_upload(  # noqa: PLR0913  # what is sent, and where it belongs
     if offset == 0 and size_bytes <= AT_ONCE_BYTES:
         keep_upload(zoo, model, chunks, announced=announced)
         return Standing(digest=digest, is_kept=True, received_bytes=size_bytes)
+    check_waiting(zoo, model)
     path = _path(zoo, digest)
     with _locked(path) as file:
         received = file.seek(0, 2)
@@ -184,4 +186,4 @@ def _received(path: Path) -> int:
 
 def _path(zoo: Zoo, digest: str) -> Path:
     """Tell where the caller's bytes of an upload wait."""
-    return zoo.settings.home / "cache" / "uploads" / zoo.caller.account / digest
+    return waiting_folder(zoo, PIECES) / digest

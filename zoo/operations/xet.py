@@ -27,6 +27,7 @@ from zoo.formats.xet import (
 )
 from zoo.operations.commit import keep_upload
 from zoo.operations.opening import Zoo
+from zoo.operations.waiting import XORBS, check_waiting, waiting_folder
 from zoo.storage.blobs import Chunk as Piece
 
 Place = tuple[str, int, int]  # digest of a kept file, offset and length of the chunk in it
@@ -34,10 +35,11 @@ WAITING, PLACED = ".xorb", ".json"
 MOST_XORB_BYTES, MOST_SHARD_BYTES = LARGEST_XORB, LARGEST_SHARD
 
 
-def keep_xorb(zoo: Zoo, digest: str, pieces: Iterable[Piece]) -> bool:
+def keep_xorb(zoo: Zoo, model: str, digest: str, pieces: Iterable[Piece]) -> bool:
     """Keep a xorb until a shard names its chunks; tell whether it was new.
 
     Raises:
+        QuotaExceeded: what waits already is all that the owner of the model may have.
         MalformedUpload: it does not follow the format or is too large; nothing is kept.
     """
     folder = _folder(zoo)
@@ -45,6 +47,7 @@ def keep_xorb(zoo: Zoo, digest: str, pieces: Iterable[Piece]) -> bool:
         for _ in pieces:
             pass
         return False
+    check_waiting(zoo, model)
     folder.mkdir(parents=True, exist_ok=True)
     # With the same ending, so that a sweep finds it where this process is killed.
     fresh = folder / (secrets.token_hex(16) + WAITING)
@@ -152,7 +155,7 @@ class _Xorbs:
 
 
 def _folder(zoo: Zoo) -> Path:
-    return zoo.settings.home / "cache" / "xet" / zoo.caller.account
+    return waiting_folder(zoo, XORBS)
 
 
 def _gone(digest: str) -> MalformedUpload:

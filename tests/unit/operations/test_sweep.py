@@ -234,7 +234,7 @@ def test_leftovers_of_uploads_go_with_time(zoo, later):
     folder.mkdir(parents=True)
     (folder / "x.xorb").write_bytes(b"x")
     (folder / "x.json").write_text(json.dumps([]))
-    parts = zoo.settings.home / "cache" / "parts" / "upload"
+    parts = zoo.settings.home / "cache" / "parts" / "local" / "upload"
     parts.mkdir(parents=True)
     (parts / "1-aa").write_bytes(b"x")
     for path in (*folder.iterdir(), parts):

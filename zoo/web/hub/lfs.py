@@ -19,6 +19,7 @@ from zoo.operations.fetch import get_model, list_revisions
 from zoo.operations.opening import Zoo
 from zoo.operations.quotas import check_room
 from zoo.operations.signing import read_signed, sign
+from zoo.operations.waiting import PARTS, check_waiting, waiting_folder
 from zoo.web.access import Need, needs
 from zoo.web.body import read_pieces
 from zoo.web.context import current_zoo, limit_body
@@ -217,6 +218,7 @@ def _open_signed(
 
 def _put_part(zoo: Zoo, permission: dict[str, Any]) -> str:
     """Keep a part until the object is complete; its name says its number and digest."""
+    check_waiting(zoo, permission["model"])
     folder = _parts_folder(zoo, permission["upload"])
     folder.mkdir(parents=True, exist_ok=True)
     fresh, sha256, size_bytes = folder / secrets.token_hex(16), hashlib.sha256(), 0
@@ -239,7 +241,7 @@ def _put_part(zoo: Zoo, permission: dict[str, Any]) -> str:
 
 
 def _parts_folder(zoo: Zoo, upload: str) -> Path:
-    return zoo.settings.home / "cache" / "parts" / upload
+    return waiting_folder(zoo, PARTS) / upload
 
 
 def _joined(paths: list[Path]) -> Iterator[bytes]:

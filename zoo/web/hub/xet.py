@@ -46,11 +46,11 @@ def get_write_token(name: str, ref: str) -> ResponseReturnValue:  # noqa: ARG001
 @needs(Need.SIGNED)
 def post_xorb(digest: str) -> ResponseReturnValue:
     """Take in chunks."""
-    zoo, _ = _open_signed()
+    zoo, model = _open_signed()
     if not HASH.fullmatch(digest):
         raise BadRequest("A xorb is named by 64 hex digits.")
     limit_body(MOST_XORB_BYTES)
-    return jsonify({"was_inserted": keep_xorb(zoo, digest, read_pieces())})
+    return jsonify({"was_inserted": keep_xorb(zoo, model, digest, read_pieces())})
 
 
 @bp.post("/xet/v1/shards")
