@@ -12,6 +12,7 @@ from zoo.settings import Settings, read_settings
 from zoo.web import access, answers, reference
 from zoo.web.api import (
     accounts,
+    advice,
     comparisons,
     datasets,
     filters,
@@ -71,6 +72,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         predict,
         maps,
         surgeries,
+        advice,
         datasets,
         jobs,
         accounts,

@@ -60,6 +60,13 @@ class FinetuneBody(Shape):
         )
 
 
+class AdviceBody(Shape):
+    """What advice is asked on."""
+
+    dataset: str = Field(description="name or name@id of a dataset of this zoo")
+    seed: int = Field(default=0, ge=0, le=2**32 - 1)
+
+
 class JobsQuery(Shape):
     """How many jobs."""
 
