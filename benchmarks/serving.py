@@ -1,6 +1,6 @@
 """What serving costs beside the bare model, how long requests wait, what reloading does to them.
 
-    python benchmarks/serving.py [--home FOLDER] [--rounds 5] [--only cost,waits,reload,shelf]
+    python benchmarks/serving.py [--home FOLDER] [--rounds 5] [--only cost,...]
 
 A SqueezeNet and a ResNet-18 of random weights are made in a zoo of its own (--home keeps it for the
 next time). CPU milliseconds per picture of all processes of `zoo serve` are held against those of
@@ -62,8 +62,7 @@ PARTS = ("cost", "waits", "reload", "shelf")
 SERVE = [str(ROOT / "cli.py"), "serve", "--port", "0"]
 SIDE = 224
 CLIENTS = (1, 4, 16)
-SWAPS = 50
-SHELF, ROOM, LOADS = 40, 5, 1000
+SHELF, ROOM = 40, 5
 
 
 def main() -> None:
@@ -71,6 +70,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--home", type=Path)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--swaps", type=int, default=50)
+    parser.add_argument("--loads", type=int, default=1000)
     parser.add_argument("--only", default=",".join(PARTS))
     parser.add_argument("--raw", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -293,7 +294,7 @@ def _publish_variant(zoo: Zoo, source: onnx.ModelProto, model: str, number: int)
 
 
 def _reload(options: argparse.Namespace) -> bool:
-    del options
+    swaps: int = options.swaps
     source = onnx.load(_graph("squeezenet"))
     request = _requests("swapped")["jpeg"]
     with open_zoo(read_settings()) as zoo, serving(SERVE, worker_slots=0) as server:
@@ -301,15 +302,15 @@ def _reload(options: argparse.Namespace) -> bool:
         ask_all(server, [request], clients=1, count=5)
         steady, _ = ask_all(server, [request], clients=4, count=400)
         with asking(server, request, clients=4) as answers:
-            for number in range(SWAPS):
+            for number in range(swaps):
                 revision = _publish_variant(zoo, source, "swapped", number)
                 _wait_until_served(answers, revision)
         last = json.loads(answers[-1].body)["predictions"][0]
     failed = failures(answers)
     p99, usual = quantile_ms(answers, 0.99), quantile_ms(steady, 0.99)
-    right = last["scores"][0]["index"] == SWAPS - 1
+    right = last["scores"][0]["index"] == swaps - 1
     print(
-        f"reload: {SWAPS} revisions under 4 clients, {len(answers)} requests, {failed} failed;"
+        f"reload: {swaps} revisions under 4 clients, {len(answers)} requests, {failed} failed;"
         f" p99 {p99:.0f} ms, steady {usual:.0f} ms, ratio {p99 / usual:.2f};"
         f" the last one answers: {right}"
     )
@@ -337,7 +338,7 @@ class Outcome:
     rss: list[int]
 
 
-def _shelf(_options: argparse.Namespace) -> bool:
+def _shelf(options: argparse.Namespace) -> bool:
     source = onnx.load(_graph("squeezenet"))
     with open_zoo(read_settings()) as zoo:
         for number in range(SHELF):
@@ -348,8 +349,8 @@ def _shelf(_options: argparse.Namespace) -> bool:
     predictor.predict(np.zeros((1, SIDE, SIDE, 3), np.uint8))
     room = ROOM * (used_bytes() - before)
     with serving(SERVE, worker_slots=0, served_bytes=room) as server:
-        outcome = _ask_many(server)
-    early, late = outcome.rss[LOADS // 10], outcome.rss[-1]
+        outcome = _ask_many(server, options.loads)
+    early, late = outcome.rss[options.loads // 10], outcome.rss[-1]
     print(
         f"shelf: {SHELF} models, memory for {ROOM} ({room / 1e6:.0f} MB), {len(outcome.rss)}"
         f" requests of which nearly all load; {outcome.wrong} wrong answers; RSS"
@@ -359,11 +360,11 @@ def _shelf(_options: argparse.Namespace) -> bool:
     return outcome.wrong == 0 and late <= 1.1 * early
 
 
-def _ask_many(server: Server) -> Outcome:
+def _ask_many(server: Server, count: int) -> Outcome:
     """Ask the models in an order in which the next one has nearly always been closed."""
     order = random.Random(0)  # noqa: S311  # no secret
     wrong, rss, waiting = 0, list[int](), list[int]()
-    for _ in range(LOADS):
+    for _ in range(count):
         if not waiting:
             waiting = list(range(SHELF))
             order.shuffle(waiting)

@@ -71,6 +71,7 @@ def test_every_status_is_told(docs):
         "predict",
         "registry",
         "rest",
+        "serving",
         "settings",
     ],
 )

@@ -44,8 +44,7 @@ class Dispatcher:
         try:
             return [self._wait(piece) for piece in pieces]
         except BaseException:
-            for piece in pieces:
-                piece.future.cancel()  # Those that have begun are not.
+            self._give_up(pieces)
             raise
 
     def close(self) -> None:
@@ -73,6 +72,13 @@ class Dispatcher:
             if not self._threads:
                 self._start()
             self._changed.notify(len(pieces))
+
+    def _give_up(self, pieces: Sequence[Piece]) -> None:
+        """Make room for others where pieces have not begun yet."""
+        with self._changed:
+            for piece in pieces:
+                if piece.future.cancel():
+                    self.queue.drop(piece)
 
     def _start(self) -> None:
         for number in range(self.runners):

@@ -1,7 +1,9 @@
 """One ONNX Runtime session with the preprocessing and labels its graph carries."""
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -215,5 +217,6 @@ def wants_cuda(device: str) -> bool:
 def _providers(device: str, onnxruntime: Any) -> Sequence[str]:  # noqa: ANN401  # no types
     if not wants_cuda(device):
         return [CPU]
-    onnxruntime.preload_dlls()
+    with redirect_stdout(sys.stderr):  # which it complains to, where answers of commands go
+        onnxruntime.preload_dlls()
     return [CUDA, CPU]
