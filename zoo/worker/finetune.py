@@ -34,6 +34,7 @@ from zoo.worker.candidate import (
     write_files,
     write_graph,
 )
+from zoo.worker.gallery import draw_gallery, list_wrong
 from zoo.worker.outcome import Trained, Unchanged, count_unchanged
 from zoo.worker.parent import open_parent
 from zoo.worker.progress import Progress
@@ -191,6 +192,7 @@ def _publish(  # noqa: PLR0913  # what is published, as what
     """Prove a network and publish it; give the revision and its summary."""
     subject, candidate = made.subject, made.candidate
     written = write_graph(zoo, candidate)
+    wrong = list_wrong(subject.dataset, made.fit.val_probabilities)
     record = Record(
         parent=subject.parent.revision,
         dataset=subject.dataset,
@@ -205,6 +207,8 @@ def _publish(  # noqa: PLR0913  # what is published, as what
         unchanged=made.unchanged,
         request={name: job.params.get(name) for name in REQUEST},
         trained=made.trained,
+        wrong=wrong,
+        gallery=draw_gallery(zoo, candidate.config.preprocessing, wrong),
     )
     summary = record.summary()
     files = write_files(zoo, subject, candidate, written, record)
