@@ -186,6 +186,7 @@ BATCH = 32
 EPOCHS = {Strategy.PARTIAL: 12, Strategy.LP_FT: 8, Strategy.FULL: 10, Strategy.SCRATCH: 30}
 LAYER_DECAY = 0.75
 ANEW = "he+lsuv"  # the scheme that a network from scratch begins by
+MIXUP = 0.1  # from LARGE on; fewer pictures lose by it (Kolesnikov et al. 2020, BiT's HyperRule)
 SMALL_BATCH = 16  # below which the statistics of a batch tell too little
 COARSE_PX = 96  # side of pictures below which a crop easily loses what they show
 CROPS = {True: 0.25, False: 0.7}  # least area of a random crop: of larger pictures, of small ones
@@ -222,6 +223,7 @@ def plan_training(
         has_statistics=has_statistics,
         has_dropout=is_new,
         weight_decay=5e-4 if is_new else 0.0 if pictures < LARGE else 1e-4,
+        mixup=_choose_mixup(pictures) if overrides.mixup is None else overrides.mixup,
     )
     return training, _why_training(training, facts, told=f"{share:.2g} x {body_rate:.2g}")
 
@@ -243,8 +245,20 @@ def _why_training(training: Training, facts: Facts, *, told: str) -> tuple[str, 
         if training.frozen_up_to
         else "no layer is frozen",
         f"the probe is {flips} on mirrored held-out pictures: {mirror}",
+        *_why_mixup(training),
         *_why_statistics(training, facts),
     )
+
+
+def _choose_mixup(pictures: int) -> float:
+    return MIXUP if pictures >= LARGE else 0.0
+
+
+def _why_mixup(training: Training) -> list[str]:
+    if not training.mixup:
+        return []
+    alpha = training.mixup
+    return [f"pictures are blended in pairs, by shares of Beta({alpha:g}, {alpha:g})"]
 
 
 def _why_statistics(training: Training, facts: Facts) -> list[str]:

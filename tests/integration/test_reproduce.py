@@ -40,6 +40,9 @@ def test_the_report_and_the_card_tell_the_same_figures(home):
     training = json.loads(texts["training.json"])
     accuracy = training["metrics"]["val"]["accuracy"]
     assert f"{accuracy['right']} of {accuracy['total']}" in texts["report.html"]
+    wrong = accuracy["total"] - accuracy["right"]
+    assert len(training["wrong"]) == wrong
+    assert ("data:image/jpeg;base64," in texts["report.html"]) == bool(wrong)
     front = yaml.safe_load(texts["README.md"].split("---")[1])
     (result,) = front["model-index"][0]["results"]
     assert result["metrics"][0] == {

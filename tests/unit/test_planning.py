@@ -144,6 +144,16 @@ def training_of(strategy=Strategy.LP_FT, pictures=300, overrides=None, **facts):
     return plan_training(strategy, pictures, make_facts(**facts), overrides or Overrides())[0]
 
 
+def test_pictures_are_blended_where_they_are_many_or_it_is_asked_for():
+    assert training_of(pictures=19_999).mixup == 0
+    assert training_of(pictures=20_000).mixup == 0.1
+    assert training_of(pictures=20_000, overrides=Overrides(mixup=0.0)).mixup == 0
+    overrides = Overrides(mixup=0.2)
+    training, reasons = plan_training(Strategy.FULL, 300, make_facts(), overrides)
+    assert training.mixup == 0.2
+    assert "pictures are blended in pairs, by shares of Beta(0.2, 0.2)" in reasons
+
+
 @pytest.mark.parametrize(
     ("norm", "share"), [(400.0, 0.01), (10_000.0, 0.01), (80.0, 0.05), (1.0, 0.1), (0.0, 0.1)]
 )

@@ -49,6 +49,9 @@ from zoo.domain.training import Overrides
 @click.option("--head-lr", type=click.FloatRange(0, 100), help="Highest one of the new head.")
 @click.option("--freeze", metavar="LAYER", help="Layers up to this one stay as they are.")
 @click.option("--init", metavar="SCHEME", help="What a network from scratch begins as.")
+@click.option(
+    "--mixup", type=click.FloatRange(0, 10), help="Blend pictures in pairs: Beta(ALPHA, ALPHA)."
+)
 @click.option("-d", "--detach", is_flag=True, help="Queue the job and return its number.")
 @at_option
 @json_option

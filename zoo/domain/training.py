@@ -22,6 +22,7 @@ class Overrides:
     head_lr: float | None = None
     freeze: str | None = None  # up to this layer
     init: str | None = None  # what a network that is trained from scratch begins as
+    mixup: float | None = None  # alpha of the blending of pictures in pairs
 
     def as_json(self) -> dict[str, Any]:
         """Write down what was decided, and nothing else."""
@@ -50,6 +51,7 @@ class Training:
     has_statistics: bool  # batch normalisation counts anew what it sees; otherwise it stays
     has_dropout: bool
     weight_decay: float
+    mixup: float = 0.0  # alpha of the shares by which pictures are blended in pairs; 0 is never
     warm_up: float = 0.25  # share of the steps in which rates rise
     momentum: float = 0.9
     clip: float = 5.0  # most that the norm of all gradients together may be

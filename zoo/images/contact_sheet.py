@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 SIDE_PX, GAP_PX, LINE_PX = 160, 12, 15
 COLUMNS = 6
 MOST = 60  # pictures on a sheet
+QUALITY = 75  # of JPEG
 BACK, TEXT = "white", "#222222"
 
 
@@ -27,6 +28,19 @@ def draw_sheet(tiles: Sequence[Tile]) -> bytes:
 
     Characters that a caption cannot show are written as their numbers.
     """
+    buffer = BytesIO()
+    _draw(tiles).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def draw_jpeg_sheet(tiles: Sequence[Tile]) -> bytes:
+    """Draw likewise, as a JPEG of some 6 kB a picture: for a page that holds it inside."""
+    buffer = BytesIO()
+    _draw(tiles).save(buffer, "JPEG", quality=QUALITY, optimize=True)
+    return buffer.getvalue()
+
+
+def _draw(tiles: Sequence[Tile]) -> Image.Image:
     shown = tiles[:MOST]
     columns = min(COLUMNS, max(1, len(shown)))
     rows = -(-len(shown) // columns)
@@ -44,9 +58,7 @@ def draw_sheet(tiles: Sequence[Tile]) -> bytes:
         for index, line in enumerate(tile.lines):
             place = (left, top + SIDE_PX + 2 + index * LINE_PX)
             draw.text(place, _fit(draw, font, line), TEXT, font)
-    buffer = BytesIO()
-    sheet.save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
+    return sheet
 
 
 def _fit(

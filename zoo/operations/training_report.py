@@ -3,6 +3,7 @@
 Everything that comes from files or users is escaped; there is no script in it.
 """
 
+import base64
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
@@ -16,17 +17,22 @@ h1 { font-size: 1.5rem } h2 { font-size: 1.1rem; margin-top: 2rem }
 table { border-collapse: collapse } th, td { padding: .15rem .7rem; text-align: right;
   border-bottom: 1px solid #e5e5e5; font-variant-numeric: tabular-nums }
 th:first-child, td:first-child { text-align: left } th { font-weight: 600 }
+img { max-width: 100%; height: auto }
 svg { font: 11px system-ui, sans-serif; max-width: 100%; height: auto; display: block;
   margin-bottom: .7rem }
 code { font-size: .85em; overflow-wrap: anywhere } .big { font-size: 2rem; font-weight: 600 }
 """
+MOST_TOLD = 24  # wrong pictures in words
 MOST_CLASSES = 40  # of a confusion matrix that is shown
 
 Told = Mapping[str, Any]
 
 
-def write_report(training: Told, title: str) -> str:
-    """Write the report of a fine-tune from the content of its training.json."""
+def write_report(training: Told, title: str, gallery: bytes | None = None) -> str:
+    """Write the report of a fine-tune from the content of its training.json.
+
+    ``gallery`` is a sheet of wrong pictures, as JPEG; it lies inside the page.
+    """
     sections = [
         _accuracy(training),
         _section("Decisions", _list(training["plan"]["because"])),
@@ -34,6 +40,7 @@ def write_report(training: Told, title: str) -> str:
         *_depth(training),
         _section("Classes", _classes(training["metrics"]["val"]["per_class"])),
         *_confusion(training),
+        *_wrong(training, gallery),
         _section("Proof", _list(_proofs(training))),
         _section("Where it comes from", _origin(training)),
     ]
@@ -145,6 +152,28 @@ def _confusion(training: Told) -> Iterable[str]:
     rows = zip(classes, training["metrics"]["val"]["confusion"], strict=True)
     body = [(label, *(count or "" for count in row)) for label, row in rows]
     yield _section("Taken for (rows are the true classes)", _table(("", *classes), body))
+
+
+def _wrong(training: Told, gallery: bytes | None) -> Iterable[str]:
+    if gallery is None:
+        return
+    accuracy = training["metrics"]["val"]["accuracy"]
+    told = (
+        f"{accuracy['total'] - accuracy['right']} of {accuracy['total']} validation pictures, the "
+        "surest first, as the network sees them: what each is and what is said, with the "
+        "probabilities of both. All are named in training.json."
+    )
+    data = base64.b64encode(gallery).decode()
+    picture = f'<img src="data:image/jpeg;base64,{data}" alt="{escape(_alternative(training))}">'
+    yield _section("Wrong pictures", _paragraph(told), picture)
+
+
+def _alternative(training: Told) -> str:
+    """Say what the sheet shows, for those who do not see it."""
+    return "; ".join(
+        f"{one['picture']} is {one['label']}, said {one['said']}"
+        for one in training["wrong"][:MOST_TOLD]
+    )
 
 
 def _proofs(training: Told) -> Iterable[str]:

@@ -21,6 +21,7 @@ from torch.func import functional_call
 from zoo.domain.training import Training
 from zoo.errors import Interrupted, OutOfMemory, TrainingDiverged
 from zoo.training.learner import Learner
+from zoo.training.mixing import draw_blend
 from zoo.training.schedule import one_cycle
 
 MEASURED_AT_ONCE = 32
@@ -247,17 +248,16 @@ class Loop:
         labels = torch.from_numpy(self.lesson.labels[places])
         total = float(len(places) if self.weights is None else self.weights.cpu()[labels].sum())
         loss = 0.0
+        seed, step = self.seed, self.counts.step
+        blend = draw_blend(len(places), alpha=self.training.mixup, seed=seed, step=step)
         devices = [self.learner.mean.device] if self.learner.mean.is_cuda else []
         with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(_mix(self.seed, self.counts.step))  # dropout draws from it
+            torch.manual_seed(_mix(seed, step))  # dropout draws from it
             for part in np.array_split(np.arange(len(places)), min(self.counts.parts, len(places))):
-                x = self.lesson.read([places[index] for index in part], epoch)
+                x = blend.read(lambda some: self.lesson.read(some, epoch), places, part)
                 with _precision(x):
                     scores = self.learner(x)
-                truth = labels[torch.from_numpy(part)].to(scores.device)
-                share = nn.functional.cross_entropy(
-                    scores.float(), truth, weight=self.weights, reduction="sum"
-                )
+                share = blend.loss(scores, labels, part, self.weights)
                 (share / total).backward()
                 loss += float(share.detach()) / total
         return loss

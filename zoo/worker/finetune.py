@@ -32,6 +32,7 @@ from zoo.training.probe import Probe
 from zoo.worker.bodies import Body, body_of, keep_body, runtime_codes
 from zoo.worker.candidate import Candidate, fold, put_layers, write_graph
 from zoo.worker.codes import codes_cache
+from zoo.worker.gallery import draw_gallery, list_wrong
 from zoo.worker.outcome import Trained
 from zoo.worker.parent import open_parent
 from zoo.worker.progress import Progress
@@ -199,6 +200,7 @@ def _publish(  # noqa: PLR0913  # what is published, as what
         rows=_rows(made),
         kept=runtime_codes(zoo, about) if made.trained is None else None,
     )
+    wrong = list_wrong(subject.dataset, made.fit.val_probabilities)
     record = Record(
         parent=subject.parent.revision,
         dataset=subject.dataset,
@@ -213,6 +215,8 @@ def _publish(  # noqa: PLR0913  # what is published, as what
         unchanged=made.unchanged,
         request={name: job.params.get(name) for name in REQUEST},
         trained=made.trained,
+        wrong=wrong,
+        gallery=draw_gallery(zoo, candidate.config.preprocessing, wrong),
     )
     layers = put_layers(zoo, candidate)
     files = write_files(zoo, record, weights=blob, graph=graph, layers=layers)

@@ -14,6 +14,7 @@ from zoo.operations.card import tell_preprocessing, write_card
 from zoo.operations.training_report import write_report
 from zoo.training.finetune import Fit
 from zoo.training.metrics import Accuracy
+from zoo.worker.gallery import Wrong
 from zoo.worker.tapped import Tapped
 from zoo.worker.unchanged import Unchanged
 
@@ -40,6 +41,8 @@ class Record:
     unchanged: Unchanged
     request: Mapping[str, Any]  # what was asked for
     trained: "Trained | None" = None
+    wrong: tuple[Wrong, ...] = ()  # validation pictures, the surest first
+    gallery: bytes | None = None  # a sheet of them, as JPEG
 
     def training(self) -> dict[str, Any]:
         """Give the content of training.json."""
@@ -58,6 +61,7 @@ class Record:
             "metrics": {
                 split.value: metrics.as_json() for split, metrics in self.fit.metrics.items()
             },
+            "wrong": [one.as_json() for one in self.wrong],
             "parity": self.parity.as_json(),
             "digests": self._digests(),
             "cost": {"cpu_s": round(self.cpu_s, 2)},
@@ -97,7 +101,7 @@ class Record:
 
     def report(self) -> str:
         """Give the content of the report."""
-        return write_report(self.training(), self.title)
+        return write_report(self.training(), self.title, self.gallery)
 
     def _index(self) -> dict[str, Any]:
         """Give the results as the Hub's cards tell them."""

@@ -32,6 +32,7 @@ from zoo.planning import plan_finetune
 from zoo.training.cache import Codes, CodesCache
 from zoo.training.finetune import KINDS, SPLITS, Fit, fit_head
 from zoo.worker.bodies import Body, body_of, find_body, runtime_codes
+from zoo.worker.gallery import draw_gallery, list_wrong
 from zoo.worker.progress import Progress
 from zoo.worker.proof import Proof
 from zoo.worker.publishing import REQUEST, publish_record, write_files
@@ -96,6 +97,7 @@ def _publish(zoo: Zoo, job: Job, progress: Progress, known: Known, fit: Fit) -> 
         rows=fit.val_probabilities,
         kept=None,
     )
+    wrong = list_wrong(known.dataset, fit.val_probabilities)
     record = Record(
         parent=known.parent,
         dataset=known.dataset,
@@ -109,6 +111,8 @@ def _publish(zoo: Zoo, job: Job, progress: Progress, known: Known, fit: Fit) -> 
         digest=blob.digest,
         unchanged=count_unchanged(known.before, weights),
         request={name: job.params.get(name) for name in REQUEST},
+        wrong=wrong,
+        gallery=draw_gallery(zoo, known.config.preprocessing, wrong),
     )
     files = write_files(zoo, record, weights=blob, graph=graph, layers=known.layers)
     publish_record(zoo, job, progress, record, files, refs=(MAIN,), ends_job=True)

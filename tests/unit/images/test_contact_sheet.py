@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from zoo.images.confusion import CELL_PX, draw_confusion
-from zoo.images.contact_sheet import GAP_PX, MOST, SIDE_PX, Tile, draw_sheet
+from zoo.images.contact_sheet import GAP_PX, MOST, SIDE_PX, Tile, draw_jpeg_sheet, draw_sheet
 
 
 def opened(data):
@@ -33,6 +33,18 @@ def test_a_sheet_has_room_for_so_many_and_names_of_any_kind():
     sheet = opened(draw_sheet(tiles))
     assert (sheet == (0, 255, 0)).all(axis=2).sum() == MOST * 40 * 80
     assert opened(draw_sheet([])).size > 0
+
+
+def test_a_sheet_for_inside_a_page_shows_the_same_and_is_small():
+    rng = np.random.default_rng(0)
+    smooth = np.asarray(rng.uniform(0, 255, (4, 4, 3)), np.uint8).repeat(40, 0).repeat(40, 1)
+    tiles = [Tile(pixels=smooth, lines=("is ant (0.10)", "said bee (0.90)"))] * 24
+    data = draw_jpeg_sheet(tiles)
+    assert len(data) < 24 * 8000
+    with Image.open(BytesIO(data)) as image:
+        assert image.format == "JPEG"
+        near = np.asarray(image.convert("RGB")).astype(int)
+    assert np.abs(near - opened(draw_sheet(tiles))).mean() < 4
 
 
 def test_a_cell_is_coloured_by_its_share_of_the_row():

@@ -101,3 +101,13 @@ def test_a_flat_and_a_short_line_can_be_drawn():
     assert "<polyline" in draw_lines([("loss", [0.0])], across="epochs")
     assert 'points=""' in draw_lines([("loss", [None])], across="epochs")
     assert "NaN" not in draw_strip([], [])
+
+
+def test_wrong_pictures_lie_inside_the_page():
+    told = copy.deepcopy(PROBE)
+    told["wrong"] = [{"picture": EVIL, "label": "ant", "said": EVIL}]
+    page = write_report(told, "title", b"\xff\xd8 a sheet")
+    assert "1 of 16 validation pictures" in page
+    assert "data:image/jpeg;base64,/9ggYSBzaGVldA==" in page
+    assert EVIL not in page
+    assert "Wrong pictures" not in write_report(PROBE, "title")

@@ -137,6 +137,24 @@ def test_a_training_stopped_anywhere_ends_in_the_same_bits(make_loop, stop):
         assert torch.equal(found[name], tensor), name
 
 
+@pytest.mark.parametrize("stop", [3, 7, 13])
+def test_a_training_that_blends_pictures_ends_in_the_same_bits_too(make_loop, stop):
+    plain, _ = make_loop()
+    plain.run()
+    undisturbed, _ = make_loop(mixup=0.4)
+    undisturbed.run()
+    first, saved = make_loop(mixup=0.4, check=StopAt(stop))
+    with pytest.raises(Interrupted):
+        first.run()
+    second, _ = make_loop(mixup=0.4)
+    second.resume(saved[-1])
+    second.run()
+    expected = state_of(undisturbed)
+    for name, tensor in state_of(second).items():
+        assert torch.equal(expected[name], tensor), name
+    assert not torch.equal(state_of(plain)["head.weight"], expected["head.weight"])
+
+
 def test_a_training_killed_between_snapshots_goes_on_from_the_last(make_loop):
     undisturbed, saved = make_loop()
     undisturbed.run()
@@ -183,13 +201,14 @@ class Hungry:
         return self.x[list(places)]
 
 
-def test_out_of_memory_halves_the_parts_and_keeps_the_batch(make_loop, pictures):
-    options = {"has_statistics": False, "has_dropout": False}
+@pytest.mark.parametrize("mixup", [0.0, 0.4])
+def test_out_of_memory_halves_the_parts_and_keeps_the_batch(make_loop, pictures, mixup):
+    options = {"has_statistics": False, "has_dropout": False, "mixup": mixup}
     hungry = Hungry(pictures[0], 2)
     divided, _ = make_loop(read=hungry, **options)
     divided.run()
     assert divided.counts.parts == 4
-    assert hungry.asked[:4] == [8, 4, 2, 2]
+    assert hungry.asked[:3] == [8, 4, 2]
     whole, _ = make_loop(read=Hungry(pictures[0], 8), **options)
     whole.run()
     assert whole.counts.parts == 1

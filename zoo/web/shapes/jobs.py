@@ -46,6 +46,13 @@ class FinetuneBody(Shape):
     init: str | None = Field(
         default=None, min_length=1, max_length=256, description="what scratch begins as"
     )
+    mixup: float | None = Field(
+        default=None,
+        ge=0,
+        le=10,
+        allow_inf_nan=False,
+        description="alpha of the shares by which pictures are blended in pairs; 0 is never",
+    )
 
     @property
     def overrides(self) -> Overrides:
@@ -57,6 +64,7 @@ class FinetuneBody(Shape):
             head_lr=self.head_lr,
             freeze=self.freeze,
             init=self.init,
+            mixup=self.mixup,
         )
 
 
