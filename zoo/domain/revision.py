@@ -27,6 +27,7 @@ RESERVED = {
     "files",
     "filters",
     "heatmap",
+    "imports",
     "layers",
     "lineage",
     "map",
