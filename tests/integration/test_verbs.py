@@ -17,6 +17,8 @@ from flask import Flask
 from PIL import Image
 
 from zoo.domain.access import Role
+from zoo.formats.safetensors import write_safetensors
+from zoo.operations import jobs
 from zoo.operations.access import list_audit
 from zoo.operations.accounts import create_token
 from zoo.operations.opening import open_zoo
@@ -24,6 +26,9 @@ from zoo.operations.publish import Publication, publish
 from zoo.settings import read_settings
 from zoo.web import answers
 from zoo.web.app import create_app
+from zoo.worker import supervisor
+from zoo.worker.progress import Progress
+from zoo.worker.run import run
 
 
 class Quiet(wsgiref.simple_server.WSGIRequestHandler):
@@ -301,6 +306,84 @@ def test_jobs_are_queued_alike(both, line):
     both("jobs", "--json")
     both("jobs", "show", "3", "--json")
     both("jobs", "cancel", "3")
+
+
+@pytest.fixture
+def working(monkeypatch, far_home):
+    """Jobs of both zoos are run in this process: here by who waits for them, there by a worker."""
+
+    def run_one(zoo, number):
+        attempt = jobs.claim(zoo, worker="the test", number=number)
+        if attempt is not None:
+            run(zoo, Progress(zoo, attempt))
+        return attempt is not None
+
+    def run_here(zoo, number, listen):
+        assert run_one(zoo, number)
+        done = jobs.get_job(zoo, number)
+        for event in done.events:
+            listen(event)
+        return done
+
+    monkeypatch.setattr(supervisor, "run_job", run_here)
+    stop = threading.Event()
+
+    def work():
+        with open_zoo(read_settings(home=far_home)) as zoo:
+            while not stop.wait(0.02):
+                run_one(zoo, None)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    yield
+    stop.set()
+    worker.join()
+
+
+@pytest.mark.usefixtures("working")
+def test_jobs_come_to_the_same_end(both, starter, tmp_path):
+    labels = tmp_path / "labels.txt"
+    labels.write_text("zero\none\ntwo\nthree\nfour\n")
+    both("import", starter, "--name", "lab/again", "--tag", "v1", "--labels", labels, "--mean", "9")
+    both("show", "lab/again:v1", "--json")
+    both("import", starter, "--name", "wrong", "--mean", "1,2,3,4,5,6,7")
+    both("surgery", "cut", "lab/again", "--layer", "ip1", "--json")
+    both("dense", "lab/again", "--json")
+    both("surgery", "cut", "lab/again", "--layer", "nothing")
+    both("list")
+
+
+@pytest.mark.usefixtures("working", "stocked")
+def test_a_fine_tune_there_is_as_good_as_here(zoo_cli, far, digits):
+    for command, same in (
+        (("finetune", "lenet", digits, "--seed", "3"), ("model", "job", "accuracy")),
+        (("advise", "lenet", "digits"), ("facts", "predicted", "because", "record")),
+    ):
+        here, there = (zoo_cli(*command, "--json", *at) for at in ((), ("--at", far)))
+        assert (here.code, there.code) == (0, 0), here.out
+        assert {name: here.json[name] for name in same} == {name: there.json[name] for name in same}
+
+
+def test_a_checkpoint_that_cannot_run_is_stored_alike(both, stocked, far_home, tmp_path):
+    weights = {"a.weight": np.arange(6, dtype=np.float32).reshape(2, 3)}
+    (tmp_path / "odd.safetensors").write_bytes(b"".join(write_safetensors(weights)))
+    both("import", tmp_path / "odd.safetensors")
+    both("import", tmp_path / "odd.safetensors", "--name", "lab/odd", "--tag", "v1", "--json")
+    both("show", "lab/odd:v1", "--json")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "broken.safetensors").write_bytes(b"12345678")
+    for line in (
+        "import nothing",
+        f"import {tmp_path / 'empty'}",
+        f"import {tmp_path / 'broken.safetensors'} --json",
+        f"import {tmp_path / 'odd.safetensors'} --name x--y",
+        f"import {tmp_path / 'odd.safetensors'} --tag a..b",
+        f"import {tmp_path / 'odd.safetensors'} --labels nothing",
+        f"import {tmp_path / 'odd.safetensors'} --check nothing",
+        "import torchvision:resnet18",
+    ):
+        assert both(*line.split()).code != 0
+    assert audit_of(far_home) == audit_of(stocked)
 
 
 WRONG = [

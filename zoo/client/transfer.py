@@ -4,7 +4,7 @@ import fcntl
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import BinaryIO
@@ -98,16 +98,7 @@ def push(  # noqa: PLR0913  # what is sent, and where it goes
     """
     revision = get_revision(zoo, address)
     model, own_ref = name or revision.model, split_address(address)[1]
-    paths = {file.digest: path for file, path in _with_paths(zoo, revision)}
-    count = Count(sum({file.digest: file.size_bytes for file in revision.files}.values()), report)
-    at = f"/v1/models/{quote(model)}"
-    told = remote.ask("POST", f"{at}/uploads", {"digests": sorted(paths)})
-    kept = {one["digest"] for one in told["uploads"] if one["is_kept"]}
-    files = {file.digest: file for file in revision.files}
-    for digest in kept:
-        count.add(files[digest].size_bytes)
-    missing = tuple(file for digest, file in files.items() if digest not in kept)
-    _side_by_side(missing, lambda file: _send(remote, at, file, paths[file.digest], count))
+    send_files(remote, model, dict(_with_paths(zoo, revision)), report=report)
     target = ref or (MAIN if COMMIT.fullmatch(own_ref) else own_ref)
     body = {
         "files": {file.path: file.digest for file in revision.files},
@@ -115,8 +106,26 @@ def push(  # noqa: PLR0913  # what is sent, and where it goes
         "summary": revision.summary,
         "ref": target,
     }
-    made = remote.ask("PUT", f"{at}/revisions/{revision.id}", body)
+    made = remote.ask("PUT", f"/v1/models/{quote(model)}/revisions/{revision.id}", body)
     return f"{made['model']}@{made['id']}"
+
+
+def send_files(remote: Remote, model: str, paths: Mapping[File, Path], *, report: Report) -> None:
+    """Send files, to be named in a revision of a model; what is there already is not sent.
+
+    Raises:
+        ServerUnreachable: the other zoo does not answer.
+        Unauthenticated, Forbidden, QuotaExceeded: it does not take them.
+    """
+    once = {file.digest: (file, path) for file, path in paths.items()}
+    count = Count(sum(file.size_bytes for file, _ in once.values()), report)
+    at = f"/v1/models/{quote(model)}"
+    told = remote.ask("POST", f"{at}/uploads", {"digests": sorted(once)})
+    kept = {one["digest"] for one in told["uploads"] if one["is_kept"]}
+    for digest in kept:
+        count.add(once[digest][0].size_bytes)
+    missing = tuple(file for digest, (file, _) in once.items() if digest not in kept)
+    _side_by_side(missing, lambda file: _send(remote, at, file, once[file.digest][1], count))
 
 
 def fetch_into(remote: Remote, revision: Revision, file: File, part: BinaryIO) -> None:

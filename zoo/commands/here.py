@@ -10,7 +10,7 @@ from zoo.domain.revision import RefKind
 from zoo.operations import access, accounts, fetch, jobs, models, quotas, refs, statistics, sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from zoo.domain.access import Account, AuditEntry, Role, Token
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from zoo.operations.advise import Kept
     from zoo.operations.filters import FilterPicture, FilterReport
     from zoo.operations.heat import HeatOptions, HeatReport
+    from zoo.operations.import_ import Begun, ImportOptions
     from zoo.operations.opening import Zoo
     from zoo.operations.surgery import DenseOptions
     from zoo.operations.verbs import StepReport
@@ -239,6 +240,15 @@ class Here:
             strategy=strategy,
             overrides=overrides,
         )
+
+    def begin_import(
+        self, files: Mapping[str, Path], options: ImportOptions, *, report: StepReport
+    ) -> Begun:
+        """Read files, by their names, as a checkpoint; keeping them takes no time to tell of."""
+        from zoo.operations.import_ import begin_import, stage_files  # noqa: PLC0415
+
+        del report
+        return begin_import(self.zoo, stage_files(self.zoo, files), options)
 
     def enqueue_dense(self, model: str, options: DenseOptions) -> Job:
         """Queue the job that has a classifier read pictures of any size."""

@@ -9,28 +9,25 @@ import click
 from zoo.commands.console import (
     ProgressLine,
     json_option,
-    opened,
+    printable,
     result_of,
     show_accuracy,
     show_json,
 )
-from zoo.commands.datasets import address_of
+from zoo.commands.datasets import address_at
+from zoo.commands.remote import at_option, opened_at
 from zoo.domain.checkpoint import Wishes
 from zoo.domain.preprocessing import Channels, Interpolation, Resize
-from zoo.domain.revision import Blob, derive_name
+from zoo.domain.revision import derive_name
 from zoo.errors import Invalid
 from zoo.operations import hub
 from zoo.operations.import_ import (
+    Begun,
     ImportOptions,
-    Prepared,
-    enqueue_import,
+    list_package,
     name_of_package,
-    prepare_import,
-    publish_stored,
     read_label_file,
-    stage,
 )
-from zoo.operations.opening import Zoo
 
 BY_NAME = re.compile(r"(torchvision|timm):(.*)")
 
@@ -71,6 +68,7 @@ def _numbers(_context: click.Context, _option: click.Parameter, text: str | None
     type=click.Choice([one.value for one in Interpolation]),
     help="How pixels between pixels are found.",
 )
+@at_option
 @json_option
 def command(
     *,
@@ -81,6 +79,7 @@ def command(
     arch: str | None,
     labels: Path | None,
     check: str | None,
+    url: str | None,
     is_json: bool,
     **given: Any,  # noqa: ANN401  # the preprocessing options
 ) -> None:
@@ -103,28 +102,25 @@ def command(
         preprocessing={key: value for key, value in given.items() if value is not None} or None,
         labels=read_label_file(labels) if labels else None,
     )
-    # The job's process is started from here; torch stays out of this one.
-    from zoo.worker.supervisor import run_job
-
     line = ProgressLine()
-    with opened() as zoo:
+    with opened_at(url) as at:
         default_name, default_tag = _names(source, weights)
         options = ImportOptions(
             name=name or default_name,
             tag=tag or (default_tag if name is None else None),
             wishes=wishes,
-            check=address_of(zoo, check, line) if check else None,
+            check=address_at(at, check, line) if check else None,
         )
-        prepared = prepare_import(zoo, _stage(zoo, source, weights), options)
-        for note in prepared.draft.notes:
-            click.echo(f"note: {note}", err=True)
-        if not prepared.is_runnable:
-            _store(zoo, prepared, is_json=is_json)
+        begun = at.begin_import(_find(source, weights), options, report=line.count)
+        for note in begun.notes:
+            click.echo(printable(f"note: {note}"), err=True)
+        if begun.job is None:
+            _show_stored(options.name, begun, is_json=is_json)
             return
-        job = enqueue_import(zoo, prepared)
-        result = result_of(run_job(zoo, job.id, line.event))
+        number = begun.job.id
+        result = result_of(at.finish_job(number, line.event))
     if is_json:
-        show_json({"model": options.name, "tag": options.tag, "job": job.id, **result})
+        show_json({"model": options.name, "tag": options.tag, "job": number, **result})
         return
     show_imported(options, result)
 
@@ -149,16 +145,16 @@ def show_imported(options: ImportOptions, result: dict[str, Any]) -> None:
     click.echo(f"  next: {step}", err=True)
 
 
-def _store(zoo: Zoo, prepared: Prepared, *, is_json: bool) -> None:
-    """Publish what cannot be run, and say why it cannot."""
-    revision = publish_stored(zoo, prepared)
-    name, reason = prepared.options.name, prepared.draft.reason
+def _show_stored(name: str, begun: Begun, *, is_json: bool) -> None:
+    """Say what was stored, and why it cannot be run."""
+    revision = begun.revision
+    assert revision is not None
     if is_json:
         show_json({"model": name, "revision": revision.address, **revision.summary})
         return
-    click.echo(f"stored {name}, not runnable  {prepared.draft.parameters:,} parameters")
+    click.echo(f"stored {name}, not runnable  {begun.parameters:,} parameters")
     click.echo(f"  {revision.address}")
-    click.echo(f"note: {reason}", err=True)
+    click.echo(printable(f"note: {begun.reason}"), err=True)
     click.echo(f"  next: zoo show {name} --files", err=True)
 
 
@@ -185,12 +181,12 @@ def _names(source: str, weights: Path | None) -> tuple[str, str | None]:
     return name_of_package(Path(source))
 
 
-def _stage(zoo: Zoo, source: str, weights: Path | None) -> dict[str, Blob]:
-    """Keep the files that make up the checkpoint."""
-    beside = stage(zoo, weights) if weights else {}
+def _find(source: str, weights: Path | None) -> dict[str, Path]:
+    """Find the files that make up the checkpoint."""
+    beside = list_package(weights) if weights else {}
     if source.startswith(hub.PREFIX):
         repository = hub.read_repository(source.removeprefix(hub.PREFIX))
-        return stage(zoo, hub.fetch_repository(repository)) | beside
+        return list_package(hub.fetch_repository(repository)) | beside
     if BY_NAME.fullmatch(source):
         return beside
-    return stage(zoo, Path(source)) | beside
+    return list_package(Path(source)) | beside

@@ -62,9 +62,9 @@ class LazyGroup(click.Group):
 def cli() -> None:
     """Keep pretrained vision models, fine-tune them on your pictures, serve them as ONNX.
 
-    The zoo lives in ZOO_HOME (~/.zoo). Results go to stdout, everything else to stderr. Exit codes:
-    0 ok, 1 failed, 2 usage, 3 not found, 4 not allowed, 5 job failed, 6 integrity,
-    7 unreachable, 8 some pictures unreadable, 130 interrupted.
+    The zoo lives in ZOO_HOME (~/.zoo); with --at URL most verbs are done in another one. Results go
+    to stdout, everything else to stderr. Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 not
+    allowed, 5 job failed, 6 integrity, 7 unreachable, 8 some pictures unreadable, 130 interrupted.
     """
 
 

@@ -28,6 +28,7 @@ RESERVED = {
     "files",
     "filters",
     "heatmap",
+    "imports",
     "layers",
     "lineage",
     "map",

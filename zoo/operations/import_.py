@@ -79,6 +79,17 @@ class Prepared:
         return self.draft.recipe is not None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """What became of an import so far: a job makes it able to predict, or it is stored only."""
+
+    notes: tuple[str, ...]  # what is not as a reader would expect, a sentence each
+    parameters: int
+    job: Job | None
+    revision: Revision | None  # where there is no job
+    reason: str = ""  # why there is none
+
+
 def name_of_package(path: Path) -> tuple[str, str | None]:
     """Derive model name and tag from a folder or file: ``squeezenet_v1.0`` is squeezenet, v1.0."""
     plain = derive_name(ENDING.sub("", path.absolute().name), otherwise="model")
@@ -99,21 +110,40 @@ def stage(zoo: Zoo, path: Path) -> dict[str, Blob]:
         UnknownFormat: it is a folder without anything the importer knows.
         StorageFull: there is no room.
     """
+    return stage_files(zoo, list_package(path))
+
+
+def stage_files(zoo: Zoo, files: Mapping[str, Path]) -> dict[str, Blob]:
+    """Keep files and return them by name.
+
+    Raises:
+        StorageFull: there is no room.
+    """
+    return {name: _put(zoo, member) for name, member in files.items()}
+
+
+def list_package(path: Path) -> dict[str, Path]:
+    """List the files of a package's folder, or the one file, by name.
+
+    Raises:
+        PathNotFound: there is nothing there.
+        UnknownFormat: it is a folder without anything the importer knows.
+    """
     if not is_there(path):
         raise PathNotFound(f"There is no file or folder {path}.", path=str(path))
     if not path.is_dir():
-        return {check_file_path(path.name): _put(zoo, path)}
-    staged = {
-        member.name: _put(zoo, member)
+        return {check_file_path(path.name): path}
+    found = {
+        member.name: member
         for member in sorted(path.iterdir())
         if KEPT.search(member.name) and member.is_file()
     }
-    if not staged:
+    if not found:
         kinds = "; ".join(reader.told for reader in READERS.values())
         raise UnknownFormat(
             f"{path} holds no file of a checkpoint.", hint=f"Give {kinds}.", path=str(path)
         )
-    return staged
+    return found
 
 
 def prepare_import(zoo: Zoo, originals: Mapping[str, Blob], options: ImportOptions) -> Prepared:
@@ -143,6 +173,25 @@ def prepare_import(zoo: Zoo, originals: Mapping[str, Blob], options: ImportOptio
         originals=tuple(sorted(kept.keys() - set(same))),
     )
     return Prepared(options=options, files=files | {WEIGHTS: weights}, draft=draft)
+
+
+def begin_import(zoo: Zoo, originals: Mapping[str, Blob], options: ImportOptions) -> Begun:
+    """Read a checkpoint and queue the job that completes it, or publish it to be stored only.
+
+    Raises:
+        As ``prepare_import``; and
+        Forbidden: the caller may not write what belongs to the owner of the model.
+    """
+    check_role(zoo, Role.WRITE, check_model_name(options.name))
+    prepared = prepare_import(zoo, originals, options)
+    is_runnable = prepared.is_runnable
+    return Begun(
+        notes=prepared.draft.notes,
+        parameters=prepared.draft.parameters,
+        job=enqueue_import(zoo, prepared) if is_runnable else None,
+        revision=None if is_runnable else publish_stored(zoo, prepared),
+        reason=prepared.draft.reason,
+    )
 
 
 def enqueue_import(zoo: Zoo, prepared: Prepared) -> Job:

@@ -119,16 +119,7 @@ def publish_manifest(zoo: Zoo, manifest: Manifest) -> Revision:
         RefMoved: the ref points to another revision than the one this is on top of.
         BadName: the model, the ref or a file cannot be called so.
     """
-    check_role(zoo, Role.WRITE, check_model_name(manifest.model))
-    proven = find_proven(zoo, manifest.model, manifest.files.values())
-    missing = sorted(path for path, digest in manifest.files.items() if digest not in proven)
-    if missing:
-        raise Forbidden(
-            f"The bytes of {', '.join(missing[:5])} were not sent here.",
-            hint="Upload the files before a revision names them.",
-            paths=missing[:100],
-        )
-    files = {path: proven[digest] for path, digest in manifest.files.items()}
+    files = get_proven(zoo, manifest.model, manifest.files)
     found = revision_id(_as_files(files))
     if found != manifest.id:
         raise DigestMismatch(
@@ -145,6 +136,25 @@ def publish_manifest(zoo: Zoo, manifest: Manifest) -> Revision:
         on_top_of=manifest.on_top_of,
     )
     return get_revision(zoo, publish(zoo, publication).address)
+
+
+def get_proven(zoo: Zoo, model: str, files: Mapping[str, str]) -> dict[str, Blob]:
+    """Give the bytes of files, by path and digest, that the caller has sent for a model.
+
+    Raises:
+        BadName: no model can be called so.
+        Forbidden: the caller may not write here, or has not sent some of the bytes.
+    """
+    check_role(zoo, Role.WRITE, check_model_name(model))
+    proven = find_proven(zoo, model, files.values())
+    missing = sorted(path for path, digest in files.items() if digest not in proven)
+    if missing:
+        raise Forbidden(
+            f"The bytes of {', '.join(missing[:5])} were not sent here.",
+            hint="Upload the files before a revision names them.",
+            paths=missing[:100],
+        )
+    return {path: proven[digest] for path, digest in files.items()}
 
 
 def _as_files(files: Mapping[str, Blob]) -> list[File]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:  # Most of these rooms are slow to import, and here they are only named.
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from zoo.domain.access import Account, AuditEntry, Role, Token
@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # Most of these rooms are slow to import, and here they are o
     from zoo.operations.advise import Kept
     from zoo.operations.filters import FilterPicture, FilterReport
     from zoo.operations.heat import HeatOptions, HeatReport
+    from zoo.operations.import_ import Begun, ImportOptions
     from zoo.operations.surgery import DenseOptions
     from zoo.operations.sweep import Swept
 
@@ -184,6 +185,11 @@ class JobVerbs(Protocol):
         overrides: Overrides,
     ) -> Job:
         """Queue a fine-tune."""
+
+    def begin_import(
+        self, files: Mapping[str, Path], options: ImportOptions, *, report: StepReport
+    ) -> Begun:
+        """Have files of this machine, by their names, read as a checkpoint."""
 
     def enqueue_dense(self, model: str, options: DenseOptions) -> Job:
         """Queue the job that has a classifier read pictures of any size."""
