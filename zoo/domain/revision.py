@@ -18,6 +18,7 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 MAIN = "main"
 # What follows a model's name in an address, of ours or of the Hub's protocol.
 RESERVED = {
+    "archive",
     "auth-check",
     "branch",
     "commit",

@@ -6,6 +6,7 @@ from typing import Self
 from pydantic import Field
 
 from zoo.domain.dataset import Dataset, DatasetSummary
+from zoo.operations.pack import Kind
 from zoo.web.shapes.base import Shape
 
 
@@ -67,3 +68,9 @@ class DatasetQuery(Shape):
     """What a dataset is called."""
 
     name: str = Field(description="what the dataset is called")
+
+
+class ArchiveQuery(Shape):
+    """How a dataset is packed."""
+
+    format: Kind = Field(default=Kind.ZIP, description="stored without compression either way")
