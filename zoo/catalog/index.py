@@ -55,9 +55,11 @@ class Snapshot:
     is_private: Flags
     owners: Codes
     sizes: dict[Size, Numbers]
-    holders: Codes  # pairs of a model, as its place, and the code of a value it has
-    held: Codes
+    holders: Numbers  # pairs of a model, as its place, and the code of a value it has
+    held: Numbers
     values: Values
+    facets: Codes  # of each code the facet, by its place among all
+    counts: Numbers  # of each code the models that have it
 
 
 def empty() -> Snapshot:
@@ -70,9 +72,11 @@ def empty() -> Snapshot:
         is_private=np.empty(0, np.bool_),
         owners=np.empty(0, np.int32),
         sizes={size: np.empty(0, np.int64) for size in Size},
-        holders=np.empty(0, np.int32),
-        held=np.empty(0, np.int32),
+        holders=np.empty(0, np.int64),
+        held=np.empty(0, np.int64),
         values=Values(),
+        facets=np.empty(0, np.int32),
+        counts=np.empty(0, np.int64),
     )
 
 
@@ -176,7 +180,9 @@ def _merge(before: Snapshot, new: _Gathered) -> Snapshot:
         return np.insert(old[kept], places, np.array([given[one] for one in order], old.dtype))
 
     is_held = kept[before.holders]
+    held = np.concatenate([before.held[is_held], np.array(new.held, np.int64)])
     merged = sorted(left + names)
+    known, ordinals = new.values.known, {facet: place for place, facet in enumerate(Facet)}
     return Snapshot(
         number=new.number,
         names=merged,
@@ -187,7 +193,9 @@ def _merge(before: Snapshot, new: _Gathered) -> Snapshot:
         sizes={size: put(before.sizes[size], new.sizes[size]) for size in Size},
         holders=np.concatenate(
             [staying[before.holders[is_held]], coming[np.array(new.holders, np.int64)]]
-        ).astype(np.int32),
-        held=np.concatenate([before.held[is_held], np.array(new.held, np.int32)]),
-        values=before.values,
+        ),
+        held=held,
+        values=new.values,
+        facets=np.array([ordinals[facet] for facet, _ in known], np.int32),
+        counts=np.bincount(held, minlength=len(known)),
     )

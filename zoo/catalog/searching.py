@@ -1,9 +1,10 @@
 """Searching an index: which models are wanted, and how many of them have what."""
 
-import heapq
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import repeat
+from operator import contains
 
 import numpy as np
 
@@ -26,7 +27,8 @@ def find(snapshot: Snapshot, wish: ModelWish, caller: Caller) -> Flags:
     found = _visible(snapshot, caller)
     if wish.search:
         needle = wish.search.lower()
-        found &= np.fromiter((needle in one for one in snapshot.lowered), np.bool_, len(found))
+        holds = map(contains, snapshot.lowered, repeat(needle))
+        found &= np.fromiter(holds, np.bool_, len(found))
     if wish.owner is not None:
         code = snapshot.values.codes.get((Facet.OWNER, wish.owner), -1)
         found &= snapshot.owners == code
@@ -55,25 +57,35 @@ def take_page(snapshot: Snapshot, found: Flags, *, after: str, limit: int) -> Pa
 
 def count_facets(snapshot: Snapshot, found: Flags, *, most: int) -> tuple[FacetCounts, ...]:
     """Count the values that the models found have, at most so many of a facet."""
-    values = snapshot.values
-    counts = np.bincount(snapshot.held[found[snapshot.holders]], minlength=len(values.known))
-    seen: dict[Facet, list[tuple[int, str]]] = {facet: [] for facet in Facet}
-    for code in np.flatnonzero(counts).tolist():
-        facet, value = values.known[code]
-        seen[facet].append((-int(counts[code]), value))
+    counts = (
+        snapshot.counts
+        if found.all()
+        else np.bincount(snapshot.held[found[snapshot.holders]], minlength=len(snapshot.facets))
+    )
     return (
         *(
-            FacetCounts(
-                facet=facet.value,
-                values=tuple(
-                    FacetCount(value=value, count=-count)
-                    for count, value in heapq.nsmallest(most, told)
-                ),
-                different=len(told),
-            )
-            for facet, told in seen.items()
+            _count_values(snapshot, facet, counts, np.flatnonzero(snapshot.facets == place), most)
+            for place, facet in enumerate(Facet)
         ),
         *(count_sizes(size, snapshot.sizes[size][found]) for size in Size),
+    )
+
+
+def _count_values(
+    snapshot: Snapshot, facet: Facet, counts: Numbers, codes: Numbers, most: int
+) -> FacetCounts:
+    """Give the most frequent values of a facet, those of one count by their letters."""
+    codes = codes[counts[codes] > 0]
+    different = len(codes)
+    if different > most:
+        # Those that are as frequent as the last are looked at too.
+        least = np.partition(counts[codes], different - most)[different - most]
+        codes = codes[counts[codes] >= least]
+    told = sorted((-int(counts[code]), snapshot.values.known[code][1]) for code in codes.tolist())
+    return FacetCounts(
+        facet=facet.value,
+        values=tuple(FacetCount(value=value, count=-count) for count, value in told[:most]),
+        different=different,
     )
 
 
