@@ -261,6 +261,30 @@ def test_datasets_are_the_same(both, digits, tmp_path, options):
     both("datasets", "show", "lab/other")
 
 
+@pytest.mark.parametrize("options", ["", "--format tar", "-o again.tar"])
+def test_packed_datasets_are_the_same(both, options):
+    both("datasets", "export", "digits", *options.split())
+    both("datasets", "export", "digits", "-o", "again.tar")
+    both("datasets", "export", "nothing")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "--facets",
+        "--facets --json",
+        "--search digits --json",
+        "--search nothing",
+        "--filter runs=classifier --filter classes>=5",
+        "--filter owner=ada --filter owner=bob",
+        "--filter classes<=4",
+        "--filter classes=many",
+    ],
+)
+def test_searches_find_the_same(both, options):
+    both("list", *options.split())
+
+
 def test_what_a_folder_cannot_send_is_told(both, digits, tmp_path):
     folder = tmp_path / "numbers"
     shutil.copytree(digits, folder)

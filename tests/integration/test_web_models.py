@@ -15,7 +15,12 @@ def many(upload):
 
 
 def test_an_empty_zoo_lists_nothing(client):
-    assert client.get("/v1/models").json == {"models": [], "next": None}
+    assert client.get("/v1/models").json == {
+        "models": [],
+        "next": None,
+        "total": 0,
+        "facets": [],
+    }
 
 
 def test_models_are_listed_by_name(client, many):

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import delete, exists, func, or_, select, union, update
 from sqlalchemy.orm import Session
 
-from zoo.catalog.rows import as_revision
+from zoo.catalog.rows import as_revision, note_change
 from zoo.catalog.tables import (
     BlobRow,
     DownloadRow,
@@ -51,6 +51,7 @@ def purge_model(db: Session, name: str) -> None:
     db.execute(delete(RevisionRow).where(RevisionRow.model_pk == row.pk))
     db.execute(delete(UploadRow).where(UploadRow.model == name))
     db.execute(delete(ModelRow).where(ModelRow.pk == row.pk))
+    note_change(db, row.pk)
     db.expire_all()
 
 

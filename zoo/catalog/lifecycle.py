@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from zoo.catalog.rows import as_model, get_model_row
+from zoo.catalog.rows import as_model, get_model_row, note_change
 from zoo.catalog.tables import ModelRow, RenameRow, RevisionRow
 from zoo.domain.revision import Model, RefKind, check_model_name
 from zoo.errors import ModelExists, ModelNotFound, StillNeeded
@@ -19,7 +19,7 @@ def set_private(db: Session, name: str, *, is_private: bool) -> Model:
     """
     row = get_model_row(db, name)
     row.is_private = is_private
-    db.flush()
+    note_change(db, row.pk)
     return as_model(row)
 
 
@@ -40,7 +40,7 @@ def rename_model(db: Session, name: str, new_name: str, *, now: datetime) -> Mod
         db.flush()
     db.add(RenameRow(name=row.name, model_pk=row.pk, at=now))
     row.name = new_name
-    db.flush()
+    note_change(db, row.pk)
     return as_model(row)
 
 
@@ -65,7 +65,7 @@ def delete_model(db: Session, name: str, *, now: datetime) -> Model:
             refs=held,
         )
     row.deleted_at = now
-    db.flush()
+    note_change(db, row.pk)
     return as_model(row)
 
 
@@ -79,7 +79,7 @@ def restore_model(db: Session, name: str) -> Model:
     if row is None:
         raise ModelNotFound(f"No model {name!r} was deleted, or it was swept.", name=name)
     row.deleted_at = None
-    db.flush()
+    note_change(db, row.pk)
     return as_model(row)
 
 

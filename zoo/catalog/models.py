@@ -7,8 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, not_, or_, select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 
+from zoo.catalog.index import ModelIndex
+from zoo.catalog.pages import load_models
 from zoo.catalog.rows import (
     WHOLE,
     as_model,
@@ -16,8 +18,10 @@ from zoo.catalog.rows import (
     find_model_row,
     get_model_row,
     get_revision_row,
+    note_change,
     point_ref,
 )
+from zoo.catalog.searching import count_facets, find, take_page
 from zoo.catalog.tables import BlobRow, FileRow, ModelRow, RefRow, RenameRow, RevisionRow
 from zoo.domain.access import EVERY_OWNER, Caller
 from zoo.domain.revision import (
@@ -31,6 +35,7 @@ from zoo.domain.revision import (
     check_ref_name,
     revision_id,
 )
+from zoo.domain.search import Found, ModelWish, Traits
 from zoo.errors import BadName, ModelExists, RefMoved
 
 MOST_NAMES = 500  # that are looked through for one that may have been meant
@@ -55,22 +60,12 @@ class NewRevision:
     files: Mapping[str, Blob]
     message: str
     summary: dict[str, Any] = field(default_factory=dict)
+    traits: Traits = field(default_factory=Traits)
     lineage: Lineage = field(default_factory=Lineage)
     ref: str = MAIN
     is_private: bool = False  # the model, where this makes it
     is_first: bool = False  # it makes the model, so there must be none
     on_top_of: str | None = None  # the revision that the ref must point to still
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelWish:
-    """Which models are wanted."""
-
-    search: str = ""  # in the name, in small letters or capital
-    owner: str | None = None
-
-
-ANY = ModelWish()
 
 
 def add_revision(db: Session, new: NewRevision, *, now: datetime) -> Revision:
@@ -119,18 +114,37 @@ def get_model(db: Session, name: str) -> Model:
     return as_model(get_model_row(db, name))
 
 
-def list_models(
-    db: Session, *, caller: Caller, after: str = "", limit: int = 100, wish: ModelWish = ANY
-) -> list[Model]:
+def list_models(db: Session, *, caller: Caller, after: str = "", limit: int = 100) -> list[Model]:
     """List the models that a caller may see, by name, from the one after ``after`` on."""
-    rows = db.scalars(
-        select(ModelRow)
-        .where(ModelRow.name > after, is_visible_to(caller), *wished(wish))
+    wanted = (
+        select(ModelRow.pk)
+        .where(ModelRow.name > after, is_visible_to(caller))
         .order_by(ModelRow.name)
         .limit(limit)
-        .options(selectinload(ModelRow.refs).selectinload(RefRow.revision).options(*WHOLE))
     )
-    return [as_model(row) for row in rows]
+    return load_models(db, list(db.scalars(wanted)))
+
+
+def search_models(  # noqa: PLR0913  # a page of a search
+    db: Session,
+    index: ModelIndex,
+    wish: ModelWish,
+    *,
+    caller: Caller,
+    after: str = "",
+    limit: int = 100,
+    most_values: int = 0,
+) -> Found:
+    """Search the models that a caller may see; with ``most_values``, count what they have."""
+    snapshot = index.at(db)
+    found = find(snapshot, wish, caller)
+    page = take_page(snapshot, found, after=after, limit=limit)
+    return Found(
+        models=tuple(load_models(db, page.pks)),
+        next=page.next,
+        total=page.total,
+        facets=count_facets(snapshot, found, most=most_values) if most_values else (),
+    )
 
 
 def list_names(db: Session, *, caller: Caller, like: str = "") -> list[str]:
@@ -248,6 +262,7 @@ def _get_or_add_model(db: Session, new: NewRevision, now: datetime) -> ModelRow:
         row = ModelRow(name=name, is_private=new.is_private, created_at=now)
         db.add(row)
         db.flush()
+        note_change(db, row.pk)
     return row
 
 
@@ -289,6 +304,7 @@ def _add_row(db: Session, model: ModelRow, new: NewRevision, now: datetime) -> R
         job_id=new.lineage.job_id,
         size_bytes=sum(file.size_bytes for file in files),
         summary=new.summary,
+        traits=new.traits.as_json(),
         files=[
             FileRow(path=file.path, digest=file.digest, size_bytes=file.size_bytes)
             for file in files

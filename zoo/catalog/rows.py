@@ -2,10 +2,18 @@
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
-from zoo.catalog.tables import DatasetRow, ModelRow, RefMoveRow, RefRow, RenameRow, RevisionRow
+from zoo.catalog.tables import (
+    DatasetRow,
+    ModelChangeRow,
+    ModelRow,
+    RefMoveRow,
+    RefRow,
+    RenameRow,
+    RevisionRow,
+)
 from zoo.domain.revision import MAIN, File, Model, RefKind, Revision
 from zoo.errors import ModelNotFound, RevisionNotFound
 
@@ -97,8 +105,24 @@ def point_ref(  # noqa: PLR0913  # what a move is
     else:
         current.revision_pk = row.pk
     db.add(RefMoveRow(model_pk=model.pk, ref=ref, old_pk=old_pk, new_pk=row.pk, at=now))
+    if ref == MAIN:
+        note_change(db, model.pk)
     db.flush()
     db.expire_all()
+
+
+def note_change(db: Session, model_pk: int) -> None:
+    """Have searches see that a model is another than before: its name, its head, who may see it.
+
+    Writers come one at a time, so numbers count up in the order in which changes are seen.
+    """
+    last = db.scalar(select(func.max(ModelChangeRow.number))) or 0
+    row = db.get(ModelChangeRow, model_pk)
+    if row is None:
+        db.add(ModelChangeRow(model_pk=model_pk, number=last + 1))
+    else:
+        row.number = last + 1
+    db.flush()
 
 
 def as_revision(row: RevisionRow) -> Revision:

@@ -4,21 +4,22 @@ from collections.abc import Collection, Mapping
 from datetime import date
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 
-from zoo.catalog.models import ModelWish, is_visible_to, wished
-from zoo.catalog.rows import WHOLE, as_model, find_model_row, get_model_row
+from zoo.catalog.models import is_visible_to, wished
+from zoo.catalog.pages import load_models
+from zoo.catalog.rows import find_model_row, get_model_row
 from zoo.catalog.tables import (
     BlobRow,
     DatasetRow,
     DownloadRow,
     JobRow,
     ModelRow,
-    RefRow,
     RevisionRow,
 )
 from zoo.domain.access import Caller
 from zoo.domain.revision import Model
+from zoo.domain.search import ModelWish
 from zoo.domain.statistics import Download, ModelStatistics, Totals
 
 
@@ -74,17 +75,18 @@ def list_popular(  # noqa: PLR0913  # a page of an order
     )
     count = func.coalesce(counted.c.count, 0)
     wanted = (
-        select(ModelRow, count)
+        select(ModelRow.pk, ModelRow.name, count)
         .outerjoin(counted, counted.c.model_pk == ModelRow.pk)
         .where(is_visible_to(caller), *wished(wish))
         .order_by(count.desc(), ModelRow.name)
         .limit(limit)
-        .options(selectinload(ModelRow.refs).selectinload(RefRow.revision).options(*WHOLE))
     )
     if after is not None:
         most, name = after
         wanted = wanted.where((count < most) | ((count == most) & (ModelRow.name > name)))
-    return [(as_model(row), int(downloads)) for row, downloads in db.execute(wanted)]
+    rows = db.execute(wanted).all()
+    models = {model.name: model for model in load_models(db, [row.pk for row in rows])}
+    return [(models[name], int(downloads)) for _, name, downloads in rows]
 
 
 def get_model_statistics(db: Session, name: str, *, since: date) -> ModelStatistics:

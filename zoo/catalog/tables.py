@@ -118,6 +118,7 @@ class RevisionRow(Base):
     job_id: Mapped[int | None] = mapped_column(ForeignKey("jobs.id"))
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     summary: Mapped[dict[str, Any]]
+    traits: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
 
     model: Mapped[ModelRow] = relationship()
     previous: Mapped["RevisionRow | None"] = relationship(
@@ -182,6 +183,15 @@ class RenameRow(Base):
     model_pk: Mapped[int] = mapped_column(ForeignKey("models.pk"))
     at: Mapped[datetime]
     model: Mapped[ModelRow] = relationship()
+
+
+class ModelChangeRow(Base):
+    """The last change of a model that searches must know of; it outlives the model."""
+
+    __tablename__ = "model_changes"
+
+    model_pk: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(BigInteger, unique=True)  # counts up with each change
 
 
 class DatasetRow(Base):

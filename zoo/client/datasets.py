@@ -6,17 +6,19 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote
 
 from zoo.client.reading import Asking
-from zoo.domain.dataset import DatasetDescription, DatasetSummary, Skipped
+from zoo.domain.dataset import FAITHFUL, ArchiveKind, DatasetDescription, DatasetSummary, Skipped
 from zoo.domain.revision import check_model_name
 from zoo.errors import PathNotFound, UnreadablePicture
 from zoo.images.folder import read_folder
 from zoo.images.member import Limits
 from zoo.operations.datasets import dataset_name
+from zoo.operations.pack import archive_name
 
 ANY = Limits(
     total_bytes=2**63, member_bytes=2**63
@@ -29,6 +31,15 @@ StepReport = Callable[[str, str, int, int], None]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Datasets:
     datasets: list[DatasetSummary]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackedThere:
+    """An archive that the other zoo makes while it is read."""
+
+    file_name: str
+    is_faithful: bool
+    read: Callable[[], Iterator[bytes]]
 
 
 class Datasets(Asking):
@@ -65,6 +76,18 @@ class Datasets(Asking):
             )
         found = self.read(DatasetDescription, told)
         return replace(found, skipped=(*skipped, *found.skipped))
+
+    def pack_dataset(self, address: str, kind: ArchiveKind) -> PackedThere:
+        """Give the pictures of a dataset as an archive; nothing is read yet."""
+        dataset = self.get_dataset(address)
+        identity = f"{dataset.name}@{dataset.id}"
+        path = f"/v1/datasets/{quote(identity, safe='/@:')}/archive"
+        told = self.remote.head(path, query={"format": kind.value})
+        return PackedThere(
+            file_name=archive_name(dataset.name, dataset.id, kind),
+            is_faithful=told.get(FAITHFUL) == "true",
+            read=partial(self.remote.fetch, path, query={"format": kind.value}),
+        )
 
 
 @contextmanager

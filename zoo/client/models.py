@@ -1,7 +1,7 @@
 """Models of another zoo and their refs."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,12 +16,8 @@ from zoo.domain.revision import (
     check_model_name,
     check_ref_name,
 )
+from zoo.domain.search import Found, ModelWish
 from zoo.errors import BadName, RevisionNotFound
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Page:
-    models: list[Model]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +30,18 @@ class Models(Asking):
 
     __slots__ = ()
 
-    def list_models(self, *, limit: int) -> list[Model]:
-        """List models by name."""
-        found = self.ask(_Page, "GET", "/v1/models", query={"limit": limit}).models
-        return [self._checked_model(model) for model in found]
+    def search_models(self, wish: ModelWish, *, limit: int, most_values: int) -> Found:
+        """Search models by name; ``most_values`` of each facet are counted, none where it is 0."""
+        query: dict[str, object] = {
+            "limit": limit,
+            "facets": most_values,
+            "search": wish.search,
+            **{facet.value: values for facet, values in wish.values.items()},
+            **{f"min_{size.value}": number for size, number in wish.least.items()},
+            **{f"max_{size.value}": number for size, number in wish.most.items()},
+        }
+        found = self.ask(Found, "GET", "/v1/models", query=query)
+        return replace(found, models=tuple(map(self._checked_model, found.models)))
 
     def get_model(self, name: str) -> Model:
         """Give a model."""

@@ -141,6 +141,18 @@ class Remote:
         finally:
             answer.release_conn()
 
+    def head(self, path: str, *, query: Query | None = None) -> Mapping[str, str]:
+        """Give the headers of what a path would answer.
+
+        Raises:
+            ServerUnreachable: nobody answers, or no zoo, or nothing good is said.
+        """
+        answer = self._request("HEAD", path + _asked(query), headers=self._headers)
+        if answer.status >= FAILED:
+            raise self.unlike(f"{answer.status} for {path}")
+        headers: Mapping[str, str] = answer.headers
+        return headers
+
     def unlike(self, reason: object) -> ServerUnreachable:
         """Make the error of an answer that is not of the form of a zoo's."""
         return ServerUnreachable(

@@ -1,5 +1,7 @@
 """`zoo datasets`."""
 
+import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -7,7 +9,8 @@ import click
 from zoo.commands.console import ProgressLine, json_option, show_json, show_table
 from zoo.commands.here import Here
 from zoo.commands.remote import at_option, opened_at
-from zoo.domain.dataset import DatasetDescription
+from zoo.domain.dataset import ArchiveKind, DatasetDescription
+from zoo.errors import Conflict
 from zoo.operations.opening import Zoo
 from zoo.operations.verbs import Verbs
 
@@ -16,7 +19,7 @@ SHOWN_SKIPPED = 10
 
 @click.group()
 def command() -> None:
-    """Add, list and show datasets of labelled pictures."""
+    """Add, list, show and export datasets of labelled pictures."""
 
 
 @command.command()
@@ -79,6 +82,59 @@ def show(*, name: str, url: str | None, is_json: bool) -> None:
     _show(dataset)
     for skipped in dataset.skipped:
         click.echo(f"skipped {skipped.path}: {skipped.reason}")
+
+
+@command.command()
+@click.argument("name")
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice([kind.value for kind in ArchiveKind]),
+    help="[default: zip]",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="File to write; one that ends in .tar is a tar.  [default: NAME-ID.zip]",
+)
+@at_option
+def export(*, name: str, kind: str | None, output: Path | None, url: str | None) -> None:
+    """Write the pictures of the dataset NAME (or NAME@ID) to a new zip or tar of class folders.
+
+    The same dataset gives the same bytes; added again it is the same dataset.
+    """
+    is_tar = output is not None and output.suffix == ".tar"
+    with opened_at(url) as at:
+        packed = at.pack_dataset(
+            name, ArchiveKind(kind) if kind else ArchiveKind("tar" if is_tar else "zip")
+        )
+        path = output or Path(packed.file_name)
+        write_new(path, packed.read())
+    click.echo(path)
+    if not packed.is_faithful:
+        click.echo(
+            "  added again it will be another dataset: names had to be changed, or pictures that"
+            " were left out gave its folders their meaning",
+            err=True,
+        )
+
+
+def write_new(path: Path, pieces: Iterable[bytes]) -> None:
+    """Write a new file; it is there whole or not at all.
+
+    Raises:
+        Conflict: there is one.
+    """
+    if path.exists():
+        raise Conflict(f"{path} exists already.", hint="Name another file: -o FILE")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".zoo-export-") as folder:
+        part = Path(folder) / "part"
+        with part.open("wb") as file:
+            for piece in pieces:
+                file.write(piece)
+        part.rename(path)
 
 
 def warn_of_skipped(dataset: DatasetDescription) -> None:

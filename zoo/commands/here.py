@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 
     from zoo.domain.access import Account, AuditEntry, Role, Token
     from zoo.domain.comparison import Comparison, Lineage
-    from zoo.domain.dataset import DatasetDescription, DatasetSummary
+    from zoo.domain.dataset import ArchiveKind, DatasetDescription, DatasetSummary
     from zoo.domain.filters import Scaling
     from zoo.domain.job import Job, JobEvent
     from zoo.domain.layers import Inventory
     from zoo.domain.plan import Classifier, Strategy
     from zoo.domain.quota import Quota, Usage
     from zoo.domain.revision import Model, Ref, RefMove, Revision
+    from zoo.domain.search import Found, ModelWish
     from zoo.domain.statistics import ModelStatistics, Totals
     from zoo.domain.surgery import Cut, FoldBatchNorm, ReplaceHead
     from zoo.domain.training import Overrides
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from zoo.operations.heat import HeatOptions, HeatReport
     from zoo.operations.import_ import Begun, ImportOptions
     from zoo.operations.opening import Zoo
+    from zoo.operations.pack import PackedDataset
     from zoo.operations.surgery import DenseOptions
     from zoo.operations.verbs import StepReport
 
@@ -43,9 +45,9 @@ class Here:
 
     zoo: Zoo
 
-    def list_models(self, *, limit: int) -> list[Model]:
-        """List models by name."""
-        return fetch.list_models(self.zoo, limit=limit)
+    def search_models(self, wish: ModelWish, *, limit: int, most_values: int) -> Found:
+        """Search models by name; ``most_values`` of each facet are counted, none where it is 0."""
+        return fetch.search_models(self.zoo, wish, limit=limit, most_values=most_values)
 
     def get_model(self, name: str) -> Model:
         """Give a model."""
@@ -303,6 +305,12 @@ class Here:
             self.zoo, path, name=name, report=lambda *far: report("read", "pictures", *far)
         )
         return added.describe()
+
+    def pack_dataset(self, address: str, kind: ArchiveKind) -> PackedDataset:
+        """Give the pictures of a dataset as an archive."""
+        from zoo.operations.pack import pack_dataset  # noqa: PLC0415
+
+        return pack_dataset(self.zoo, address, kind)
 
     def draw_heat(
         self, address: str, picture: tuple[str, Path], options: HeatOptions

@@ -4,7 +4,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "quickstart": ("quickstart", "Fine-tune a small model on real digits, from nothing."),
     "import": ("import_", "Import a checkpoint: Caffe, PyTorch, safetensors, ONNX, a Hub."),
     "create": ("create", "Create an untrained model: an architecture by name, or a prototxt."),
-    "datasets": ("datasets", "Add, list and show datasets of labelled pictures."),
+    "datasets": ("datasets", "Add, list, show and export datasets of labelled pictures."),
     "advise": ("advise", "Say what fine-tuning would come to, and which model suits a dataset."),
     "finetune": ("finetune", "Fine-tune a model on a dataset and publish the result as ONNX."),
     "reproduce": ("reproduce", "Run a fine-tune once more, and compare what comes of it."),

@@ -16,6 +16,16 @@ class Split(StrEnum):
     TEST = "test"
 
 
+FAITHFUL = "Zoo-Faithful"  # the header that says whether an archive is the same dataset again
+
+
+class ArchiveKind(StrEnum):
+    """How the pictures of a dataset are packed."""
+
+    ZIP = "zip"
+    TAR = "tar"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
     """One labelled picture, its bytes in the blob store."""

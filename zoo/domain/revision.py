@@ -19,6 +19,7 @@ MAIN = "main"
 MOST_TOLD = 100  # files of a revision, to who asks for another
 # What follows a model's name in an address, of ours or of the Hub's protocol.
 RESERVED = {
+    "archive",
     "auth-check",
     "branch",
     "commit",

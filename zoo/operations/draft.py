@@ -13,17 +13,16 @@ from zoo.domain.config import ModelConfig
 from zoo.domain.preprocessing import Preprocessing
 from zoo.domain.recipe import Recipe
 from zoo.domain.revision import Blob
+from zoo.domain.search import Runs
 from zoo.formats.claims import Claim, find_claims
 from zoo.operations.card import tell_preprocessing, write_card
 from zoo.operations.opening import Zoo
 from zoo.operations.publish import put_json
 
-CLASSIFIER = "classifier"  # reads one picture, gives one row of scores
-DENSE = "dense"  # reads a picture of any size, gives a map of scores
-NETWORK = "network"  # runs, but reads or gives something else
+CLASSIFIER, DENSE = Runs.CLASSIFIER.value, Runs.DENSE.value
+NETWORK, STORED = Runs.NETWORK.value, Runs.STORED.value
 # Kinds of sources that no network is built from.
 SERVED_AS_IT_IS = frozenset({"onnx-graph"})
-STORED = "stored"  # kept, shown and downloaded; nothing here runs it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

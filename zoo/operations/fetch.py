@@ -31,6 +31,7 @@ from zoo.domain.revision import (
     check_model_name,
     split_address,
 )
+from zoo.domain.search import Found, ModelWish
 from zoo.errors import DigestMismatch, MalformedCheckpoint, ModelNotFound, NotRunnable
 from zoo.operations.access import check_visible
 from zoo.operations.opening import Zoo
@@ -43,10 +44,33 @@ def list_models(
     zoo: Zoo, *, after: str = "", limit: int = 100, search: str = "", owner: str | None = None
 ) -> list[Model]:
     """List models by name: those whose name holds ``search``, those of an owner."""
-    wish = models.ModelWish(search=search, owner=owner)
+    wish = ModelWish(search=search, owner=owner)
+    if not wish.is_any:
+        return list(search_models(zoo, wish, after=after, limit=limit).models)
     with zoo.catalog.reading() as db:
-        found = models.list_models(db, caller=zoo.caller, after=after, limit=limit, wish=wish)
+        found = models.list_models(db, caller=zoo.caller, after=after, limit=limit)
         return [model_as_seen(zoo, db, model) for model in found]
+
+
+def search_models(
+    zoo: Zoo, wish: ModelWish, *, after: str = "", limit: int = 100, most_values: int = 0
+) -> Found:
+    """Search models, a page at a time, by name.
+
+    With ``most_values``, the values that the models found have are counted, so many of each facet.
+    """
+    with zoo.catalog.reading() as db:
+        found = models.search_models(
+            db,
+            zoo.index,
+            wish,
+            caller=zoo.caller,
+            after=after,
+            limit=limit,
+            most_values=most_values,
+        )
+        seen = tuple(model_as_seen(zoo, db, model) for model in found.models)
+        return replace(found, models=seen)
 
 
 def get_model(zoo: Zoo, name: str) -> Model:

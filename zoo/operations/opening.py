@@ -3,11 +3,12 @@
 import fcntl
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from zoo.catalog.database import SCHEMA, Database
+from zoo.catalog.index import ModelIndex
 from zoo.domain.access import LOCAL, Caller
 from zoo.domain.job import Attempt
 from zoo.errors import BadSetting, StorageFull, Unsupported, is_full
@@ -28,6 +29,7 @@ class Zoo:
     settings: Settings
     blobs: BlobStore
     catalog: Database
+    index: ModelIndex = field(default_factory=ModelIndex)
     clock: Callable[[], datetime] = utc_now
     caller: Caller = LOCAL  # whom operations are done for
 

@@ -13,6 +13,7 @@ from zoo.errors import Conflict
 from zoo.operations import quotas
 from zoo.operations.access import check_role
 from zoo.operations.opening import Zoo
+from zoo.operations.traits import find_traits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,8 @@ def publish(zoo: Zoo, publication: Publication) -> Revision:
     """
     check_role(zoo, Role.WRITE, publication.model)
     now = zoo.clock()
+    dataset = publication.dataset
+    traits = find_traits(zoo, publication.files, publication.summary, dataset=dataset)
     with zoo.catalog.writing() as db:
         check_kept(zoo, [blob.digest for blob in publication.files.values()])
         if publication.attempt is not None:
@@ -60,6 +63,7 @@ def publish(zoo: Zoo, publication: Publication) -> Revision:
             files=publication.files,
             message=publication.message,
             summary=publication.summary,
+            traits=traits,
             lineage=models.Lineage(
                 parent_pk=_revision_pk(db, publication.parent),
                 dataset_pk=_dataset_pk(db, publication.dataset),

@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping
 from datetime import date, timedelta
 
 from zoo.catalog import statistics
-from zoo.catalog.models import ModelWish
 from zoo.domain.revision import Model, check_model_name
+from zoo.domain.search import ModelWish
 from zoo.domain.statistics import Download, ModelStatistics, Totals
 from zoo.operations.access import check_rules, check_visible
 from zoo.operations.fetch import model_as_seen

@@ -15,13 +15,14 @@ if TYPE_CHECKING:  # Most of these rooms are slow to import, and here they are o
 
     from zoo.domain.access import Account, AuditEntry, Role, Token
     from zoo.domain.comparison import Comparison, Lineage
-    from zoo.domain.dataset import DatasetDescription, DatasetSummary
+    from zoo.domain.dataset import ArchiveKind, DatasetDescription, DatasetSummary
     from zoo.domain.filters import Scaling
     from zoo.domain.job import Job, JobEvent
     from zoo.domain.layers import Inventory
     from zoo.domain.plan import Classifier, Strategy
     from zoo.domain.quota import Quota, Usage
     from zoo.domain.revision import Model, Ref, RefMove, Revision
+    from zoo.domain.search import Found, ModelWish
     from zoo.domain.statistics import ModelStatistics, Totals
     from zoo.domain.surgery import Cut, FoldBatchNorm, ReplaceHead
     from zoo.domain.training import Overrides
@@ -30,6 +31,7 @@ if TYPE_CHECKING:  # Most of these rooms are slow to import, and here they are o
     from zoo.operations.filters import FilterPicture, FilterReport
     from zoo.operations.heat import HeatOptions, HeatReport
     from zoo.operations.import_ import Begun, ImportOptions
+    from zoo.operations.pack import DatasetArchive
     from zoo.operations.surgery import DenseOptions
     from zoo.operations.sweep import Swept
 
@@ -39,8 +41,8 @@ if TYPE_CHECKING:  # Most of these rooms are slow to import, and here they are o
 class ModelVerbs(Protocol):
     """What becomes of models, and what is in them."""
 
-    def list_models(self, *, limit: int) -> list[Model]:
-        """List models by name."""
+    def search_models(self, wish: ModelWish, *, limit: int, most_values: int) -> Found:
+        """Search models by name; ``most_values`` of each facet are counted, none where it is 0."""
 
     def get_model(self, name: str) -> Model:
         """Give a model."""
@@ -224,6 +226,9 @@ class DatasetVerbs(Protocol):
         self, path: Path, *, name: str | None = None, report: StepReport
     ) -> DatasetDescription:
         """Add the folder or archive at a path of this machine."""
+
+    def pack_dataset(self, address: str, kind: ArchiveKind) -> DatasetArchive:
+        """Give the pictures of a dataset as an archive; nothing is read yet."""
 
 
 class PictureVerbs(Protocol):

@@ -1,11 +1,15 @@
-"""Giving files of the store: by ranges, with their digest as ETag, never shown in a page."""
+"""Giving files and archives: by ranges, with an ETag of what they hold, never shown in a page."""
 
 import mimetypes
 from pathlib import Path
 
-from flask import Response, send_file
+from flask import Response, request, send_file
+from werkzeug.exceptions import RequestedRangeNotSatisfiable
+from werkzeug.http import dump_options_header
 
+from zoo.domain.dataset import FAITHFUL
 from zoo.domain.revision import File
+from zoo.operations.pack import PackedDataset
 
 UNKNOWN = "application/octet-stream"
 
@@ -22,3 +26,40 @@ def send_local(local: Path, file: File) -> Response:
         etag=file.digest,
         max_age=None,
     )
+
+
+def send_packed(packed: PackedDataset) -> Response:
+    """Answer with an archive that is made while it is sent, or with a range of it."""
+    size = packed.archive.size_bytes
+    asked = _read_range(packed.tag, size)
+    start, stop = (0, size) if asked is None else asked
+    kind, _ = mimetypes.guess_type(packed.file_name)
+    response = Response(packed.archive.read(start, stop), mimetype=kind or UNKNOWN)
+    response.headers["Content-Disposition"] = dump_options_header(
+        "attachment", {"filename": packed.file_name}
+    )
+    response.headers[FAITHFUL] = str(packed.is_faithful).lower()
+    response.headers["Accept-Ranges"] = "bytes"
+    response.content_length = stop - start
+    response.set_etag(packed.tag)
+    if asked is not None:
+        response.status_code = 206
+        response.content_range.set(start, stop, size)
+    response.make_conditional(request)
+    return response
+
+
+def _read_range(tag: str, size: int) -> tuple[int, int] | None:
+    """Give the one range that is asked for; None where all is, or several, or of other bytes.
+
+    Raises:
+        RequestedRangeNotSatisfiable: it lies beyond the end.
+    """
+    asked, given = request.range, request.if_range
+    is_other = bool(given.date) or given.etag not in {None, tag}
+    if asked is None or asked.units != "bytes" or len(asked.ranges) != 1 or is_other:
+        return None
+    found = asked.range_for_length(size)
+    if found is None:
+        raise RequestedRangeNotSatisfiable(length=size)
+    return found

@@ -46,6 +46,7 @@ class Told:
     body: type[BaseModel] | Body | None = None
     refuses: tuple[type[errors.ZooError], ...] = ()
     also: tuple[str, ...] = ()  # media types of bytes that the answer may be instead
+    is_ranged: bool = False  # a part may be asked for, and whether it is known already
 
 
 def tells(  # noqa: PLR0913  # as many as there is to tell
@@ -56,9 +57,18 @@ def tells(  # noqa: PLR0913  # as many as there is to tell
     body: type[BaseModel] | Body | None = None,
     refuses: tuple[type[errors.ZooError], ...] = (),
     also: tuple[str, ...] = (),
+    is_ranged: bool = False,
 ) -> Callable[[View], View]:
     """Have a view tell the reference what it takes and answers."""
-    told = Told(answer=answer, status=status, query=query, body=body, refuses=refuses, also=also)
+    told = Told(
+        answer=answer,
+        status=status,
+        query=query,
+        body=body,
+        refuses=refuses,
+        also=also,
+        is_ranged=is_ranged,
+    )
 
     def mark(view: View) -> View:
         view.told = told  # type: ignore[attr-defined]  # a function carries what it is told
@@ -190,7 +200,18 @@ def _responses(told: Told) -> dict[str, Any]:
     for media in told.also:
         content |= _content(media)
     first = {"description": "Done.", "content": content}
-    return {str(told.status): first} | answers
+    told_ranges = _ranges(content) if told.is_ranged else {}
+    return dict(sorted(({str(told.status): first} | told_ranges | answers).items()))
+
+
+def _ranges(content: dict[str, Any]) -> dict[str, Any]:
+    """Tell what is answered to Range and If-None-Match."""
+    beyond = {"application/json": {"schema": _schema(ErrorAnswer)}}
+    return {
+        "206": {"description": "The range that was asked for.", "content": content},
+        "304": {"description": "The client has it already."},
+        "416": {"description": "requested_range_not_satisfiable", "content": beyond},
+    }
 
 
 def _content(body: type[BaseModel] | Body | str) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from zoo.catalog.datasets import add_dataset, get_dataset_pk
 from zoo.catalog.jobs import add_job
 from zoo.catalog.models import (
     Lineage,
-    ModelWish,
     NewRevision,
     add_blobs,
     add_revision,
@@ -247,24 +246,6 @@ def test_writers_who_publish_the_same_at_once_do_not_collide(catalog, clock):
         list(pool.map(publish, range(24)))
     with catalog.reading() as db:
         assert len(list_revisions(db, "net")) == 3
-
-
-def test_models_are_searched_by_name_and_by_owner(db, publish):
-    for name in ("lab/Alex-net", "lab/resnet", "other/alexnet", "lab_x/net", "alone"):
-        publish(model=name)
-
-    def found(**wish):
-        models = list_models(db, caller=LOCAL, wish=ModelWish(**wish))
-        return [model.name for model in models]
-
-    assert found(search="ALEX") == ["lab/Alex-net", "other/alexnet"]
-    assert found(search="net", owner="lab") == ["lab/Alex-net", "lab/resnet"]
-    assert found(owner="lab_x") == ["lab_x/net"]
-    assert found(search="%") == found(search="_net") == found(owner="la%") == []
-    page = list_models(
-        db, caller=LOCAL, wish=ModelWish(search="net"), after="lab/Alex-net", limit=1
-    )
-    assert [model.name for model in page] == ["lab/resnet"]
 
 
 def test_of_many_names_those_that_begin_alike_are_given(db, publish, monkeypatch):

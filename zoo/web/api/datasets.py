@@ -5,11 +5,14 @@ from flask.typing import ResponseReturnValue
 
 from zoo.errors import DatasetNotFound, Invalid, StorageFull
 from zoo.operations import datasets
+from zoo.operations.pack import pack_dataset
 from zoo.web.access import Need, needs
 from zoo.web.body import read_pieces
 from zoo.web.context import current_zoo, read_query
+from zoo.web.downloads import send_packed
 from zoo.web.reference import Body, tells
 from zoo.web.shapes.datasets import (
+    ArchiveQuery,
     DatasetAnswer,
     DatasetQuery,
     DatasetsAnswer,
@@ -59,3 +62,23 @@ def get_dataset(name: str) -> ResponseReturnValue:
     """Give the newest dataset of a name, or the one at name@id."""
     dataset = datasets.get_dataset(current_zoo(), name)
     return jsonify(DatasetAnswer.of(dataset).model_dump(mode="json"))
+
+
+@bp.get("/<model:name>/archive")
+@needs(Need.READ)
+@tells(
+    "application/zip",
+    query=ArchiveQuery,
+    refuses=(DatasetNotFound,),
+    also=("application/x-tar",),
+    is_ranged=True,
+)
+def get_archive(name: str) -> ResponseReturnValue:
+    """Download the pictures of a dataset (name, or name@id) as a zip or tar of class folders.
+
+    The same dataset gives the same bytes, of a length known beforehand; ranges are served. Added
+    again it is the same dataset, unless the header Zoo-Faithful says false: names had to be
+    changed, or pictures that were left out gave its folders their meaning.
+    """
+    query = read_query(ArchiveQuery)
+    return send_packed(pack_dataset(current_zoo(), name, query.format))

@@ -18,20 +18,19 @@ bp = Blueprint("models", __name__, url_prefix="/v1/models")
 @needs(Need.READ)
 @tells(ModelsAnswer, query=ModelsQuery)
 def list_models() -> ResponseReturnValue:
-    """List models by name, a page at a time."""
+    """Search models: a page of them by name, how many there are, and with `facets` of what.
+
+    Filters are all to be met; counts are of the models that meet them and the caller may see.
+    """
     query = read_query(ModelsQuery)
-    found = fetch.list_models(
+    found = fetch.search_models(
         current_zoo(),
+        query.wish,
         after=query.after,
         limit=query.limit,
-        search=query.search,
-        owner=query.owner,
+        most_values=query.facets,
     )
-    answer = ModelsAnswer(
-        models=[ModelAnswer.of(model) for model in found],
-        next=found[-1].name if len(found) == query.limit else None,
-    )
-    return jsonify(answer.model_dump(mode="json"))
+    return jsonify(ModelsAnswer.of(found).model_dump(mode="json"))
 
 
 @bp.get("/<model:name>")

@@ -136,7 +136,11 @@ def get_revision(name: str, ref: str) -> ResponseReturnValue:
 
 @bp.get("/<model:name>/revisions/<ref>/files/<path:path>")
 @needs(Need.READ)
-@tells("application/octet-stream", refuses=(ModelNotFound, RevisionNotFound, FileNotFound))
+@tells(
+    "application/octet-stream",
+    refuses=(ModelNotFound, RevisionNotFound, FileNotFound),
+    is_ranged=True,
+)
 def get_revision_file(name: str, ref: str, path: str) -> ResponseReturnValue:
     """Download a file of a revision.
 
@@ -154,7 +158,7 @@ def get_revision_file(name: str, ref: str, path: str) -> ResponseReturnValue:
 
 @bp.get("/<model:name>/files/<path:path>")
 @needs(Need.READ)
-@tells("application/octet-stream", refuses=(ModelNotFound, FileNotFound))
+@tells("application/octet-stream", refuses=(ModelNotFound, FileNotFound), is_ranged=True)
 def get_file(name: str, path: str) -> ResponseReturnValue:
     """Download a file of the revision that main points to."""
     return get_revision_file(name, MAIN, path)

@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import Field
 
-from zoo.domain.dataset import Dataset, DatasetSummary
+from zoo.domain.dataset import ArchiveKind, Dataset, DatasetSummary
 from zoo.web.shapes.base import Shape
 
 
@@ -69,4 +69,12 @@ class DatasetQuery(Shape):
     name: str = Field(description="what the dataset is called")
     source: str = Field(
         default="the archive", max_length=1000, description="what errors call what was sent"
+    )
+
+
+class ArchiveQuery(Shape):
+    """How a dataset is packed."""
+
+    format: ArchiveKind = Field(
+        default=ArchiveKind.ZIP, description="stored without compression either way"
     )
