@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +58,10 @@ def copy_predictions(zoo: Zoo, number: int, target: str) -> None:
         return
     path = Path(target)
     refuse_existing(path)
-    part = path.with_name(f"{path.name}.part")
-    shutil.copyfile(local, part)
-    part.rename(path)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".zoo-") as folder:
+        part = Path(folder) / "part"
+        shutil.copyfile(local, part)
+        part.rename(path)
     click.echo(f"  {path}", err=True)
 
 

@@ -121,12 +121,14 @@ class Telling:
 
 def _csv_line(cells: Iterable[str]) -> str:
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerow(_flat(cell) for cell in cells)
+    csv.writer(buffer, lineterminator="\n").writerow([_flat(cell) for cell in cells])
     return buffer.getvalue()
 
 
 def _flat(cell: str) -> str:
     """Keep a cell on its line: what ends a line is written as its number."""
+    if cell.isprintable():
+        return cell
     return "".join(
         one if one.isprintable() else one.encode("unicode_escape").decode() for one in cell
     )
