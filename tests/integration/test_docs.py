@@ -68,6 +68,7 @@ def test_every_status_is_told(docs):
         "finetune",
         "formats",
         "hub",
+        "quantize",
         "registry",
         "rest",
         "settings",

@@ -13,7 +13,7 @@ from zoo.errors import Conflict
 from zoo.operations import fetch
 from zoo.operations.opening import Zoo
 
-CAFFE, TORCH = "caffe", "torch"
+CAFFE, TORCH, RESIZED = "caffe", "torch", "onnx with resize"
 FILES = {"onnx": (GRAPH,), "safetensors": (WEIGHTS,)}
 
 
@@ -25,13 +25,21 @@ FILES = {"onnx": (GRAPH,), "safetensors": (WEIGHTS,)}
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Folder to write.  [default: MODEL]"
 )
-def command(*, model: str, kind: str, output: Path | None) -> None:
+@click.option(
+    "--with-resize", "resizes", is_flag=True, help="onnx: resize and crop inside the graph too."
+)
+def command(*, model: str, kind: str, output: Path | None, resizes: bool) -> None:
     """Write MODEL (name, name:ref or name@revision) out into a new folder.
 
     onnx is the graph with preprocessing and labels inside; safetensors the weights with config.json
     and what the network is built from; torch a plain state dict; caffe a Model Zoo package, for
     networks made of Caffe's layers.
+
+    The graph reads pictures that are resized and cropped already: `images`, N x H x W x 3. With
+    --with-resize it does that itself, as the zoo does: `picture`, one of H x W x 3 uint8, any size.
     """
+    if resizes and kind != "onnx":
+        raise click.UsageError(f"--with-resize is for --format onnx, not {kind}.")
     with opened() as zoo:
         revision = fetch.get_revision(zoo, model)
         folder = output or Path(revision.model.replace("/", "-"))
@@ -42,17 +50,21 @@ def command(*, model: str, kind: str, output: Path | None) -> None:
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".zoo-export-") as work:
             part = Path(work) / "part"
             part.mkdir()
-            _write(zoo, revision, kind, part)
+            _write(zoo, revision, RESIZED if resizes else kind, part)
             part.rename(folder)
     for path in sorted(folder.iterdir()):
         click.echo(path)
 
 
 def _write(zoo: Zoo, revision: Revision, kind: str, folder: Path) -> None:
-    if kind in {CAFFE, TORCH}:
-        from zoo.worker.convert import write_package, write_state_dict  # they need torch
+    if kind not in FILES:
+        from zoo.worker import convert  # it needs torch
 
-        write = write_package if kind == CAFFE else write_state_dict
+        write = {
+            CAFFE: convert.write_package,
+            TORCH: convert.write_state_dict,
+            RESIZED: convert.write_resized,
+        }[kind]
         write(zoo, revision, folder)
         return
     names = list(FILES[kind])

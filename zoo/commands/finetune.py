@@ -13,6 +13,7 @@ from zoo.commands.console import (
     show_json,
 )
 from zoo.commands.datasets import address_of
+from zoo.commands.quantize import show_quantized
 from zoo.domain.plan import Classifier, Strategy
 from zoo.domain.training import Overrides
 from zoo.operations.finetune import enqueue_finetune
@@ -50,6 +51,7 @@ from zoo.operations.finetune import enqueue_finetune
 @click.option("--head-lr", type=click.FloatRange(0, 100), help="Highest one of the new head.")
 @click.option("--freeze", metavar="LAYER", help="Layers up to this one stay as they are.")
 @click.option("--init", metavar="SCHEME", help="What a network from scratch begins as.")
+@click.option("--int8", is_flag=True, help="Also make a graph of 8 bits, as zoo quantize does.")
 @click.option("-d", "--detach", is_flag=True, help="Queue the job and return its number.")
 @json_option
 def command(
@@ -61,6 +63,7 @@ def command(
     layer: str,
     classifier: str,
     strategy: str,
+    int8: bool,
     detach: bool,
     is_json: bool,
     **decided: Any,  # noqa: ANN401  # the fields of Overrides
@@ -110,6 +113,7 @@ def command(
             classifier=Classifier(classifier),
             strategy=Strategy(strategy),
             overrides=Overrides(**decided),
+            int8=int8,
         )
         if detach:
             show_json({"job": job.id}) if is_json else click.echo(job.id)
@@ -133,4 +137,14 @@ def _show(name: str, result: dict[str, Any]) -> None:
         click.echo(f"  {verdict}")
     if trained := result.get("trained"):
         click.echo(f"  trained: {trained}")
+    if eight := result.get("int8"):
+        _show_int8(name, eight)
     click.echo(f"  next: zoo predict {name} PICTURE...", err=True)
+
+
+def _show_int8(name: str, told: dict[str, Any]) -> None:
+    if "error" in told:
+        click.echo(f"note: no {name}:int8. {told['error']['message']}", err=True)
+        click.echo(f"  {told['error']['hint']}", err=True)
+    else:
+        show_quantized(name, told)

@@ -15,6 +15,7 @@ class JobKind(StrEnum):
     FINETUNE = "finetune"  # a revision and a dataset to a new revision
     ADVISE = "advise"  # what a revision, or each of the zoo, would come to on a dataset
     SURGERY = "surgery"  # a revision to one whose network is cut, joined or made dense
+    QUANTIZE = "quantize"  # a revision to one whose graph computes with fewer bits
 
 
 class JobState(StrEnum):

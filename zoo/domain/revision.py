@@ -31,6 +31,7 @@ RESERVED = {
     "paths-info",
     "predict",
     "preupload",
+    "quantize",
     "refs",
     "resolve",
     "revision",

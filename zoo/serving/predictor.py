@@ -100,6 +100,25 @@ def open_session(graph: Path | bytes, *, device: str) -> Opened:
         NotRunnable: the file is no graph that ONNX Runtime takes, or one of others.
         Unsupported: CUDA was asked for and the session came up without it.
     """
+    session = open_raw(graph, device=device)
+    metadata = session.get_modelmeta().custom_metadata_map
+    labels, preprocessing = _read_metadata(metadata)
+    return Opened(
+        session=session,
+        provider=session.get_providers()[0],
+        labels=labels,
+        preprocessing=preprocessing,
+        metadata=metadata,
+    )
+
+
+def open_raw(graph: Path | bytes, *, device: str) -> Any:  # noqa: ANN401  # the library has no types
+    """Open a graph, whatever it reads and gives.
+
+    Raises:
+        NotRunnable: the file is no graph that ONNX Runtime takes.
+        Unsupported: CUDA was asked for and the session came up without it.
+    """
     # onnxruntime takes some tenths of a second and 60 MB, which a server without requests saves.
     import onnxruntime  # noqa: PLC0415
 
@@ -118,15 +137,7 @@ def open_session(graph: Path | bytes, *, device: str) -> Opened:
             hint="CUDA 13 and cuDNN 9 are needed; see: zoo doctor",
             provider=provider,
         )
-    metadata = session.get_modelmeta().custom_metadata_map
-    labels, preprocessing = _read_metadata(metadata)
-    return Opened(
-        session=session,
-        provider=provider,
-        labels=labels,
-        preprocessing=preprocessing,
-        metadata=metadata,
-    )
+    return session
 
 
 def _read_metadata(metadata: Mapping[str, str]) -> tuple[tuple[str, ...], Preprocessing]:

@@ -11,4 +11,5 @@ BODIES: dict[JobKind, str] = {
     JobKind.FINETUNE: "finetune",
     JobKind.ADVISE: "advise",
     JobKind.SURGERY: "surgery",
+    JobKind.QUANTIZE: "quantize",
 }

@@ -46,6 +46,7 @@ class FinetuneBody(Shape):
     init: str | None = Field(
         default=None, min_length=1, max_length=256, description="what scratch begins as"
     )
+    int8: bool = Field(default=False, description="also make a graph of 8 bits, under the ref int8")
 
     @property
     def overrides(self) -> Overrides:
