@@ -2,7 +2,8 @@
 
 The sizes follow ``zoo.images.prepare`` in whole numbers, so they are the same for every picture. As
 in Pillow the width is resized first and then the height, each rounded to whole levels. What differs
-is that the whole picture is resized and then cropped, not only the window that the crop keeps.
+is that the whole picture is resized and then cropped, not only the window that the crop keeps, and
+that Pillow takes the height first where it counts that as cheaper.
 """
 
 from dataclasses import dataclass
@@ -147,7 +148,8 @@ class Writer:
             coordinate_transformation_mode="half_pixel",
             **({"cubic_coeff_a": PILLOW_CUBIC} if cubic else {}),
         )
-        value = self._add("Round", f"{name}_rounded", value)
+        half = self.sheet.number("resize.half", 0.5)  # Pillow rounds halves up.
+        value = self._add("Floor", f"{name}_rounded", self._add("Add", f"{name}_half", value, half))
         least, most = (
             self.sheet.number(f"resize.{end}", level)
             for end, level in (("least", 0.0), ("most", LARGEST_LEVEL))
