@@ -63,6 +63,7 @@ ZooError
 ├── QuotaExceeded
 ├── OutOfMemory
 ├── TrainingDiverged
+├── GateMissed
 ├── StorageFull
 ├── CatalogUnavailable
 ├── ServerUnreachable
@@ -478,6 +479,12 @@ class TrainingDiverged(ZooError):
     """The numbers of a training ceased to be numbers."""
 
     hint = "Lower the rates: --lr and --head-lr"
+
+
+class GateMissed(ZooError):
+    """With fewer bits the model would be worse than was allowed."""
+
+    hint = "Allow more, in points of accuracy: --gate POINTS. Or serve the model as it is."
 
 
 class StorageFull(ZooError):

@@ -69,6 +69,7 @@ def test_every_status_is_told(docs):
         "formats",
         "hub",
         "predict",
+        "quantize",
         "registry",
         "rest",
         "serving",

@@ -11,6 +11,7 @@ from zoo.domain.surgery import Cut, FoldBatchNorm, ReplaceHead
 from zoo.domain.training import Overrides
 from zoo.errors import Interrupted, ServerUnreachable
 from zoo.operations.advise import Kept
+from zoo.operations.quantize import QuantizeOptions
 from zoo.operations.surgery import OWN_HEAD, DenseOptions
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 2.0  # between two looks at a job
@@ -72,6 +73,7 @@ class Jobs(Asking):
         classifier: Classifier,
         strategy: Strategy,
         overrides: Overrides,
+        int8: bool,
     ) -> Job:
         """Queue a fine-tune."""
         body = {
@@ -82,8 +84,21 @@ class Jobs(Asking):
             "layer": layer,
             "classifier": classifier,
             "strategy": strategy,
+            "int8": int8,
         }
         return self.ask(Job, "POST", "/v1/jobs", body | overrides.as_json())
+
+    def enqueue_quantize(self, model: str, dataset: str, options: QuantizeOptions) -> Job:
+        """Queue a graph of fewer bits."""
+        body = {
+            "dataset": dataset,
+            "name": options.name,
+            "precision": options.precision,
+            "gate": options.gate_points,
+            "pictures": options.pictures,
+            "seed": options.seed,
+        }
+        return self.ask(Job, "POST", self.at(model, "quantize"), body)
 
     def enqueue_dense(self, model: str, options: DenseOptions) -> Job:
         """Queue the job that has a classifier read pictures of any size."""

@@ -12,6 +12,7 @@ from zoo.commands.console import (
     show_json,
 )
 from zoo.commands.datasets import address_at
+from zoo.commands.quantize import show_quantized
 from zoo.commands.remote import at_option, opened_at
 from zoo.domain.plan import Classifier, Strategy
 from zoo.domain.training import Overrides
@@ -52,6 +53,7 @@ from zoo.domain.training import Overrides
 @click.option(
     "--mixup", type=click.FloatRange(0, 10), help="Blend pictures in pairs: Beta(ALPHA, ALPHA)."
 )
+@click.option("--int8", is_flag=True, help="Also make a graph of 8 bits, as zoo quantize does.")
 @click.option("-d", "--detach", is_flag=True, help="Queue the job and return its number.")
 @at_option
 @json_option
@@ -64,6 +66,7 @@ def command(
     layer: str,
     classifier: str,
     strategy: str,
+    int8: bool,
     detach: bool,
     url: str | None,
     is_json: bool,
@@ -110,6 +113,7 @@ def command(
             classifier=Classifier(classifier),
             strategy=Strategy(strategy),
             overrides=Overrides(**decided),
+            int8=int8,
         )
         if detach:
             show_json({"job": job.id}) if is_json else click.echo(job.id)
@@ -133,4 +137,14 @@ def _show(name: str, result: dict[str, Any]) -> None:
         click.echo(f"  {verdict}")
     if trained := result.get("trained"):
         click.echo(f"  trained: {trained}")
+    if eight := result.get("int8"):
+        _show_int8(name, eight)
     click.echo(f"  next: zoo predict {name} PICTURE...", err=True)
+
+
+def _show_int8(name: str, told: dict[str, Any]) -> None:
+    if "error" in told:
+        click.echo(f"note: no {name}:int8. {told['error']['message']}", err=True)
+        click.echo(f"  {told['error']['hint']}", err=True)
+    else:
+        show_quantized(name, told)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from zoo.operations.import_ import Begun, ImportOptions
     from zoo.operations.opening import Zoo
     from zoo.operations.pack import PackedDataset
+    from zoo.operations.quantize import QuantizeOptions
     from zoo.operations.surgery import DenseOptions
     from zoo.operations.verbs import StepReport
 
@@ -227,6 +228,7 @@ class Here:
         classifier: Classifier,
         strategy: Strategy,
         overrides: Overrides,
+        int8: bool,
     ) -> Job:
         """Queue a fine-tune."""
         from zoo.operations.finetune import enqueue_finetune  # noqa: PLC0415
@@ -241,7 +243,14 @@ class Here:
             classifier=classifier,
             strategy=strategy,
             overrides=overrides,
+            int8=int8,
         )
+
+    def enqueue_quantize(self, model: str, dataset: str, options: QuantizeOptions) -> Job:
+        """Queue a graph of fewer bits."""
+        from zoo.operations.quantize import enqueue_quantize  # noqa: PLC0415
+
+        return enqueue_quantize(self.zoo, model, dataset, options)
 
     def begin_import(
         self, files: Mapping[str, Path], options: ImportOptions, *, report: StepReport

@@ -16,6 +16,7 @@ TRAINING = "training.json"
 PARITY = "parity.json"
 REPORT = "report.html"  # of a fine-tune, in one file
 DENSE = "dense.json"  # geometry and certificate of a network that reads pictures of any size
+QUANTIZATION = "quantization.json"  # how a graph of fewer bits was made, and what it costs
 LAYERS = "layers.json"  # shapes, parameters, operations and windows of every layer
 
 

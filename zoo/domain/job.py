@@ -16,6 +16,7 @@ class JobKind(StrEnum):
     ADVISE = "advise"  # what a revision, or each of the zoo, would come to on a dataset
     PREDICT = "predict"  # a revision and a dataset to a file of answers
     SURGERY = "surgery"  # a revision to one whose network is cut, joined or made dense
+    QUANTIZE = "quantize"  # a revision to one whose graph computes with fewer bits
 
 
 class JobState(StrEnum):

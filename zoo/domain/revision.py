@@ -36,6 +36,7 @@ RESERVED = {
     "paths-info",
     "predict",
     "preupload",
+    "quantize",
     "refs",
     "resolve",
     "revision",

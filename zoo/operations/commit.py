@@ -6,7 +6,17 @@ from dataclasses import dataclass, field
 
 from zoo.catalog import models, refs, uploads
 from zoo.domain.access import Role
-from zoo.domain.config import CONFIG, DENSE, GRAPH, LAYERS, PARITY, REPORT, TRAINING, WEIGHTS
+from zoo.domain.config import (
+    CONFIG,
+    DENSE,
+    GRAPH,
+    LAYERS,
+    PARITY,
+    QUANTIZATION,
+    REPORT,
+    TRAINING,
+    WEIGHTS,
+)
 from zoo.domain.revision import (
     MAIN,
     Blob,
@@ -22,7 +32,8 @@ from zoo.operations.publish import Publication, publish
 from zoo.operations.quotas import check_bytes, check_room
 from zoo.storage.blobs import Chunk
 
-DERIVED = {GRAPH, PARITY, LAYERS, DENSE, REPORT, TRAINING}  # of what a network is built from
+# Of what a network is built from.
+DERIVED = {GRAPH, PARITY, LAYERS, DENSE, QUANTIZATION, REPORT, TRAINING}
 MOST_TRIES = 20  # at a branch that others publish on at the same time
 
 

@@ -115,7 +115,7 @@ def evaluate(
             split=split.value,
         )
     predictor = find_predictor(zoo, open_service(zoo), revision)
-    columns = _columns(predictor.labels, pictures, revision.address)
+    columns = match_classes(predictor.labels, pictures, revision.address)
     rows = list(_predict(zoo, predictor, chosen, report))
     every = np.stack(rows).astype(np.float64)
     truth = np.array([pictures.classes.index(picture.label) for picture in chosen])
@@ -142,19 +142,31 @@ def evaluate(
 def compare_models(first: Evaluation, second: Evaluation) -> tuple[Comparison, str]:
     """Compare two evaluations of the same pictures; give the figures and a sentence."""
     found = compare(first.right, second.right)
+    one, other = _short_names(first.model, second.model)
     told = (
-        f"{first.model.partition('@')[0]} alone has {found.only_first} pictures right, "
-        f"{second.model.partition('@')[0]} alone {found.only_second} (McNemar's exact p = "
-        f"{found.p:.2g})"
+        f"{one} alone has {found.only_first} pictures right, {other} alone {found.only_second} "
+        f"(McNemar's exact p = {found.p:.2g})"
     )
     if found.p >= SIGNIFICANT:
         return found, f"{told}: the two cannot be told apart on these pictures."
-    better = first if found.only_first > found.only_second else second
-    return found, f"{told}: {better.model.partition('@')[0]} is better."
+    better = one if found.only_first > found.only_second else other
+    return found, f"{told}: {better} is better."
 
 
-def _columns(labels: Sequence[str], dataset: Dataset, model: str) -> NDArray[np.intp]:
-    """Give the model's output for each class of the dataset, by name."""
+def _short_names(first: str, second: str) -> tuple[str, str]:
+    """Name two revisions by their models, or by their ids too where it is the same model."""
+    (one, _, one_id), (other, _, other_id) = first.partition("@"), second.partition("@")
+    if one != other:
+        return one, other
+    return f"{one}@{one_id[:12]}", f"{other}@{other_id[:12]}"
+
+
+def match_classes(labels: Sequence[str], dataset: Dataset, model: str) -> NDArray[np.intp]:
+    """Give the model's output for each class of the dataset, by name.
+
+    Raises:
+        ClassesDiffer: the model does not know one.
+    """
     missing = [label for label in dataset.classes if label not in labels]
     if missing:
         unused = [label for label in labels if label not in dataset.classes]

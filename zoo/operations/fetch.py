@@ -17,6 +17,7 @@ from zoo.domain.config import (
     GRAPH,
     LAYERS,
     PARITY,
+    QUANTIZATION,
     REPORT,
     TRAINING,
     WEIGHTS,
@@ -37,7 +38,7 @@ from zoo.operations.access import check_visible
 from zoo.operations.opening import Zoo
 
 # By the zoo itself.
-WRITTEN = {CARD, CONFIG, DENSE, GRAPH, LAYERS, PARITY, REPORT, TRAINING, WEIGHTS}
+WRITTEN = {CARD, CONFIG, DENSE, GRAPH, LAYERS, PARITY, QUANTIZATION, REPORT, TRAINING, WEIGHTS}
 
 
 def list_models(

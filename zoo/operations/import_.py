@@ -12,7 +12,7 @@ from pathlib import Path
 
 from zoo.domain.access import Role
 from zoo.domain.checkpoint import Checkpoint, Wishes
-from zoo.domain.config import CARD, CONFIG, DENSE, GRAPH, LAYERS, PARITY, WEIGHTS
+from zoo.domain.config import CARD, CONFIG, DENSE, GRAPH, LAYERS, PARITY, QUANTIZATION, WEIGHTS
 from zoo.domain.job import Job, JobKind
 from zoo.domain.recipe import Recipe
 from zoo.domain.revision import (
@@ -49,7 +49,7 @@ ENDING = re.compile(
     r"\.(caffemodel(\.h5)?|onnx|safetensors|pth|pt|bin|ckpt|pth\.tar)$", re.IGNORECASE
 )
 VERSIONED = re.compile(r"(?P<name>.+?)[_-](?P<tag>v\d+(?:\.\d+)*)")
-MADE = (CONFIG, WEIGHTS, GRAPH, PARITY, DENSE, LAYERS)
+MADE = (CONFIG, WEIGHTS, GRAPH, PARITY, DENSE, LAYERS, QUANTIZATION)
 GENERATED = {name.lower(): f"original-{name}" for name in MADE} | {
     CARD.lower(): "original-readme.md"
 }

@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # Most of these rooms are slow to import, and here they are o
     from zoo.operations.heat import HeatOptions, HeatReport
     from zoo.operations.import_ import Begun, ImportOptions
     from zoo.operations.pack import DatasetArchive
+    from zoo.operations.quantize import QuantizeOptions
     from zoo.operations.surgery import DenseOptions
     from zoo.operations.sweep import Swept
 
@@ -185,8 +186,12 @@ class JobVerbs(Protocol):
         classifier: Classifier,
         strategy: Strategy,
         overrides: Overrides,
+        int8: bool,
     ) -> Job:
         """Queue a fine-tune."""
+
+    def enqueue_quantize(self, model: str, dataset: str, options: QuantizeOptions) -> Job:
+        """Queue a graph of fewer bits."""
 
     def begin_import(
         self, files: Mapping[str, Path], options: ImportOptions, *, report: StepReport

@@ -130,6 +130,19 @@ def open_session(graph: Path | bytes, how: Opening) -> Opened:
     )
 
 
+def open_raw(graph: Path | bytes, *, device: str) -> Any:  # noqa: ANN401  # the library has no types
+    """Open a graph, whatever it reads and gives.
+
+    Raises:
+        NotRunnable: the file is no graph that ONNX Runtime takes.
+        Unsupported: CUDA was asked for and the session came up without it.
+    """
+    refuse_external_data(graph)
+    session = open_bare(graph, Opening(device=device))
+    check_provider(device, session.get_providers()[0])
+    return session
+
+
 def open_bare(graph: Path | bytes, how: Opening) -> Any:  # noqa: ANN401  # the library has no types
     """Open a session, whatever its graph is.
 

@@ -1,4 +1,4 @@
-"""Writing a model as a Caffe Model Zoo package."""
+"""Writing a model out in other forms: a Caffe package, a state dict, a graph that resizes."""
 
 import hashlib
 import shutil
@@ -8,10 +8,11 @@ import numpy as np
 import torch
 import yaml
 
-from zoo.domain.config import CONFIG, ModelConfig
+from zoo.domain.config import CONFIG, GRAPH, ModelConfig
 from zoo.domain.config import WEIGHTS as SAFETENSORS
 from zoo.domain.revision import Revision
 from zoo.export.caffe import describe_net
+from zoo.export.resized import with_resize
 from zoo.formats.caffe.matching import to_blobs
 from zoo.formats.caffe.writing import write_caffemodel, write_mean, write_prototxt
 from zoo.formats.safetensors import read_safetensors
@@ -69,6 +70,19 @@ def write_state_dict(zoo: Zoo, revision: Revision, folder: Path) -> None:
     torch.save(state, folder / STATE_DICT)
     if CONFIG in paths:
         shutil.copyfile(paths[CONFIG], folder / CONFIG)
+
+
+def write_resized(zoo: Zoo, revision: Revision, folder: Path) -> None:
+    """Write the graph with resize and crop before it.
+
+    Raises:
+        FileNotFound: the revision has no graph.
+        NotRunnable: it reads no picture.
+        Unsupported: its operations are of a version that cannot resize.
+    """
+    _, path = fetch.get_file(zoo, revision, GRAPH)
+    pictures = fetch.read_config(zoo, revision).preprocessing
+    (folder / GRAPH).write_bytes(with_resize(path.read_bytes(), pictures))
 
 
 def _readme(revision: Revision, config: ModelConfig, sha1: str) -> str:

@@ -38,6 +38,7 @@ from zoo.worker.parent import open_parent
 from zoo.worker.progress import Progress
 from zoo.worker.proof import Proof, read_batches
 from zoo.worker.publishing import REQUEST, publish_record, write_files
+from zoo.worker.quantize import end_with_int8
 from zoo.worker.record import Record
 from zoo.worker.snapshots import Snapshots
 from zoo.worker.subject import Subject
@@ -77,7 +78,7 @@ def run(zoo: Zoo, job: Job, progress: Progress) -> None:
     tapped = take_codes(zoo, subject.parent, subject.dataset, subject.plan, progress)
     if not subject.plan.strategy.is_trained:
         made = _without_training(subject, tapped, progress)
-        _publish(zoo, job, progress, made, refs=(MAIN,), ends_job=True)
+        _publish_last(zoo, job, progress, made, refs=(MAIN,))
         return
     with _snapshots(zoo, progress) as snapshots:
         first = snapshots.find_first() or _publish_probe(zoo, job, progress, subject, tapped)
@@ -89,11 +90,29 @@ def run(zoo: Zoo, job: Job, progress: Progress) -> None:
         made = _with_training(zoo, trained, subject.parent.weights, tapped, progress)
         made = replace(made, spent_s=snapshots.spent_s)
         if verdict.is_better:
-            _publish(zoo, job, progress, made, refs=(MAIN, name), ends_job=True)
+            _publish_last(zoo, job, progress, made, refs=(MAIN, name))
             return
         revision, _ = _publish(zoo, job, progress, made, refs=(name,), ends_job=False)
         told = {"verdict": str(verdict), "trained": revision.address}
-        jobs.succeed(zoo, progress.attempt, {**first["result"], **told})
+        _end(zoo, job, progress, subject, {**first["result"], **told})
+
+
+def _publish_last(
+    zoo: Zoo, job: Job, progress: Progress, made: Made, *, refs: tuple[str, ...]
+) -> None:
+    """Publish what the job ends with, in one transaction with its end where nothing follows."""
+    follows = bool(job.params.get("int8"))
+    revision, summary = _publish(zoo, job, progress, made, refs=refs, ends_job=not follows)
+    if follows:
+        result = {"revision": revision.address, **summary}
+        end_with_int8(zoo, job, progress, made.subject.dataset, result)
+
+
+def _end(zoo: Zoo, job: Job, progress: Progress, subject: Subject, result: dict[str, Any]) -> None:
+    if job.params.get("int8"):
+        end_with_int8(zoo, job, progress, subject.dataset, result)
+    else:
+        jobs.succeed(zoo, progress.attempt, result)
 
 
 @contextmanager

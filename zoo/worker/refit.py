@@ -122,7 +122,8 @@ def _find(zoo: Zoo, job: Job) -> Known | None:
     """Find all that a probe takes; None where something is missing."""
     strategy = Strategy(job.params.get("strategy", Strategy.PROBE))
     layer = job.params.get("layer", "codes")
-    if strategy is not Strategy.PROBE or layer in {BEST, ALL}:
+    is_more = bool(job.params.get("int8"))  # which takes more than a head
+    if strategy is not Strategy.PROBE or layer in {BEST, ALL} or is_more:
         return None
     revision = get_revision(zoo, job.params["model"])
     config = read_config(zoo, revision)

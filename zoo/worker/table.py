@@ -12,4 +12,5 @@ BODIES: dict[JobKind, str] = {
     JobKind.ADVISE: "advise",
     JobKind.PREDICT: "predict",
     JobKind.SURGERY: "surgery",
+    JobKind.QUANTIZE: "quantize",
 }

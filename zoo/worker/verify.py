@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch.fx import GraphModule
 
-from zoo.domain.config import CONFIG, DENSE, GRAPH, WEIGHTS, ModelConfig
+from zoo.domain.config import CONFIG, DENSE, GRAPH, QUANTIZATION, WEIGHTS, ModelConfig
 from zoo.domain.revision import Revision
 from zoo.domain.weights import Weights
 from zoo.errors import Invalid, ParityBroken, Unsupported, ZooError
@@ -31,6 +31,7 @@ from zoo.serving.dense import open_dense
 from zoo.worker.dense import compare_sizes, list_sizes
 from zoo.worker.network import check_on_noise, check_plain
 from zoo.worker.oracle import compare_with_opencv
+from zoo.worker.requantized import make_again
 from zoo.worker.undone import find_convolutionalize
 
 RELATIVE = 1e-4  # of a blob's largest value; what two orders of summing differ by is far less
@@ -170,6 +171,8 @@ def _check_geometry(config: ModelConfig, network: GraphModule, paths: Paths) -> 
 def _check_graph(
     config: ModelConfig, network: GraphModule, weights: Weights, paths: Paths
 ) -> Check:
+    if QUANTIZATION in paths:
+        return _check_quantized(config, network, weights, paths)
     name = "torch = onnx"
     if GRAPH not in paths:
         return Check(name=name, found="there is no model.onnx")
@@ -178,6 +181,18 @@ def _check_graph(
     except ParityBroken as error:
         return Check(name=name, found=str(error), is_sound=False)
     return Check(name=name, found=f"differ by {difference:.1e} at most, on noise")
+
+
+def _check_quantized(
+    config: ModelConfig, network: GraphModule, weights: Weights, paths: Paths
+) -> Check:
+    """Make a graph of fewer bits again: that it is near the network would prove little."""
+    name = "weights = onnx"
+    try:
+        found, is_sound = make_again(config, network, weights, paths)
+    except ZooError as error:
+        return Check(name=name, found=str(error), is_sound=False)
+    return Check(name=name, found=found, is_sound=is_sound)
 
 
 def _compare_graph(

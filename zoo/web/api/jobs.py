@@ -46,6 +46,7 @@ def post_job() -> ResponseReturnValue:
         classifier=body.classifier,
         strategy=body.strategy,
         overrides=body.overrides,
+        int8=body.int8,
     )
     return jsonify(JobAnswer.of(job).model_dump(mode="json")), 202
 

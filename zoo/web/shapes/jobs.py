@@ -53,6 +53,7 @@ class FinetuneBody(Shape):
         allow_inf_nan=False,
         description="alpha of the shares by which pictures are blended in pairs; 0 is never",
     )
+    int8: bool = Field(default=False, description="also make a graph of 8 bits, under the ref int8")
 
     @property
     def overrides(self) -> Overrides:
