@@ -24,6 +24,10 @@ class Duration:
     count: int = 0
     total_ns: int = 0
 
+    def __add__(self, other: "Duration") -> "Duration":
+        """Add up."""
+        return Duration(count=self.count + other.count, total_ns=self.total_ns + other.total_ns)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Times:
