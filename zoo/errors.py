@@ -53,6 +53,9 @@ ZooError
 ├── Unauthenticated
 ├── Forbidden
 ├── TooManyRequests
+├── Overloaded
+├── NotReady
+├── DeadlinePassed
 ├── TooSlow
 ├── TooLarge
 ├── QuotaExceeded
@@ -413,6 +416,24 @@ class TooManyRequests(ZooError):
     """This caller has asked too often."""
 
     hint = "Wait for the seconds told, then go on; ZOO_REQUESTS_PER_MINUTE is the limit."
+
+
+class Overloaded(ZooError):
+    """More pictures wait than this server lets wait."""
+
+    hint = "Send it again after the seconds told; ZOO_QUEUE_PICTURES bounds what waits."
+
+
+class NotReady(ZooError):
+    """The server ends, and takes no more requests."""
+
+    hint = "Send it again when the server is back, or to another one."
+
+
+class DeadlinePassed(ZooError):
+    """The time that the client gave had passed before the pictures' turn came."""
+
+    hint = "Give more time, or send fewer requests at once."
 
 
 class TooSlow(ZooError):

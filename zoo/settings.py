@@ -92,7 +92,9 @@ class Settings(BaseSettings):
         default=1024, ge=64, description="Side above which dense networks read a picture in tiles."
     )
     cache_bytes: int = Field(
-        default=8 * GIB, ge=0, description="Most that cached codes take; the least used go first."
+        default=8 * GIB,
+        ge=0,
+        description="Most that cached codes take, and cached graphs; the least used go first.",
     )
     grace_s: float = Field(
         default=86_400.0,
@@ -106,7 +108,17 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="Days in which `zoo serve` reads every byte once more; 0 is never.",
     )
-    served_models: int = Field(default=4, ge=1, description="Predictors held open at once.")
+    served_bytes: int = Field(
+        default=4 * GIB,
+        ge=0,
+        description="Most memory of predictors held open; those in use are never closed.",
+    )
+    queue_pictures: int = Field(
+        default=1024, ge=1, description="Most pictures that wait to be predicted."
+    )
+    queue_bytes: int = Field(
+        default=512 * MIB, ge=MIB, description="Most bytes of pictures that wait to be predicted."
+    )
 
     @classmethod
     def settings_customise_sources(

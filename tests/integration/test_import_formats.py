@@ -31,7 +31,7 @@ from zoo.operations.import_ import (
     publish_stored,
     stage,
 )
-from zoo.operations.predict import open_shelf, predict
+from zoo.operations.predict import open_service, predict
 from zoo.worker.convert import write_state_dict
 from zoo.worker.progress import Progress
 from zoo.worker.run import run
@@ -74,7 +74,7 @@ def picture(tmp_path):
 
 
 def scores(zoo, picture):
-    (found,) = predict(zoo, open_shelf(zoo), "m", [("noise", picture)], top=1000)
+    (found,) = predict(zoo, open_service(zoo), "m", [("noise", picture)], top=1000)
     return {score.index: score.probability for score in found.scores}
 
 

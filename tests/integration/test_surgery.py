@@ -14,7 +14,7 @@ from zoo.networks.caffe import build_caffe
 from zoo.networks.classifier import with_probabilities
 from zoo.operations import fetch
 from zoo.operations.finetune import enqueue_finetune
-from zoo.operations.predict import open_shelf, predict
+from zoo.operations.predict import open_service, predict
 from zoo.operations.publish import Publication, publish, put_text
 from zoo.operations.surgery import OWN_HEAD, DenseOptions, enqueue_dense
 from zoo.serving.dense import open_dense
@@ -93,9 +93,9 @@ def test_geometry_and_certificate_are_kept_and_told(surgeon):
 
 def test_a_dense_model_predicts_what_the_classifier_does(surgeon, picture):
     surgeon.dense("lenet")
-    shelf = open_shelf(surgeon.zoo)
+    service = open_service(surgeon.zoo)
     dense, plain = (
-        next(iter(predict(surgeon.zoo, shelf, model, [("7", picture)])))
+        next(iter(predict(surgeon.zoo, service, model, [("7", picture)])))
         for model in ("lenet-dense", "lenet")
     )
     assert [score.label for score in dense.scores] == [score.label for score in plain.scores]

@@ -65,7 +65,7 @@ def test_what_is_given_wins_over_all(monkeypatch):
         ("web_threads", "0"),
         ("device", "tpu"),
         ("lease_s", "0"),
-        ("served_models", "-1"),
+        ("served_bytes", "-1"),
     ],
 )
 def test_a_bad_value_is_refused_by_its_name(monkeypatch, name, value):

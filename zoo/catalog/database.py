@@ -1,12 +1,13 @@
 """The connection to the catalog: one transaction at a time, short, reading or writing."""
 
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, PoolProxiedConnection, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -48,6 +49,8 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = url
         self.engine = _make_engine(url)
+        self._version_reader: PoolProxiedConnection | None = None  # it must be the same always
+        self._version_lock = threading.Lock()
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -75,6 +78,21 @@ class Database:
                 return None
             return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
+    def find_version(self) -> int | None:
+        """Give a number that is another one after every commit, or None where none is cheap.
+
+        It is SQLite's own, and takes microseconds where looking a revision up takes milliseconds.
+        """
+        if self.engine.dialect.name != "sqlite":
+            return None
+        with self._translated(), self._version_lock:
+            if self._version_reader is None:
+                self._version_reader = self.engine.raw_connection()
+            cursor = self._version_reader.cursor()
+            (version,) = cursor.execute("PRAGMA data_version").fetchone()
+            cursor.close()
+            return int(version)
+
     @property
     def shown_url(self) -> str:
         """The URL without its password."""
@@ -82,6 +100,8 @@ class Database:
 
     def close(self) -> None:
         """Give all connections back."""
+        if self._version_reader is not None:
+            self._version_reader.close()
         self.engine.dispose()
 
     @contextmanager

@@ -18,7 +18,7 @@ from zoo.operations.heat import (
     list_best_cells,
     predict_map,
 )
-from zoo.operations.predict import open_shelf
+from zoo.operations.predict import open_service
 from zoo.operations.written import write_whole
 
 BEST = 3  # cells shown
@@ -87,7 +87,7 @@ def command(
     )
     drawing = Drawing(opacity=opacity, scaling=Scaling(scaling), has_legend=has_legend)
     with opened() as zoo:
-        found = predict_map(zoo, open_shelf(zoo), model, (str(picture), picture), options)
+        found = predict_map(zoo, open_service(zoo), model, (str(picture), picture), options)
     (shown, *_) = found.asked or found.scores
     cells = list_best_cells(found, shown.index, BEST)
     write_whole(goal, draw_heat(found, shown, drawing))

@@ -7,7 +7,7 @@ import click
 
 from zoo.commands.console import json_option, opened, printable, show_json
 from zoo.domain.prediction import Prediction
-from zoo.operations.predict import open_shelf, predict
+from zoo.operations.predict import open_service, predict
 
 
 @click.command()
@@ -19,7 +19,7 @@ def command(*, model: str, pictures: tuple[Path, ...], top: int, is_json: bool) 
     """Say what is on PICTURES, with ONNX Runtime and MODEL (name, name:ref or name@revision)."""
     with opened() as zoo:
         named = [(str(path), path) for path in pictures]
-        predictions = predict(zoo, open_shelf(zoo), model, named, top=top)
+        predictions = predict(zoo, open_service(zoo), model, named, top=top)
         if is_json:
             show_json([asdict(prediction) for prediction in predictions])
             return

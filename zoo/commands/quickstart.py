@@ -22,7 +22,7 @@ from zoo.operations.datasets import add_dataset, get_dataset
 from zoo.operations.finetune import enqueue_finetune
 from zoo.operations.import_ import ImportOptions, enqueue_import, prepare_import, stage
 from zoo.operations.opening import Zoo
-from zoo.operations.predict import open_shelf, predict
+from zoo.operations.predict import open_service, predict
 
 MODEL, DATASET = "lenet-digits", "digits-5-9"
 NEW_CLASSES = range(5, 10)
@@ -95,5 +95,5 @@ def _predict_some(zoo: Zoo, model: str, dataset: str) -> list[tuple[str, Predict
     pictures = get_dataset(zoo, dataset).of_split(Split.VAL)
     chosen = list({picture.label: picture for picture in pictures}.values())[:SHOWN]
     paths = [(picture.path, zoo.blobs.local_path(picture.digest)) for picture in chosen]
-    predictions = predict(zoo, open_shelf(zoo), model, paths)
+    predictions = predict(zoo, open_service(zoo), model, paths)
     return list(zip([picture.label for picture in chosen], predictions, strict=True))

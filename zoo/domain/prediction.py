@@ -28,6 +28,16 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Inference:
+    """The probabilities of every class for each picture of one request."""
+
+    model: str  # "model@revision" that answered
+    provider: str  # the execution provider that really ran
+    labels: tuple[str, ...]
+    probabilities: NDArray[np.float32]  # N x K
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ScoreMap:
     """The probabilities of every class in every cell of a picture, read at one scale."""
 

@@ -16,7 +16,7 @@ from zoo.images.prepare import Pixels, read_picture
 from zoo.operations.datasets import get_dataset
 from zoo.operations.fetch import get_revision
 from zoo.operations.opening import Zoo
-from zoo.operations.predict import find_predictor, open_shelf
+from zoo.operations.predict import find_predictor, open_service
 from zoo.serving.predictor import Predictor
 from zoo.training.metrics import Accuracy, Comparison, Metrics, compare, measure, wilson
 
@@ -114,7 +114,7 @@ def evaluate(
             dataset=pictures.name,
             split=split.value,
         )
-    predictor = find_predictor(zoo, open_shelf(zoo), revision)
+    predictor = find_predictor(zoo, open_service(zoo), revision)
     columns = _columns(predictor.labels, pictures, revision.address)
     rows = list(_predict(zoo, predictor, chosen, report))
     every = np.stack(rows).astype(np.float64)

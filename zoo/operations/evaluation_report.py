@@ -12,7 +12,7 @@ from zoo.images.contact_sheet import MOST, Tile, draw_sheet
 from zoo.operations.evaluate import OTHER, Evaluation, Said, compare_models, read_for
 from zoo.operations.fetch import get_revision
 from zoo.operations.opening import Zoo
-from zoo.operations.predict import find_predictor, open_shelf
+from zoo.operations.predict import find_predictor, open_service
 from zoo.training.metrics import Accuracy
 
 LISTED = 20  # wrong pictures in the Markdown
@@ -49,7 +49,7 @@ def read_wrong(zoo: Zoo, evaluation: Evaluation) -> tuple[list[Said], list[Any]]
     """Give the wrong pictures that a sheet has room for, and their pixels as the model saw them."""
     wrong = evaluation.wrong[:MOST]
     revision = get_revision(zoo, evaluation.model)
-    predictor = find_predictor(zoo, open_shelf(zoo), revision)
+    predictor = find_predictor(zoo, open_service(zoo), revision)
     return wrong, [read_for(zoo, predictor, one.picture) for one in wrong]
 
 

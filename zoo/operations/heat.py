@@ -20,7 +20,7 @@ from zoo.operations.fetch import get_revision
 from zoo.operations.opening import Zoo
 from zoo.operations.predict import find_predictor, rank
 from zoo.serving.dense import DensePredictor
-from zoo.serving.shelf import Shelf
+from zoo.serving.service import Service
 from zoo.serving.tiles import smallest_tile_px
 
 MOST_SCALES = 8
@@ -55,7 +55,7 @@ class Drawing:
 
 def predict_map(
     zoo: Zoo,
-    shelf: Shelf,
+    service: Service,
     address: str,
     picture: tuple[str, bytes | Path],
     options: MapOptions | None = None,
@@ -74,7 +74,7 @@ def predict_map(
     options = options or MapOptions()
     _check_options(options)
     revision = get_revision(zoo, address)
-    predictor = find_dense(zoo, shelf, revision)
+    predictor = find_dense(zoo, service, revision)
     asked = [get_class(predictor.labels, label) for label in options.labels]
     name, source = picture
     image = decode(source, name=name, max_pixels=zoo.settings.max_picture_pixels)
@@ -100,13 +100,13 @@ def predict_map(
     )
 
 
-def find_dense(zoo: Zoo, shelf: Shelf, revision: Revision) -> DensePredictor:
+def find_dense(zoo: Zoo, service: Service, revision: Revision) -> DensePredictor:
     """Take a dense revision's predictor from the shelf, opened if need be.
 
     Raises:
         NotRunnable: the revision has no graph, or none that is dense.
     """
-    predictor = find_predictor(zoo, shelf, revision)
+    predictor = find_predictor(zoo, service, revision)
     if not isinstance(predictor, DensePredictor):
         raise NotRunnable(
             f"{revision.address} is not dense: it gives one row of scores for a picture, no map.",

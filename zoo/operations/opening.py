@@ -37,6 +37,11 @@ class Zoo:
         return self.settings.home / "cache" / "codes"
 
     @property
+    def graphs_folder(self) -> Path:
+        """Where graphs are kept as ONNX Runtime optimised them for this machine."""
+        return self.settings.home / "cache" / "graphs"
+
+    @property
     def trainings_folder(self) -> Path:
         """Where trainings keep what they need to go on, a folder a job."""
         return self.settings.home / "cache" / "trainings"

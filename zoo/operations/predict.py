@@ -1,31 +1,38 @@
 """Predicting: a picture file in, classes with probabilities out."""
 
+import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zoo.domain.config import GRAPH
-from zoo.domain.prediction import ClassScore, Prediction
+from zoo.domain.prediction import ClassScore, Inference, Prediction
 from zoo.domain.revision import Revision
 from zoo.errors import NotRunnable
 from zoo.images.prepare import read_picture
 from zoo.operations.draft import NETWORK
 from zoo.operations.fetch import get_file, get_revision
 from zoo.operations.opening import Zoo
-from zoo.serving.dense import open_graph
+from zoo.serving.asking import PLAIN, Terms
+from zoo.serving.lines import Target
 from zoo.serving.predictor import Predictor
-from zoo.serving.shelf import Shelf
+from zoo.serving.service import Service
+from zoo.serving.shelf import Served
+
+MOST_KNOWN = 10_000  # addresses; above it they are looked up again
 
 
-def open_shelf(zoo: Zoo) -> Shelf:
-    """Give an empty shelf of the size the settings allow."""
-    return Shelf(size=zoo.settings.served_models)
+def open_service(zoo: Zoo) -> Service:
+    """Give what answers requests, with nothing loaded yet, of the size the settings allow."""
+    return Service.open(zoo.settings, cache=zoo.graphs_folder)
 
 
 def predict(
     zoo: Zoo,
-    shelf: Shelf,
+    service: Service,
     address: str,
     pictures: Iterable[tuple[str, bytes | Path]],
     *,
@@ -37,32 +44,100 @@ def predict(
 
     Raises:
         ModelNotFound, RevisionNotFound: there is no such model.
-        NotRunnable: the revision has no graph.
+        NotRunnable: the revision has no graph, or it fails.
         UnreadablePicture, PathNotFound: a picture cannot be read.
+        Overloaded, NotReady, DeadlinePassed: as `infer`.
     """
-    revision = get_revision(zoo, address)
-    predictor = find_predictor(zoo, shelf, revision)
-    for name, picture in pictures:
-        pixels = read_picture(
-            picture,
-            predictor.preprocessing,
-            name=name,
-            max_pixels=zoo.settings.max_picture_pixels,
-        )
-        (probabilities,) = predictor.predict(pixels[np.newaxis])
-        yield Prediction(
-            picture=name,
-            model=revision.address,
-            provider=predictor.provider,
-            scores=rank(probabilities, predictor.labels, top),
-        )
+    with hold_predictor(zoo, service, address) as (target, served):
+        predictor = served.predictor
+        for name, picture in pictures:
+            begun_ns = time.monotonic_ns()
+            pixels = read_picture(
+                picture,
+                predictor.preprocessing,
+                name=name,
+                max_pixels=zoo.settings.max_picture_pixels,
+            )
+            prepared = Terms(input_ns=time.monotonic_ns() - begun_ns)
+            (probabilities,) = service.desk.ask(target, served, pixels[np.newaxis], prepared)
+            yield Prediction(
+                picture=name,
+                model=target.address,
+                provider=predictor.provider,
+                scores=rank(probabilities, predictor.labels, top),
+            )
 
 
-def find_predictor(zoo: Zoo, shelf: Shelf, revision: Revision) -> Predictor:
-    """Take a revision's predictor from the shelf, opened if need be.
+def infer(
+    zoo: Zoo, service: Service, address: str, images: NDArray[np.uint8], *, terms: Terms = PLAIN
+) -> Inference:
+    """Give the probabilities of N x H x W x 3 uint8 RGB pictures that are prepared already.
 
     Raises:
-        NotRunnable: the revision has no graph.
+        ModelNotFound, RevisionNotFound: there is no such model.
+        NotRunnable: the revision has no graph, or it fails.
+        BadRequest: the pictures are not of the size the network reads.
+        TooLarge: there are more than ever may wait.
+        Overloaded: too many wait already.
+        NotReady: the process ends.
+        DeadlinePassed: their turn did not come in time.
+    """
+    with hold_predictor(zoo, service, address) as (target, served):
+        probabilities = service.desk.ask(target, served, images, terms)
+        return Inference(
+            model=target.address,
+            provider=served.predictor.provider,
+            labels=served.predictor.labels,
+            probabilities=probabilities,
+        )
+
+
+@contextmanager
+def hold_predictor(zoo: Zoo, service: Service, address: str) -> Iterator[tuple[Target, Served]]:
+    """Give the predictor that answers for a name now; it stays open meanwhile.
+
+    While a newer revision of the name is being loaded, that is the one before it.
+
+    Raises:
+        ModelNotFound, RevisionNotFound: there is no such model.
+        NotRunnable: the revision has no graph, or one that cannot be loaded.
+    """
+    target = _look_up(zoo, service, address)
+    with service.lines.hold(address, target) as held:
+        yield held
+
+
+def _look_up(zoo: Zoo, service: Service, address: str) -> Target:
+    """Find the revision of an address; what is known is right until the catalog changes."""
+    caller = zoo.caller
+    key = (address, caller.account, frozenset(caller.roles.items()))
+    version = zoo.catalog.find_version()
+    known = service.known.get(key)
+    if known is not None and known[0] == version:
+        return known[1]
+    target = find_target(zoo, get_revision(zoo, address))
+    if version is not None:
+        if len(service.known) >= MOST_KNOWN:
+            service.known.clear()
+        service.known[key] = version, target
+    return target
+
+
+def find_predictor(zoo: Zoo, service: Service, revision: Revision) -> Predictor:
+    """Give the predictor of a revision, loaded if need be; it may be closed for others' room.
+
+    Raises:
+        NotRunnable: the revision has no graph, or one that cannot be loaded.
+    """
+    with service.lines.hold_exactly(find_target(zoo, revision)) as served:
+        return served.predictor
+
+
+def find_target(zoo: Zoo, revision: Revision) -> Target:
+    """Say where the graph of a revision is.
+
+    Raises:
+        NotRunnable: it has none.
     """
     if revision.summary.get("runs") == NETWORK:
         raise NotRunnable(
@@ -76,7 +151,7 @@ def find_predictor(zoo: Zoo, shelf: Shelf, revision: Revision) -> Predictor:
             f"{revision.address} has no {GRAPH}. {reason}".strip(), revision=revision.address
         )
     file, path = get_file(zoo, revision, GRAPH)
-    return shelf.take(file.digest, lambda: open_graph(path, device=zoo.settings.device))
+    return Target(model=revision.model, revision=revision.id, digest=file.digest, graph=path)
 
 
 def rank(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from zoo.domain.geometry import Geometry
 from zoo.domain.preprocessing import MOST_PX
 from zoo.errors import Invalid, NotRunnable, PictureTooSmall, TooLarge, Unsupported
-from zoo.serving.predictor import Opened, Predictor, as_classifier, open_session
+from zoo.serving.predictor import AUTO, Opened, Opening, Predictor, as_classifier, open_session
 from zoo.serving.signature import check_dense_signature
 from zoo.serving.tiles import Span, plan_spans, smallest_tile_px
 
@@ -122,16 +122,16 @@ def open_dense(graph: Path | bytes, *, device: str = "auto") -> DensePredictor:
         NotRunnable: the file is no graph that ONNX Runtime takes, or not of the form of the zoo's.
         Unsupported: CUDA was asked for and the session came up without it.
     """
-    return _as_dense(open_session(graph, device=device))
+    return _as_dense(open_session(graph, Opening(device=device)))
 
 
-def open_graph(graph: Path | bytes, *, device: str = "auto") -> Predictor:
+def open_graph(graph: Path | bytes, how: Opening = AUTO) -> Predictor:
     """Open a graph as what its metadata say it is: a dense network or a classifier.
 
     Raises:
         NotRunnable, Unsupported: as `open_dense`.
     """
-    opened = open_session(graph, device=device)
+    opened = open_session(graph, how)
     return _as_dense(opened) if GEOMETRY in opened.metadata else as_classifier(opened)
 
 

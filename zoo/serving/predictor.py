@@ -1,7 +1,6 @@
 """One ONNX Runtime session with the preprocessing and labels its graph carries."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from zoo.domain.preprocessing import Preprocessing
 from zoo.domain.reading import read_labels
 from zoo.errors import NotRunnable, Unsupported
+from zoo.serving.cores import count_cores
 from zoo.serving.external import refuse_external_data
 from zoo.serving.signature import IMAGES, PROBABILITIES, check_signature
 
@@ -75,7 +75,7 @@ def open_predictor(graph: Path | bytes, *, device: str = "auto") -> Predictor:
         NotRunnable: the file is no graph that ONNX Runtime takes, or not of the form of the zoo's.
         Unsupported: CUDA was asked for and the session came up without it.
     """
-    return as_classifier(open_session(graph, device=device))
+    return as_classifier(open_session(graph, Opening(device=device)))
 
 
 def as_classifier(opened: Opened) -> Predictor:
@@ -93,7 +93,20 @@ def as_classifier(opened: Opened) -> Predictor:
     )
 
 
-def open_session(graph: Path | bytes, *, device: str) -> Opened:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """How a session is opened."""
+
+    device: str = "auto"
+    threads: int | None = None  # None: one for each core
+    is_optimised: bool = False  # whether the graph has been optimised before
+    save_as: Path | None = None  # where the optimised graph is written to
+
+
+AUTO = Opening()
+
+
+def open_session(graph: Path | bytes, how: Opening) -> Opened:
     """Open a graph and read its metadata.
 
     Raises:
@@ -107,17 +120,15 @@ def open_session(graph: Path | bytes, *, device: str) -> Opened:
     source = graph if isinstance(graph, bytes) else str(graph)
     try:
         session = onnxruntime.InferenceSession(
-            source, sess_options=_options(onnxruntime), providers=_providers(device, onnxruntime)
+            source,
+            sess_options=_options(how, onnxruntime),
+            providers=_providers(how.device, onnxruntime),
         )
+        session.disable_fallback()  # to another provider, unasked
     except _refusals() as error:
         raise NotRunnable(f"ONNX Runtime does not take the graph: {error}") from error
     provider = session.get_providers()[0]
-    if device == "cuda" and provider != CUDA:
-        raise Unsupported(
-            f"CUDA was asked for, but ONNX Runtime came up on {provider}.",
-            hint="CUDA 13 and cuDNN 9 are needed; see: zoo doctor",
-            provider=provider,
-        )
+    check_provider(how.device, provider)
     metadata = session.get_modelmeta().custom_metadata_map
     labels, preprocessing = _read_metadata(metadata)
     return Opened(
@@ -127,6 +138,21 @@ def open_session(graph: Path | bytes, *, device: str) -> Opened:
         preprocessing=preprocessing,
         metadata=metadata,
     )
+
+
+def check_provider(device: str, provider: str) -> None:
+    """Refuse a session that came up elsewhere than it was asked to.
+
+    Raises:
+        Unsupported: CUDA was asked for, and this is not it.
+    """
+    if device == "cuda" and provider != CUDA:
+        raise Unsupported(
+            f"CUDA was asked for, but ONNX Runtime came up on {provider}.",
+            hint="It needs NVIDIA's driver, CUDA 13, cuDNN 9 and the package onnxruntime-gpu"
+            " (without onnxruntime beside it); or set ZOO_DEVICE=cpu.",
+            provider=provider,
+        )
 
 
 def _read_metadata(metadata: Mapping[str, str]) -> tuple[tuple[str, ...], Preprocessing]:
@@ -155,10 +181,14 @@ def _refusals() -> tuple[type[Exception], ...]:
     )
 
 
-def _options(onnxruntime: Any) -> Any:  # noqa: ANN401  # the library has no types
+def _options(how: Opening, onnxruntime: Any) -> Any:  # noqa: ANN401  # the library has no types
     """Use every core this process may use, and none of them while nothing is asked."""
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = len(os.sched_getaffinity(0))
+    options.intra_op_num_threads = how.threads or count_cores()
+    if how.is_optimised:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    if how.save_as is not None:
+        options.optimized_model_filepath = str(how.save_as)
     # Waiting threads that spin cost four times the work itself between two requests.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
@@ -167,9 +197,13 @@ def _options(onnxruntime: Any) -> Any:  # noqa: ANN401  # the library has no typ
     return options
 
 
+def wants_cuda(device: str) -> bool:
+    """Tell whether CUDA is tried: only where a driver is, as the library lists it anywhere."""
+    return device == "cuda" or (device == "auto" and NVIDIA_DRIVER.exists())
+
+
 def _providers(device: str, onnxruntime: Any) -> Sequence[str]:  # noqa: ANN401  # no types
-    """Ask for CUDA only where a driver is; the library lists it on every machine."""
-    if device == "cpu" or (device == "auto" and not NVIDIA_DRIVER.exists()):
+    if not wants_cuda(device):
         return [CPU]
     onnxruntime.preload_dlls()
     return [CUDA, CPU]

@@ -1,48 +1,139 @@
-"""The predictors that are held open: loaded on demand, the least used one closed first."""
+"""The predictors that are held open: loaded on demand, the least used closed first for room."""
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from zoo.serving.memory import give_back
 from zoo.serving.predictor import Predictor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """A predictor that is warm, and what was measured while it was loaded."""
+
+    predictor: Predictor
+    size_bytes: int  # of memory
+    most_together: int = 1  # pictures of several requests that one run may hold
+    load_ns: int = 0
+    is_from_cache: bool = False  # whether its optimised graph was there already
+
+
+@dataclass(slots=True, eq=False)
+class _Place:
+    """Where one predictor stands, or will when it is loaded."""
+
+    future: "Future[Served]" = field(default_factory=Future)
+    pins: int = 0
+
+    @property
+    def served(self) -> Served | None:
+        """Give what stands here, or None while it is being loaded."""
+        return self.future.result() if self.future.done() else None
+
+    @property
+    def size_bytes(self) -> int:
+        """Tell how much memory it takes, as far as that is known."""
+        return self.served.size_bytes if self.served else 0
 
 
 @dataclass(slots=True, kw_only=True)
 class Shelf:
-    """Up to ``size`` predictors, by the digest of their graph."""
+    """Predictors of up to ``most_bytes`` of memory, by the digest of their graph.
 
-    size: int
-    _held: OrderedDict[str, Future[Predictor]] = field(default_factory=OrderedDict)
+    Those in use are never closed; while they alone take more, more is taken.
+    """
+
+    most_bytes: int
+    trim: Callable[[], None] = give_back
+    _places: OrderedDict[str, _Place] = field(default_factory=OrderedDict)  # least used first
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _loading: threading.Lock = field(default_factory=threading.Lock)
 
-    def take(self, digest: str, open_one: Callable[[], Predictor]) -> Predictor:
-        """Give the predictor of a graph; of several who ask at once, one opens it for all.
+    @contextmanager
+    def hold(
+        self, digest: str, load: Callable[[], Served], *, about_bytes: int = 0
+    ) -> Iterator[Served]:
+        """Give the predictor of a graph, which stays open meanwhile.
 
-        A predictor that is pushed out lives on for those who already hold it.
+        Of several who ask at once, one loads it for all. One is loaded at a time, so that what each
+        takes can be measured. Room for ``about_bytes`` is made before.
         """
         with self._lock:
-            future = self._held.get(digest)
-            is_mine = future is None
-            if future is None:
-                future = self._held[digest] = Future()
-            self._held.move_to_end(digest)
-            while len(self._held) > self.size:
-                self._held.popitem(last=False)
-        if is_mine:
-            self._fill(digest, future, open_one)
-        return future.result()
+            place = self._places.get(digest)
+            is_mine = place is None
+            if place is None:
+                place = self._places[digest] = _Place()
+            place.pins += 1
+            self._places.move_to_end(digest)
+        try:
+            if is_mine:
+                self._fill(digest, place, load, about_bytes)
+            yield place.future.result()
+        finally:
+            with self._lock:
+                place.pins -= 1
+            self._make_room(0)
+
+    def find(self, digest: str) -> Served | None:
+        """Give what stands here for a graph, without loading it."""
+        with self._lock:
+            place = self._places.get(digest)
+            return None if place is None else place.served
+
+    def is_loading(self, digest: str) -> bool:
+        """Tell whether somebody loads a graph just now."""
+        with self._lock:
+            place = self._places.get(digest)
+            return place is not None and place.served is None
+
+    def put_away(self, digest: str) -> bool:
+        """Close a predictor when the last who uses it is done; tell whether it was there."""
+        with self._lock:
+            place = self._places.pop(digest, None)
+        if place is None:
+            return False
+        del place
+        self.trim()
+        return True
+
+    @property
+    def size_bytes(self) -> int:
+        """Add up the memory of all that stands here."""
+        with self._lock:
+            return sum(place.size_bytes for place in self._places.values())
 
     def _fill(
-        self, digest: str, future: "Future[Predictor]", open_one: Callable[[], Predictor]
+        self, digest: str, place: _Place, load: Callable[[], Served], about_bytes: int
     ) -> None:
-        """Open the predictor; a failure is told to all who wait and then forgotten."""
+        """Load the predictor; a failure is told to all who wait and then forgotten."""
         try:
-            future.set_result(open_one())
+            with self._loading:
+                self._make_room(about_bytes)
+                served = load()
+            place.future.set_result(served)
         except BaseException as error:
             with self._lock:
-                if self._held.get(digest) is future:
-                    del self._held[digest]
-            future.set_exception(error)
+                if self._places.get(digest) is place:
+                    del self._places[digest]
+            place.future.set_exception(error)
             raise
+
+    def _make_room(self, wanted_bytes: int) -> None:
+        """Close what nobody uses, the least used first, until the rest fits."""
+        with self._lock:
+            taken = wanted_bytes + sum(place.size_bytes for place in self._places.values())
+            closed = 0
+            for digest, place in list(self._places.items()):
+                if taken <= self.most_bytes:
+                    break
+                if place.pins == 0 and place.served is not None:
+                    taken -= place.size_bytes
+                    closed += 1
+                    del self._places[digest]
+                    del place
+        if closed:
+            self.trim()

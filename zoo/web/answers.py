@@ -20,6 +20,9 @@ STATUS: dict[type[errors.ZooError], int] = {
     errors.Unauthenticated: 401,
     errors.Forbidden: 403,
     errors.TooManyRequests: 429,
+    errors.Overloaded: 429,
+    errors.NotReady: 503,
+    errors.DeadlinePassed: 504,
     errors.TooSlow: 408,
     errors.TooLarge: 413,
     errors.QuotaExceeded: 413,  # no 5xx: nothing is wrong here, and trying again does not help
@@ -53,7 +56,7 @@ def _answer(error: errors.ZooError) -> tuple[Response, int]:
     response = jsonify(error.as_json())
     if isinstance(error, errors.Unauthenticated):
         response.headers["WWW-Authenticate"] = 'Bearer realm="zoo"'
-    if isinstance(error, errors.TooManyRequests):
+    if isinstance(error, errors.TooManyRequests | errors.Overloaded):
         response.headers["Retry-After"] = str(error.detail.get("retry_after_s", 1))
     return response, status_of(type(error))
 

@@ -7,7 +7,7 @@ from flask import Flask, Response
 from werkzeug.routing import BaseConverter
 
 from zoo.operations.opening import open_zoo
-from zoo.operations.predict import open_shelf
+from zoo.operations.predict import open_service
 from zoo.settings import Settings, read_settings
 from zoo.web import access, answers, reference
 from zoo.web.api import (
@@ -28,7 +28,7 @@ from zoo.web.api import (
     surgeries,
     uploads,
 )
-from zoo.web.context import SHELF, ZOO
+from zoo.web.context import SERVICE, ZOO
 from zoo.web.counting import COUNTS, Counts
 from zoo.web.hub import lfs, reading, writing, xet
 from zoo.web.hub.addresses import KeptSlashes, RefConverter
@@ -51,7 +51,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     atexit.register(stack.close)
     zoo = stack.enter_context(open_zoo(settings or read_settings()))
     app.extensions[ZOO] = zoo
-    app.extensions[SHELF] = open_shelf(zoo)
+    service = app.extensions[SERVICE] = open_service(zoo)
+    stack.callback(service.close)
     counts = app.extensions[COUNTS] = Counts(zoo)
     stack.callback(counts.close)
     app.extensions[RATES] = Rates()

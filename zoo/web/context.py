@@ -1,4 +1,4 @@
-"""What a view may ask for: the open zoo, its predictors, a checked body, form or query."""
+"""What a view may ask for: the open zoo, its service, a checked body, form or query."""
 
 import json
 from collections.abc import Mapping
@@ -11,10 +11,10 @@ from pydantic import BaseModel, ValidationError
 from zoo.domain.access import ANONYMOUS
 from zoo.errors import BadRequest
 from zoo.operations.opening import Zoo
-from zoo.serving.shelf import Shelf
+from zoo.serving.service import Service
 
 Model = TypeVar("Model", bound=BaseModel)
-ZOO, SHELF = "zoo", "zoo_shelf"
+ZOO, SERVICE = "zoo", "zoo_service"
 MOST_JSON_BYTES = 2**20
 
 
@@ -24,10 +24,10 @@ def current_zoo() -> Zoo:
     return replace(zoo, caller=g.get("caller", ANONYMOUS))
 
 
-def current_shelf() -> Shelf:
-    """Give the predictors this app holds open."""
-    shelf: Shelf = current_app.extensions[SHELF]
-    return shelf
+def current_service() -> Service:
+    """Give what this app answers predictions with."""
+    service: Service = current_app.extensions[SERVICE]
+    return service
 
 
 def limit_body(most_bytes: int) -> None:

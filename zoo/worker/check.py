@@ -21,6 +21,7 @@ from zoo.operations.datasets import get_dataset
 from zoo.operations.draft import Draft
 from zoo.operations.opening import Zoo
 from zoo.serving.dense import open_graph
+from zoo.serving.predictor import Opening
 from zoo.training.metrics import Accuracy, wilson
 from zoo.worker.built import Result
 from zoo.worker.progress import Progress
@@ -207,7 +208,7 @@ def _numbers(values: Sequence[float]) -> str:
 def _classify_with(result: Result, preprocessing: Preprocessing) -> Any:  # noqa: ANN401  # a function of a batch
     """Give what classifies a batch, fed in this way."""
     if result.classifier is None:
-        return open_graph(result.graph or b"", device="cpu").predict
+        return open_graph(result.graph or b"", Opening(device="cpu")).predict
     if preprocessing == result.pictures:
         return result.classifier.probabilities
     mean = _mean_image(result.classifier, preprocessing)

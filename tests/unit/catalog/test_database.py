@@ -191,3 +191,26 @@ def test_a_database_knows_its_schema(catalog):
         db.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32))"))
         db.execute(text("INSERT INTO alembic_version VALUES ('0007')"))
     assert catalog.find_schema() == "0007"
+
+
+def test_the_version_changes_with_every_commit_and_not_else(sqlite):
+    versions = [sqlite.find_version(), sqlite.find_version()]
+    assert versions[0] == versions[1]
+    assert names(sqlite) == []
+    assert sqlite.find_version() == versions[-1]
+    for name in "ab":
+        add_model(sqlite, name)
+        versions.append(sqlite.find_version())
+    assert len(set(versions)) == 3
+
+
+def test_the_version_tells_what_another_process_wrote(sqlite):
+    before = sqlite.find_version()
+    with sqlite3.connect(make_url(sqlite.url).database) as other:
+        other.execute("INSERT INTO models (name, created_at) VALUES ('net', '2026-01-01')")
+    assert sqlite.find_version() != before
+
+
+def test_threads_ask_for_the_version_at_once(sqlite):
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(lambda _: sqlite.find_version(), range(200)))) == 1

@@ -29,7 +29,7 @@ from zoo.operations.heat import (
     predict_map,
 )
 from zoo.operations.opening import open_zoo
-from zoo.operations.predict import open_shelf, predict
+from zoo.operations.predict import open_service, predict
 
 RED, GREEN = (255, 0, 0), (0, 255, 0)
 
@@ -58,7 +58,7 @@ def noise(height, width):
 
 
 def ask(zoo, picture, model="colours", **options):
-    return predict_map(zoo, open_shelf(zoo), model, ("p", picture), MapOptions(**options))
+    return predict_map(zoo, open_service(zoo), model, ("p", picture), MapOptions(**options))
 
 
 def test_a_map_says_where_a_class_is(zoo, colours):
@@ -227,7 +227,7 @@ def test_a_missing_model_or_picture_is_said(zoo, colours, tmp_path):
 @pytest.mark.usefixtures("colours")
 def test_predicting_with_a_dense_model_gives_the_average_of_the_crops_map(zoo):
     pictures = [("p", halves(9, 30))]
-    (answer,) = predict(zoo, open_shelf(zoo), "colours", pictures)
+    (answer,) = predict(zoo, open_service(zoo), "colours", pictures)
     # The crop is one cell, half of it red.
     assert {score.label: score.probability for score in answer.scores} == pytest.approx(
         {"red": 0.5, "green": 0.5, "blue": 0}, abs=0.01

@@ -1,4 +1,4 @@
-"""The shelf opens each predictor once, holds so many, and forgets failures."""
+"""The shelf loads each predictor once, keeps so many bytes of them, and forgets failures."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -7,78 +7,142 @@ import pytest
 
 from zoo.errors import NotRunnable
 from zoo.serving.predictor import Predictor
-from zoo.serving.shelf import Shelf
+from zoo.serving.shelf import Served, Shelf
 
 
-class Opener:
-    """Opens predictors and counts how often."""
+class Loader:
+    """Loads predictors of ten bytes and counts how often."""
 
     def __init__(self, preprocessing):
         self.preprocessing = preprocessing
-        self.opened = 0
+        self.loaded = 0
 
     def __call__(self):
-        self.opened += 1
-        return Predictor(
+        self.loaded += 1
+        predictor = Predictor(
             session=object(), labels=(), preprocessing=self.preprocessing, provider="none"
         )
+        return Served(predictor=predictor, size_bytes=10)
 
 
 @pytest.fixture
-def opener(preprocessing):
-    return Opener(preprocessing)
+def loader(preprocessing):
+    return Loader(preprocessing)
+
+
+@pytest.fixture
+def trims():
+    return []
+
+
+@pytest.fixture
+def make_shelf(trims):
+    """Make a shelf with room for so many."""
+    return lambda count: Shelf(most_bytes=10 * count, trim=lambda: trims.append(1))
+
+
+def take(shelf, digest, load, **more):
+    with shelf.hold(digest, load, **more) as served:
+        return served
 
 
 def fail():
     raise NotRunnable
 
 
-def test_a_predictor_is_opened_once(opener):
-    shelf = Shelf(size=2)
-    assert shelf.take("a", opener) is shelf.take("a", opener)
-    assert opener.opened == 1
+def test_a_predictor_is_loaded_once(make_shelf, loader):
+    shelf = make_shelf(2)
+    assert take(shelf, "a", loader) is take(shelf, "a", loader)
+    assert loader.loaded == 1
 
 
-def test_of_many_who_ask_at_once_one_opens_for_all(opener):
-    shelf, count = Shelf(size=1), 8
+def test_of_many_who_ask_at_once_one_loads_for_all(make_shelf, loader):
+    shelf, count = make_shelf(1), 8
     asked = threading.Semaphore(0)
     all_asked = threading.Event()
 
     def slowly():
         all_asked.wait()
-        return opener()
+        return loader()
 
-    def take(_):
+    def ask(_):
         asked.release()
-        return shelf.take("a", slowly)
+        return take(shelf, "a", slowly)
 
     with ThreadPoolExecutor(count) as pool:
-        taken = pool.map(take, range(count))
+        taken = pool.map(ask, range(count))
         for _ in range(count):
             asked.acquire()
         all_asked.set()
         assert len(set(map(id, taken))) == 1
-    assert opener.opened == 1
+    assert loader.loaded == 1
 
 
-def test_the_one_that_was_not_used_for_longest_makes_room(opener):
-    shelf = Shelf(size=2)
-    first, second = shelf.take("a", opener), shelf.take("b", opener)
-    shelf.take("a", opener)
-    shelf.take("c", opener)
-    assert shelf.take("a", opener) is first
-    assert shelf.take("b", opener) is not second
+def test_the_one_that_was_not_used_for_longest_makes_room(make_shelf, loader, trims):
+    shelf = make_shelf(2)
+    first, second = take(shelf, "a", loader), take(shelf, "b", loader)
+    take(shelf, "a", loader)
+    assert not trims
+    take(shelf, "c", loader)
+    assert trims
+    assert shelf.find("a") is first
+    assert shelf.find("b") is None
+    assert take(shelf, "b", loader) is not second
 
 
-def test_a_failure_is_told_and_forgotten(opener):
-    shelf = Shelf(size=2)
+def test_the_bytes_measured_say_how_many_fit(make_shelf, loader):
+    shelf = make_shelf(5)
+    for round_ in range(3):
+        for number in range(40):
+            take(shelf, str(number), loader)
+            assert shelf.size_bytes <= 50, round_
+    assert shelf.size_bytes == 50
+
+
+def test_room_is_made_before_a_graph_is_loaded(make_shelf, loader):
+    shelf = make_shelf(2)
+    take(shelf, "a", loader)
+    take(shelf, "b", loader)
+    there = []
+
+    def look():
+        there.extend(digest for digest in "ab" if shelf.find(digest))
+        return loader()
+
+    take(shelf, "c", look, about_bytes=10)
+    assert there == ["b"]
+
+
+def test_one_in_use_is_not_closed_and_goes_as_soon_as_it_is_let_go(make_shelf, loader):
+    shelf = make_shelf(1)
+    with shelf.hold("a", loader) as held:
+        take(shelf, "b", loader)
+        assert shelf.find("a") is held
+        assert shelf.find("b") is None
+        with shelf.hold("c", loader):
+            assert shelf.size_bytes == 20
+    assert shelf.size_bytes == 10
+
+
+def test_one_that_is_put_away_lives_on_for_whoever_holds_it(make_shelf, loader, trims):
+    shelf = make_shelf(2)
+    with shelf.hold("a", loader) as held:
+        assert shelf.put_away("a")
+        assert shelf.find("a") is None
+        assert held.predictor
+    assert trims
+    assert not shelf.put_away("a")
+
+
+def test_a_failure_is_told_and_forgotten(make_shelf, loader):
+    shelf = make_shelf(2)
     with pytest.raises(NotRunnable):
-        shelf.take("a", fail)
-    assert shelf.take("a", opener)
+        take(shelf, "a", fail)
+    assert take(shelf, "a", loader)
 
 
-def test_a_failure_is_told_to_all_who_wait(opener):
-    shelf = Shelf(size=2)
+def test_a_failure_is_told_to_all_who_wait(make_shelf, loader):
+    shelf = make_shelf(2)
     waits, goes_on = threading.Event(), threading.Event()
 
     def fail_later():
@@ -87,28 +151,13 @@ def test_a_failure_is_told_to_all_who_wait(opener):
         raise NotRunnable
 
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(shelf.take, "a", fail_later)
+        first = pool.submit(take, shelf, "a", fail_later)
         waits.wait()
-        held = shelf._held["a"]
-        second = pool.submit(held.result)
+        assert shelf.is_loading("a")
+        second = pool.submit(shelf._places["a"].future.result)
         goes_on.set()
         for asked in (first, second):
             with pytest.raises(NotRunnable):
                 asked.result()
-    assert shelf.take("a", opener)
-
-
-def test_a_failure_of_one_that_was_pushed_out_leaves_its_successor(opener):
-    shelf = Shelf(size=1)
-
-    def fail_when_pushed_out():
-        shelf.take("b", opener)
-        self_again = shelf.take("a", opener)
-        assert self_again
-        raise NotRunnable
-
-    with pytest.raises(NotRunnable):
-        shelf.take("a", fail_when_pushed_out)
-    assert opener.opened == 2
-    shelf.take("a", opener)
-    assert opener.opened == 2
+    assert not shelf.is_loading("a")
+    assert take(shelf, "a", loader)

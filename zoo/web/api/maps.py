@@ -19,7 +19,7 @@ from zoo.errors import (
 )
 from zoo.operations.heat import Drawing, as_npy, draw_heat, predict_map
 from zoo.web.access import Need, needs
-from zoo.web.context import current_shelf, current_zoo, read_query
+from zoo.web.context import current_service, current_zoo, read_query
 from zoo.web.pictures import PICTURE, read_picture
 from zoo.web.reference import tells
 from zoo.web.shapes.maps import HeatmapQuery, MapAnswer, MapQuery, ReadingQuery
@@ -82,7 +82,7 @@ def _predict(name: str, query: ReadingQuery, labels: tuple[str, ...]) -> MapPred
             f"A tile of {query.tile} pixels is larger than this server takes.",
             hint=f"At most {zoo.settings.tile_px}, which ZOO_TILE_PX says.",
         )
-    return predict_map(zoo, current_shelf(), name, read_picture(), query.options(labels))
+    return predict_map(zoo, current_service(), name, read_picture(), query.options(labels))
 
 
 def _check_numbers(prediction: MapPrediction, told: Sequence[ClassScore]) -> None:

@@ -11,7 +11,7 @@ from zoo.errors import (
 )
 from zoo.operations.predict import predict
 from zoo.web.access import Need, needs
-from zoo.web.context import current_shelf, current_zoo, read_query
+from zoo.web.context import current_service, current_zoo, read_query
 from zoo.web.pictures import PICTURES, read_pictures
 from zoo.web.reference import tells
 from zoo.web.shapes.predictions import PredictionsAnswer, PredictQuery
@@ -34,5 +34,5 @@ def post_predict(name: str) -> ResponseReturnValue:
     as the classifier does; its map's average is told.
     """
     query = read_query(PredictQuery)
-    answers = predict(current_zoo(), current_shelf(), name, read_pictures(), top=query.top)
+    answers = predict(current_zoo(), current_service(), name, read_pictures(), top=query.top)
     return jsonify(PredictionsAnswer.of(list(answers)).model_dump(mode="json"))

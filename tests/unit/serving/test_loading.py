@@ -1,0 +1,175 @@
+"""Loading: optimised graphs are kept, held against what they said, and made anew when damaged."""
+
+import os
+
+import numpy as np
+import pytest
+
+from zoo.errors import NotRunnable
+from zoo.serving import loading as loading_module
+from zoo.serving.batches import choose_most_together, pad_to
+from zoo.serving.loading import Loading, warm
+from zoo.serving.optimised import GraphCache
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return GraphCache(folder=tmp_path / "graphs", most_bytes=2**20)
+
+
+@pytest.fixture
+def loading(cache):
+    return Loading(device="cpu", cache=cache)
+
+
+@pytest.fixture
+def write(tmp_path, graph):
+    def write(**more):
+        path = tmp_path / "model.onnx"
+        path.write_bytes(graph(**more))
+        return path
+
+    return write
+
+
+def test_the_second_time_the_optimised_graph_is_opened(loading, write, cache):
+    first = loading.load("a", write())
+    again = loading.load("a", write())
+    assert (first.is_from_cache, again.is_from_cache) == (False, True)
+    assert np.array_equal(warm(first.predictor, 3), warm(again.predictor, 3))
+    assert again.predictor.labels == first.predictor.labels
+    assert again.predictor.preprocessing == first.predictor.preprocessing
+    assert again.most_together == first.most_together
+    assert len(list(cache.folder.iterdir())) == 2
+
+
+def test_what_is_measured_is_no_less_than_the_file(loading, write):
+    path = write()
+    served = loading.load("a", path)
+    assert served.size_bytes >= path.stat().st_size
+    assert served.load_ns > 0
+
+
+def test_another_graph_is_another_entry(loading, write):
+    loading.load("a", write())
+    assert not loading.load("b", write()).is_from_cache
+
+
+def damage_graph(folder):
+    (path,) = folder.glob("*.onnx")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def damage_note(folder):
+    (path,) = folder.glob("*.json")
+    path.write_text('{"answer": [1e999], "most_together": "many"}')
+
+
+def note_something_else(folder):
+    (path,) = folder.glob("*.json")
+    path.write_text('{"answer": [0.9, 0.05, 0.05], "most_together": 1}')
+
+
+def lose_graph(folder):
+    (path,) = folder.glob("*.onnx")
+    path.unlink()
+
+
+def put_another_graph(folder, graph):
+    (path,) = folder.glob("*.onnx")
+    path.write_bytes(graph)
+
+
+@pytest.mark.parametrize("damage", [damage_graph, damage_note, note_something_else, lose_graph])
+def test_a_damaged_entry_is_made_anew(loading, write, cache, damage):
+    loading.load("a", write())
+    damage(cache.folder)
+    served = loading.load("a", write())
+    assert not served.is_from_cache
+    assert warm(served.predictor).shape == (1, 3)
+    assert loading.load("a", write()).is_from_cache
+
+
+def test_an_entry_that_answers_something_else_is_made_anew(loading, write, cache, graph):
+    from onnx import TensorProto, helper  # noqa: PLC0415  # slow
+
+    nodes = [  # the negative of what the graph says
+        helper.make_node("Cast", ["images"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["floats", "axes"], ["scores"], keepdims=0),
+        helper.make_node("Neg", ["scores"], ["other"]),
+        helper.make_node("Softmax", ["other"], ["probabilities"], axis=1),
+    ]
+    expected = warm(loading.load("a", write()).predictor)
+    put_another_graph(cache.folder, graph(nodes=nodes))
+    served = loading.load("a", write())
+    assert not served.is_from_cache
+    assert np.array_equal(warm(served.predictor), expected)
+
+
+def test_a_folder_that_cannot_be_written_serves_all_the_same(tmp_path, write):
+    (tmp_path / "file").write_bytes(b"")
+    cache = GraphCache(folder=tmp_path / "file" / "graphs", most_bytes=2**20)
+    served = Loading(device="cpu", cache=cache).load("a", write())
+    assert warm(served.predictor).shape == (1, 3)
+
+
+def test_the_least_used_graphs_make_room(loading, write, cache):
+    size = loading.load("a", write()) and max(p.stat().st_size for p in cache.folder.iterdir())
+    small = Loading(device="cpu", cache=GraphCache(folder=cache.folder, most_bytes=int(size * 2.5)))
+    small.load("b", write())
+    for path in cache.folder.iterdir():
+        os.utime(path, (1, 1))
+    assert small.load("a", write()).is_from_cache
+    small.load("c", write())
+    assert small.load("a", write()).is_from_cache
+    assert small.load("c", write()).is_from_cache
+    assert not small.load("b", write()).is_from_cache
+
+
+def test_what_a_killed_process_left_goes(loading, write, cache):
+    left = cache.folder / "new-left"
+    left.mkdir(parents=True)
+    (left / "model.onnx").write_bytes(b"half")
+    os.utime(left, (1, 1))
+    loading.load("a", write())
+    assert not left.exists()
+
+
+def test_a_graph_that_fails_on_its_first_picture_is_refused(loading, write, cache):
+    from onnx import TensorProto, helper  # noqa: PLC0415  # slow
+
+    nodes = [  # 0 / 0
+        helper.make_node("Cast", ["images"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["floats", "axes"], ["scores"], keepdims=0),
+        helper.make_node("Sub", ["scores", "scores"], ["nought"]),
+        helper.make_node("Div", ["nought", "nought"], ["probabilities"]),
+    ]
+    with pytest.raises(NotRunnable, match="no numbers"):
+        loading.load("a", write(nodes=nodes))
+    assert not cache.folder.exists() or not list(cache.folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("costs", "most"),
+    [
+        ({1: 10, 2: 10, 4: 9, 8: 8}, 1),  # as dear as alone: nothing more is tried
+        ({1: 10, 2: 9.2, 4: 9.3, 8: 8}, 1),  # less than a tenth is gained
+        ({1: 10, 2: 8.3, 4: 8.4, 8: 8}, 2),
+        ({1: 10, 2: 9.5, 4: 8.9, 8: 7}, 8),
+        ({1: 10, 2: 12, 4: 1, 8: 1}, 1),
+    ],
+)
+def test_runs_are_shared_where_that_is_a_tenth_cheaper(costs, most):
+    assert choose_most_together(costs.__getitem__) == most
+
+
+def test_what_was_measured_says_how_runs_are_shared(loading, write, monkeypatch):
+    costs = {1: 10, 2: 8, 4: 9}
+    monkeypatch.setattr(loading_module, "_measure_ns", lambda _, count: costs[count])
+    assert loading.load("a", write()).most_together == 2
+    assert loading.load("a", write()).most_together == 2
+
+
+@pytest.mark.parametrize(("count", "padded"), [(1, 1), (3, 4), (64, 64), (65, 128), (200, 200)])
+def test_pictures_are_padded_to_the_next_bucket(count, padded):
+    assert pad_to(count) == padded

@@ -1,0 +1,123 @@
+"""One request: its pictures are cut into pieces, run in their turn, and counted."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.errors import BadRequest, DeadlinePassed, NotReady, NotRunnable, Overloaded, TooLarge
+from zoo.serving.dense import DensePredictor
+from zoo.serving.dispatcher import Dispatcher, GoneAway
+from zoo.serving.figures import Figures, Reason, Times
+from zoo.serving.lines import Target
+from zoo.serving.predictor import Predictor
+from zoo.serving.queue import Piece, Ran, always
+from zoo.serving.shelf import Served
+
+PIECE_PICTURES = 8  # at once, where runs are not shared: more take memory and are no faster
+REASONS: dict[type[BaseException], Reason] = {
+    Overloaded: Reason.REJECTED,
+    TooLarge: Reason.REJECTED,
+    NotReady: Reason.REJECTED,
+    DeadlinePassed: Reason.REJECTED,
+    GoneAway: Reason.CANCELED,
+    NotRunnable: Reason.BACKEND,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """On what terms a request is taken in."""
+
+    deadline_s: float | None = None  # from now, until its turn has come
+    priority: int = 0  # larger is later: a step is worth ten seconds of waiting
+    is_wanted: Callable[[], bool] = always  # asked when its turn has come
+    input_ns: int = 0  # what preparing its pictures took, for the figures
+
+
+PLAIN = Terms()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """Where requests are taken in and counted."""
+
+    dispatcher: Dispatcher
+    figures: Figures
+
+    def ask(
+        self, target: Target, served: Served, images: NDArray[np.uint8], terms: Terms = PLAIN
+    ) -> NDArray[np.float32]:
+        """Give the N x K probabilities of N x H x W x 3 uint8 RGB pictures.
+
+        Raises:
+            BadRequest: the pictures are not of the form or size that the network reads.
+            TooLarge, Overloaded, NotReady, DeadlinePassed, GoneAway, NotRunnable: as
+                `Dispatcher.run`.
+        """
+        begun_ns = time.monotonic_ns()
+        self.figures.begin(target.key)
+        try:
+            check_images(served.predictor, images)
+            ran = self.dispatcher.run(_cut(target, served, images, terms))
+        except BaseException as error:
+            taken_ns = terms.input_ns + time.monotonic_ns() - begun_ns
+            self.figures.fail(target.key, _reason(error), taken_ns)
+            raise
+        self.figures.succeed(target.key, _times(ran, terms), len(images))
+        first = ran[0].probabilities
+        return first if len(ran) == 1 else np.concatenate([one.probabilities for one in ran])
+
+
+def check_images(predictor: Predictor, images: NDArray[np.uint8]) -> None:
+    """Check that pictures are of the form and the size that a network reads.
+
+    Raises:
+        BadRequest: they are not.
+        PictureTooSmall, TooLarge: a dense network gives no map of them, or too large a one.
+    """
+    height, width = predictor.preprocessing.crop_px
+    is_dense = isinstance(predictor, DensePredictor)
+    sides = "height x width" if is_dense else f"{height} x {width}"
+    fits = images.dtype == np.uint8 and images.ndim == 4 and images.shape[3] == 3  # noqa: PLR2004  # N H W 3
+    if not fits or not len(images) or (not is_dense and images.shape[1:3] != (height, width)):
+        raise BadRequest(
+            f"The pictures are {images.dtype} of {' x '.join(map(str, images.shape))};"
+            f" this network reads uint8 of N x {sides} x 3.",
+            hint="Resize and crop them as its preprocessing says, or send JPEG or PNG files.",
+        )
+    if isinstance(predictor, DensePredictor):
+        predictor.check_size(images.shape[1:3])
+
+
+def _cut(target: Target, served: Served, images: NDArray[np.uint8], terms: Terms) -> list[Piece]:
+    size = max(served.most_together, PIECE_PICTURES)
+    now_ns = time.monotonic_ns()
+    deadline_ns = None if terms.deadline_s is None else now_ns + int(terms.deadline_s * 1e9)
+    return [
+        Piece(
+            predictor=served.predictor,
+            images=images[start : start + size],
+            key=target.key,
+            most_together=served.most_together,
+            priority=terms.priority,
+            deadline_ns=deadline_ns,
+            is_wanted=terms.is_wanted,
+        )
+        for start in range(0, len(images), size)
+    ]
+
+
+def _reason(error: BaseException) -> Reason:
+    return next((why for kind, why in REASONS.items() if isinstance(error, kind)), Reason.OTHER)
+
+
+def _times(ran: list[Ran], terms: Terms) -> Times:
+    return Times(
+        input_ns=terms.input_ns,
+        queue_ns=max(one.queue_ns for one in ran),
+        infer_ns=sum(one.infer_ns for one in ran),
+        output_ns=sum(one.output_ns for one in ran),
+    )

@@ -1,0 +1,148 @@
+"""Which revision a served name answers with, and how the next one takes over.
+
+A name goes on with the revision it has while the next one is loaded and warmed beside it. Then one
+reference is swapped. A next one that cannot be loaded leaves the old one serving, is told in the
+log, and is tried again when another revision comes or somebody asks for it to be loaded.
+"""
+
+import contextlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from zoo.errors import ZooError
+from zoo.serving.loading import Loading
+from zoo.serving.shelf import Served, Shelf
+
+RESTING_S = 1.0  # A name that nobody asked for so long waits for its next revision.
+NICENESS = 10  # of the thread that loads it: requests go first
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A revision that can answer: where its graph is."""
+
+    model: str
+    revision: str
+    digest: str
+    graph: Path
+
+    @property
+    def address(self) -> str:
+        """The one name that always means this revision."""
+        return f"{self.model}@{self.revision}"
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """The key of its figures."""
+        return self.model, self.revision
+
+
+@dataclass(slots=True, kw_only=True)
+class Line:
+    """One served name."""
+
+    current: Target
+    upcoming: Target | None = None  # that is being loaded
+    failed: Target | None = None  # that could not be
+    reason: str = ""  # why not
+    used_s: float = 0.0
+    swaps: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Lines:
+    """All served names; safe to be used by many threads."""
+
+    shelf: Shelf
+    loading: Loading
+    clock_s: Callable[[], float] = time.monotonic
+    _lines: dict[str, Line] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextmanager
+    def hold(self, name: str, wanted: Target) -> Iterator[tuple[Target, Served]]:
+        """Give what answers for a name that points to ``wanted`` by now.
+
+        Raises:
+            NotRunnable, Unsupported: it cannot be loaded, and there is none before it.
+        """
+        target = self._choose(name, wanted)
+        with self.hold_exactly(target) as served:
+            yield target, served
+
+    @contextmanager
+    def hold_exactly(self, target: Target) -> Iterator[Served]:
+        """Give the predictor of a revision, loaded if need be.
+
+        Raises:
+            NotRunnable, Unsupported: it cannot be.
+        """
+        about_bytes = target.graph.stat().st_size if target.graph.exists() else 0
+        load = lambda: self.loading.load(target.digest, target.graph)  # noqa: E731  # for two lines
+        with self.shelf.hold(target.digest, load, about_bytes=about_bytes) as served:
+            yield served
+
+    def read(self) -> dict[str, Line]:
+        """Give every served name as it stands."""
+        with self._lock:
+            return dict(self._lines)
+
+    def forget(self, name: str) -> Line | None:
+        """Serve a name no more."""
+        with self._lock:
+            return self._lines.pop(name, None)
+
+    def _choose(self, name: str, wanted: Target) -> Target:
+        with self._lock:
+            line = self._lines.setdefault(name, Line(current=wanted))
+            now_s = self.clock_s()
+            is_resting, line.used_s = now_s - line.used_s > RESTING_S, now_s
+            if line.current != wanted and self.shelf.find(wanted.digest) is not None:
+                self._swap(line, wanted)
+            if line.current == wanted or line.upcoming is not None or line.failed == wanted:
+                return line.current
+            line.upcoming = wanted
+            has_old = self.shelf.find(line.current.digest) is not None
+        if is_resting or not has_old:
+            self._load(line, wanted)
+        else:
+            loader = threading.Thread(target=self._load_behind, args=(line, wanted), daemon=True)
+            loader.start()
+        with self._lock:
+            return line.current
+
+    def _swap(self, line: Line, wanted: Target) -> None:
+        line.current, line.failed, line.reason = wanted, None, ""
+        line.swaps += 1
+
+    def _load_behind(self, line: Line, wanted: Target) -> None:
+        """Load the next revision in a thread of its own, after all requests."""
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        self._load(line, wanted)
+
+    def _load(self, line: Line, wanted: Target) -> None:
+        """Load the next revision of a name, and have it take over."""
+        try:
+            with self.hold_exactly(wanted), self._lock:
+                self._swap(line, wanted)
+        except (ZooError, OSError) as error:
+            LOG.warning(
+                "%s could not be loaded, so %s goes on: %s",
+                wanted.address,
+                line.current.address,
+                error,
+            )
+            with self._lock:
+                line.failed, line.reason = wanted, str(error)
+        finally:
+            with self._lock:
+                line.upcoming = None

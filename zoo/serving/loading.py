@@ -1,0 +1,115 @@
+"""Loading a graph: opened, tried once, and measured, before the first request sees it."""
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.errors import NotRunnable
+from zoo.serving.batches import BUCKETS, choose_most_together
+from zoo.serving.dense import open_graph
+from zoo.serving.memory import used_bytes
+from zoo.serving.optimised import GraphCache, Note
+from zoo.serving.predictor import CUDA, Opening, Predictor, wants_cuda
+from zoo.serving.shelf import Served
+
+MEASUREMENTS = 2  # of each number of pictures; the better one counts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loading:
+    """How graphs are loaded here."""
+
+    device: str = "auto"
+    cache: GraphCache
+
+    def load(self, digest: str, graph: Path) -> Served:
+        """Open a graph, warm it, and measure what it takes.
+
+        Raises:
+            NotRunnable: it is no graph of the zoo's, or fails on the first picture.
+            Unsupported: CUDA was asked for and the session came up without it.
+        """
+        begun_ns, before_bytes = time.monotonic_ns(), used_bytes()
+        served = self._find_kept(digest) or self._open_new(digest, graph)
+        return replace(
+            served,
+            size_bytes=max(used_bytes() - before_bytes, graph.stat().st_size),
+            load_ns=time.monotonic_ns() - begun_ns,
+        )
+
+    def _find_kept(self, digest: str) -> Served | None:
+        """Open the optimised graph, where there is one that says what it said before."""
+        found = None if wants_cuda(self.device) else self.cache.find(digest)
+        if found is None:
+            return None
+        path, note = found
+        try:
+            predictor = open_graph(path, Opening(device="cpu", is_optimised=True))
+            if note.is_of(warm(predictor)):
+                return _served(predictor, note.most_together, is_from_cache=True)
+        except NotRunnable:
+            pass  # It is damaged, and is made anew.
+        self.cache.drop(digest)
+        return None
+
+    def _open_new(self, digest: str, graph: Path) -> Served:
+        """Open a graph as it was published; on the CPU it is optimised and measured first."""
+        predictor = open_graph(graph, Opening(device=self.device))
+        answer = warm(predictor)
+        if predictor.provider == CUDA:
+            for count in BUCKETS[1:]:
+                warm(predictor, count)
+            return _served(predictor, BUCKETS[-1])
+        if wants_cuda(self.device):
+            return _served(predictor, 1)  # It was tried, and came up on the CPU.
+        return _served(predictor, self._optimise(digest, graph, answer))
+
+    def _optimise(self, digest: str, graph: Path, answer: NDArray[np.float32]) -> int:
+        """Keep a graph optimised, and tell how many pictures its runs should hold.
+
+        One thread runs it meanwhile, whose time is not mixed with that of requests.
+        """
+        with self.cache.adding() as written:
+            try:
+                alone = open_graph(graph, Opening(device="cpu", threads=1, save_as=written))
+            except NotRunnable:
+                return 1  # The graph is sound, so there was no room to write it.
+            most = choose_most_together(lambda count: _measure_ns(alone, count))
+            if written is not None:
+                self.cache.keep(digest, written, Note.of(answer, most))
+        return most
+
+
+def warm(predictor: Predictor, count: int = 1) -> NDArray[np.float32]:
+    """Run a predictor once over so many pictures, the first of which is always the same.
+
+    Raises:
+        NotRunnable: it fails.
+    """
+    height, width = predictor.preprocessing.crop_px
+    noise = np.random.default_rng(0).integers(0, 256, (count, height, width, 3), np.uint8)
+    return predictor.predict(noise)
+
+
+def _served(predictor: Predictor, most_together: int, *, is_from_cache: bool = False) -> Served:
+    return Served(
+        predictor=predictor,
+        size_bytes=0,
+        most_together=most_together,
+        is_from_cache=is_from_cache,
+    )
+
+
+def _measure_ns(predictor: Predictor, count: int) -> float:
+    """Measure what one of so many pictures costs this thread, the first run aside."""
+    warm(predictor, count)
+    return min(_run_ns(predictor, count) for _ in range(MEASUREMENTS)) / count
+
+
+def _run_ns(predictor: Predictor, count: int) -> int:
+    begun_ns = time.thread_time_ns()
+    warm(predictor, count)
+    return time.thread_time_ns() - begun_ns

@@ -1,0 +1,59 @@
+"""All that serves: the open predictors, the queue before them, and what is counted."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from zoo.serving.asking import Desk
+from zoo.serving.cores import count_cores
+from zoo.serving.dispatcher import Dispatcher
+from zoo.serving.figures import Figures
+from zoo.serving.lines import Lines, Target
+from zoo.serving.loading import Loading
+from zoo.serving.optimised import GraphCache
+from zoo.serving.queue import Queue
+from zoo.serving.shelf import Shelf
+from zoo.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """What a process holds open to answer requests."""
+
+    lines: Lines  # served names, and the shelf of predictors behind them
+    desk: Desk  # the queue, the runners and the figures
+    known: dict[Hashable, tuple[int, Target]] = field(default_factory=dict)
+    """What was found for an address, and at which version of the catalog."""
+
+    @classmethod
+    def open(cls, settings: Settings, *, cache: Path) -> "Service":
+        """Make a service of the size the settings allow, with nothing loaded yet."""
+        figures = Figures()
+        queue = Queue(most_pictures=settings.queue_pictures, most_bytes=settings.queue_bytes)
+        return cls(
+            lines=Lines(
+                shelf=Shelf(most_bytes=settings.served_bytes),
+                loading=Loading(
+                    device=settings.device,
+                    cache=GraphCache(folder=cache, most_bytes=settings.cache_bytes),
+                ),
+            ),
+            desk=Desk(
+                figures=figures,
+                dispatcher=Dispatcher(runners=count_cores(), queue=queue, watch=figures.count_run),
+            ),
+        )
+
+    @property
+    def shelf(self) -> Shelf:
+        """Give the predictors that are held open."""
+        return self.lines.shelf
+
+    @property
+    def figures(self) -> Figures:
+        """Give what is counted."""
+        return self.desk.figures
+
+    def close(self) -> None:
+        """Answer what was taken in, and take nothing more."""
+        self.desk.dispatcher.close()
