@@ -33,6 +33,7 @@ class Target:
     revision: str
     digest: str
     graph: Path
+    is_network: bool = False  # served as it is: no classifier of pictures
 
     @property
     def address(self) -> str:
@@ -86,8 +87,9 @@ class Lines:
             NotRunnable, Unsupported: it cannot be.
         """
         about_bytes = target.graph.stat().st_size if target.graph.exists() else 0
-        load = lambda: self.loading.load(target.digest, target.graph)  # noqa: E731  # for two lines
-        with self.shelf.hold(target.digest, load, about_bytes=about_bytes) as served:
+        with self.shelf.hold(
+            target.digest, lambda: self._open(target), about_bytes=about_bytes
+        ) as served:
             yield served
 
     def read(self) -> dict[str, Line]:
@@ -99,6 +101,11 @@ class Lines:
         """Serve a name no more."""
         with self._lock:
             return self._lines.pop(name, None)
+
+    def _open(self, target: Target) -> Served:
+        if target.is_network:
+            return self.loading.load_network(target.graph)
+        return self.loading.load(target.digest, target.graph)
 
     def _choose(self, name: str, wanted: Target) -> Target:
         with self._lock:

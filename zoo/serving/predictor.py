@@ -54,10 +54,7 @@ class Predictor:
         Raises:
             NotRunnable: they are not, or the graph fails.
         """
-        try:
-            (answer,) = self.session.run([PROBABILITIES], {IMAGES: images})
-        except _refusals() as error:
-            raise NotRunnable(f"ONNX Runtime cannot run the graph: {error}") from error
+        (answer,) = run_session(self.session, [PROBABILITIES], {IMAGES: images})
         probabilities = np.asarray(answer, dtype=np.float32)
         if probabilities.shape != expected:
             raise NotRunnable(
@@ -113,6 +110,25 @@ def open_session(graph: Path | bytes, how: Opening) -> Opened:
         NotRunnable: the file is no graph that ONNX Runtime takes, or one of others.
         Unsupported: CUDA was asked for and the session came up without it.
     """
+    session, provider = open_bare(graph, how)
+    metadata = session.get_modelmeta().custom_metadata_map
+    labels, preprocessing = _read_metadata(metadata)
+    return Opened(
+        session=session,
+        provider=provider,
+        labels=labels,
+        preprocessing=preprocessing,
+        metadata=metadata,
+    )
+
+
+def open_bare(graph: Path | bytes, how: Opening) -> tuple[Any, str]:
+    """Open a graph, whatever it says of itself; give the session and what it really runs on.
+
+    Raises:
+        NotRunnable: the file is no graph that ONNX Runtime takes.
+        Unsupported: CUDA was asked for and the session came up without it.
+    """
     # onnxruntime takes some tenths of a second and 60 MB, which a server without requests saves.
     import onnxruntime  # noqa: PLC0415
 
@@ -129,15 +145,7 @@ def open_session(graph: Path | bytes, how: Opening) -> Opened:
         raise NotRunnable(f"ONNX Runtime does not take the graph: {error}") from error
     provider = session.get_providers()[0]
     check_provider(how.device, provider)
-    metadata = session.get_modelmeta().custom_metadata_map
-    labels, preprocessing = _read_metadata(metadata)
-    return Opened(
-        session=session,
-        provider=provider,
-        labels=labels,
-        preprocessing=preprocessing,
-        metadata=metadata,
-    )
+    return session, provider
 
 
 def check_provider(device: str, provider: str) -> None:
@@ -165,6 +173,23 @@ def _read_metadata(metadata: Mapping[str, str]) -> tuple[tuple[str, ...], Prepro
             f" {error}.",
             hint="Export it with the zoo: `zoo import` or `zoo finetune`.",
         ) from error
+
+
+def run_session(
+    session: Any,  # noqa: ANN401  # the library has no types
+    outputs: Sequence[str],
+    inputs: Mapping[str, NDArray[Any]],
+) -> list[Any]:
+    """Run a session.
+
+    Raises:
+        NotRunnable: the graph fails on these inputs.
+    """
+    try:
+        answer: list[Any] = session.run(list(outputs), inputs)
+    except _refusals() as error:
+        raise NotRunnable(f"ONNX Runtime cannot run the graph: {error}") from error
+    return answer
 
 
 def _refusals() -> tuple[type[Exception], ...]:

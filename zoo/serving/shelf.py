@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from zoo.serving.memory import give_back
+from zoo.serving.network import Network
 from zoo.serving.predictor import Predictor
 
 
@@ -15,11 +16,23 @@ from zoo.serving.predictor import Predictor
 class Served:
     """A predictor that is warm, and what was measured while it was loaded."""
 
-    predictor: Predictor
+    predictor: Predictor | Network
     size_bytes: int  # of memory
     most_together: int = 1  # pictures of several requests that one run may hold
     load_ns: int = 0
     is_from_cache: bool = False  # whether its optimised graph was there already
+
+    @property
+    def classifier(self) -> Predictor:
+        """Give the predictor of a revision that classifies pictures."""
+        assert isinstance(self.predictor, Predictor)
+        return self.predictor
+
+    @property
+    def network(self) -> Network:
+        """Give the network of a revision that is served as it is."""
+        assert isinstance(self.predictor, Network)
+        return self.predictor
 
 
 @dataclass(slots=True, eq=False)

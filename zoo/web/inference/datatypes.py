@@ -1,6 +1,7 @@
-"""The kinds of numbers that tensors are made of, in the protocol's words, numpy's and ONNX's."""
+"""The kinds of numbers that tensors are made of, in the protocol's words and numpy's."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -23,27 +24,17 @@ DTYPES: Mapping[str, np.dtype[np.generic]] = {
     "FP64": np.dtype("<f8"),
 }
 KINDS = (*DTYPES, BYTES)
-ONNX: Mapping[str, str] = {
-    "tensor(bool)": "BOOL",
-    "tensor(uint8)": "UINT8",
-    "tensor(uint16)": "UINT16",
-    "tensor(uint32)": "UINT32",
-    "tensor(uint64)": "UINT64",
-    "tensor(int8)": "INT8",
-    "tensor(int16)": "INT16",
-    "tensor(int32)": "INT32",
-    "tensor(int64)": "INT64",
-    "tensor(float16)": "FP16",
-    "tensor(float)": "FP32",
-    "tensor(double)": "FP64",
-    "tensor(string)": BYTES,
-}
 NAMES: Mapping[np.dtype[np.generic], str] = {dtype: name for name, dtype in DTYPES.items()}
 
 
 def datatype_of(array: np.ndarray) -> str:
     """Name what an array holds."""
-    return NAMES.get(array.dtype, BYTES)
+    return name_of(array.dtype)
+
+
+def name_of(dtype: np.dtype[Any]) -> str:
+    """Name a kind of numbers; whatever is none is BYTES."""
+    return NAMES.get(dtype, BYTES)
 
 
 def check_datatype(name: object, *, tensor: str) -> str:

@@ -4,7 +4,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -12,6 +12,7 @@ from zoo.errors import BadRequest
 from zoo.web.inference.datatypes import DTYPES, datatype_of
 from zoo.web.inference.tensors import read_binary, read_json, write_binary
 
+AT_EASE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=50)
 FINITE = {"allow_nan": False, "allow_infinity": False}
 
 
@@ -22,6 +23,7 @@ def arrays(**elements):
     )
 
 
+@AT_EASE
 @given(arrays())
 def test_what_is_written_binary_is_read_back_to_the_bit(array):
     octets = memoryview(write_binary(array))
@@ -30,6 +32,7 @@ def test_what_is_written_binary_is_read_back_to_the_bit(array):
     assert again.tobytes() == array.tobytes()
 
 
+@AT_EASE
 @given(arrays(**FINITE), st.booleans())
 def test_json_is_read_flat_or_nested(array, is_flat):
     data = array.reshape(-1).tolist() if is_flat else array.tolist()
@@ -40,6 +43,7 @@ def test_json_is_read_flat_or_nested(array, is_flat):
     np.testing.assert_array_equal(again, array)
 
 
+@AT_EASE
 @given(st.lists(st.binary(max_size=8), max_size=5))
 def test_elements_of_bytes_are_read_back(elements):
     tensor = np.empty(len(elements), dtype=object)
@@ -49,6 +53,7 @@ def test_elements_of_bytes_are_read_back(elements):
     assert list(again) == elements
 
 
+@AT_EASE
 @given(st.binary(max_size=40), st.integers(0, 4))
 def test_any_bytes_are_elements_or_refused(octets, count):
     try:
