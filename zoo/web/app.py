@@ -9,7 +9,7 @@ from werkzeug.routing import BaseConverter
 from zoo.operations.opening import open_zoo
 from zoo.operations.predict import open_service
 from zoo.settings import Settings, read_settings
-from zoo.web import access, answers, reference
+from zoo.web import access, answers, metrics, reference, traffic
 from zoo.web.api import (
     accounts,
     comparisons,
@@ -68,6 +68,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.url_map.converters["served"] = ServedConverter
     app.wsgi_app = KeptSlashes(app.wsgi_app)  # type: ignore[assignment,method-assign]  # Flask's own way
     answers.install(app)
+    traffic.install(app)
     for room in (
         models,
         revisions,
@@ -96,6 +97,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         repository,
         inference_statistics,
         extensions,
+        metrics,
     ):
         app.register_blueprint(room.bp)
     app.before_request(access.check_access)

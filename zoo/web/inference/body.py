@@ -6,7 +6,7 @@ from zoo.errors import BadRequest
 from zoo.web.body import read_whole
 from zoo.web.context import current_zoo, limit_body
 from zoo.web.inference.answered import JSON_BYTES
-from zoo.web.inference.encoding import inflate
+from zoo.web.inference.encoding import inflate, too_large
 
 MOST_DIGITS = 18
 
@@ -21,6 +21,8 @@ def receive_body() -> memoryview:
     """
     most_bytes = current_zoo().settings.max_inference_bytes
     limit_body(most_bytes)
+    if (request.content_length or 0) > most_bytes:
+        raise too_large(most_bytes)
     encoding = request.headers.get("Content-Encoding", "")
     return inflate(read_whole(), encoding, most_bytes=most_bytes)
 

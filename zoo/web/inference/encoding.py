@@ -33,13 +33,18 @@ def inflate(body: memoryview, encoding: str, *, most_bytes: int) -> memoryview:
     except zlib.error as error:
         raise BadRequest(f"The body is no {encoding} that can be read: {error}.") from error
     if len(plain) > most_bytes:
-        raise TooLarge(
-            f"The body becomes more than {most_bytes} bytes.",
-            hint="Send fewer pictures at once, or raise ZOO_MAX_INFERENCE_BYTES.",
-        )
+        raise too_large(most_bytes)
     if not inflater.eof or inflater.unused_data:
         raise BadRequest(f"The body is not one whole {encoding}.")
     return memoryview(plain)
+
+
+def too_large(most_bytes: int) -> TooLarge:
+    """Say that a body is longer than this address takes, as it came or inflated."""
+    return TooLarge(
+        f"The body has more than {most_bytes} bytes.",
+        hint="Send less at once, or raise ZOO_MAX_INFERENCE_BYTES.",
+    )
 
 
 def deflate(body: bytes) -> tuple[bytes, str | None]:
