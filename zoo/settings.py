@@ -83,6 +83,9 @@ class Settings(BaseSettings):
         default=256 * GIB, gt=0, description="Largest unpacked size of a dataset archive."
     )
     max_picture_bytes: int = Field(default=64 * MIB, gt=0, description="Largest picture file.")
+    max_inference_bytes: int = Field(
+        default=64 * MIB, gt=0, description="Largest body of tensors, also after it is inflated."
+    )
     max_picture_pixels: int = Field(default=100_000_000, gt=0, description="Largest picture.")
     url: str = Field(default="", description="Address of the zoo that push and pull speak to.")
     token: str = Field(

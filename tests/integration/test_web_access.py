@@ -14,6 +14,8 @@ from zoo.web.reference import PARAMETER
 
 PUBLIC = {
     "/v1/health",
+    "/v2/health/live",
+    "/v2/health/ready",
     "/openapi.json",
     "/docs",
     "/static/<path:filename>",
@@ -21,7 +23,16 @@ PUBLIC = {
 }
 
 # What is read though it is asked for by POST; of git-lfs's batch the operation says which it is.
-READING = ("/predict", "/map", "/heatmap", "/validate-yaml", "/paths-info/<ref:ref>", "/batch")
+READING = (
+    "/predict",
+    "/map",
+    "/heatmap",
+    "/validate-yaml",
+    "/paths-info/<ref:ref>",
+    "/batch",
+    "/infer",
+    "/repository/index",
+)
 
 
 @pytest.fixture

@@ -26,11 +26,15 @@ def test_the_document_is_valid_openapi_3_1(document):
     assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
 
 
-def test_every_route_of_v1_is_told(app, document):
+# What clients of Triton may ask and is not served here: nothing to tell.
+REFUSED = ("/trace/", "/logging", "sharedmemory/")
+
+
+def test_every_route_of_v1_and_v2_is_told(app, document):
     routes = {
         (method, PARAMETER.sub(r"{\1}", rule.rule))
         for rule in app.url_map.iter_rules()
-        if rule.rule.startswith("/v1")
+        if rule.rule.startswith(("/v1", "/v2")) and not any(one in rule.rule for one in REFUSED)
         for method in rule.methods - {"HEAD", "OPTIONS"}
     }
     assert len(routes) > 10
@@ -46,12 +50,13 @@ def test_every_operation_tells_its_answers(document):
             assert bool(answer.get("content")) == (status != "304")
 
 
-def test_every_refusal_is_of_the_one_shape(document):
-    for operation in operations(document).values():
+def test_every_refusal_is_of_the_one_shape_or_of_the_protocols(document):
+    for (_, path), operation in operations(document).items():
+        shape = "ProtocolError" if path.startswith("/v2") else "ErrorAnswer"
         for status, answer in operation["responses"].items():
             if not status.startswith("2") and status != "304":
                 schema = answer["content"]["application/json"]["schema"]
-                assert schema == {"$ref": "#/components/schemas/ErrorAnswer"}
+                assert schema == {"$ref": f"#/components/schemas/{shape}"}
 
 
 def test_every_post_tells_its_body(document):

@@ -51,7 +51,7 @@ def predict(  # noqa: PLR0913  # on what terms is the last
         Overloaded, NotReady, DeadlinePassed, GoneAway: as `infer`.
     """
     with hold_predictor(zoo, service, address) as (target, served):
-        predictor = served.predictor
+        predictor = served.classifier
         for name, picture in pictures:
             begun_ns = time.monotonic_ns()
             pixels = read_picture(
@@ -89,8 +89,8 @@ def infer(
         probabilities = service.desk.ask(target, served, images, terms)
         return Inference(
             model=target.address,
-            provider=served.predictor.provider,
-            labels=served.predictor.labels,
+            provider=served.classifier.provider,
+            labels=served.classifier.labels,
             probabilities=probabilities,
         )
 
@@ -105,13 +105,19 @@ def hold_predictor(zoo: Zoo, service: Service, address: str) -> Iterator[tuple[T
         ModelNotFound, RevisionNotFound: there is no such model.
         NotRunnable: the revision has no graph, or one that cannot be loaded.
     """
-    target = _look_up(zoo, service, address)
+    target = look_up(zoo, service, address)
+    _refuse_network(target)
     with service.lines.hold(address, target) as held:
         yield held
 
 
-def _look_up(zoo: Zoo, service: Service, address: str) -> Target:
-    """Find the revision of an address; what is known is right until the catalog changes."""
+def look_up(zoo: Zoo, service: Service, address: str) -> Target:
+    """Find the revision of an address; what is known is right until the catalog changes.
+
+    Raises:
+        ModelNotFound, RevisionNotFound: there is none.
+        NotRunnable: it has no graph.
+    """
     caller = zoo.caller
     key = (address, caller.account, frozenset(caller.roles.items()))
     version = zoo.catalog.find_version()
@@ -132,8 +138,10 @@ def find_predictor(zoo: Zoo, service: Service, revision: Revision) -> Predictor:
     Raises:
         NotRunnable: the revision has no graph, or one that cannot be loaded.
     """
-    with service.lines.hold_exactly(find_target(zoo, revision)) as served:
-        return served.predictor
+    target = find_target(zoo, revision)
+    _refuse_network(target)
+    with service.lines.hold_exactly(target) as served:
+        return served.classifier
 
 
 def find_target(zoo: Zoo, revision: Revision) -> Target:
@@ -142,12 +150,6 @@ def find_target(zoo: Zoo, revision: Revision) -> Target:
     Raises:
         NotRunnable: it has none.
     """
-    if revision.summary.get("runs") == NETWORK:
-        raise NotRunnable(
-            f"{revision.address} is a network, but no classifier of pictures.",
-            hint="Run its model.onnx yourself: zoo export MODEL --format onnx",
-            revision=revision.address,
-        )
     if revision.find_file(GRAPH) is None:
         reason = revision.summary.get("reason", "")
         raise NotRunnable(
@@ -160,7 +162,17 @@ def find_target(zoo: Zoo, revision: Revision) -> Target:
         digest=file.digest,
         graph=path,
         size_bytes=file.size_bytes,
+        is_network=revision.summary.get("runs") == NETWORK,
     )
+
+
+def _refuse_network(target: Target) -> None:
+    if target.is_network:
+        raise NotRunnable(
+            f"{target.address} is a network, but no classifier of pictures.",
+            hint=f"Send it tensors: POST /v2/models/{target.model}/infer",
+            revision=target.address,
+        )
 
 
 def rank(

@@ -16,12 +16,13 @@ from zoo.errors import (
     Overloaded,
     TooLarge,
 )
-from zoo.serving.dense import DensePredictor
+from zoo.serving.dense import MOST_NUMBERS, DensePredictor, MapReader
 from zoo.serving.dispatcher import Dispatcher
 from zoo.serving.figures import Figures, Reason, Times
 from zoo.serving.lines import Target
+from zoo.serving.network import Feeds, Tensor
 from zoo.serving.predictor import Predictor
-from zoo.serving.queue import Piece, Ran, always
+from zoo.serving.queue import Batch, Piece, Ran, Reader, always
 from zoo.serving.shelf import Served
 
 PIECE_PICTURES = 8  # at once, where runs are not shared: more take memory and are no faster
@@ -65,18 +66,65 @@ class Desk:
             TooLarge, Overloaded, NotReady, DeadlinePassed, GoneAway, NotRunnable: as
                 `Dispatcher.run`.
         """
+
+        def cut() -> list[Piece]:
+            check_images(served.classifier, images)
+            return _cut(target, served, served.classifier, images, terms)
+
+        return _joined(self._run(target, cut, terms))
+
+    def ask_maps(
+        self, target: Target, served: Served, images: NDArray[np.uint8], terms: Terms = PLAIN
+    ) -> NDArray[np.float32]:
+        """Give the N x K x h x w maps of N x H x W x 3 uint8 RGB pictures by a dense network.
+
+        Raises:
+            BadRequest, TooLarge, Overloaded, NotReady, DeadlinePassed, GoneAway, NotRunnable: as
+                `ask`.
+            PictureTooSmall: they give no cell.
+        """
+        dense = served.predictor
+        assert isinstance(dense, DensePredictor)
+
+        def cut() -> list[Piece]:
+            check_maps(dense, images)
+            return _cut(target, served, MapReader(predictor=dense), images, terms)
+
+        return _joined(self._run(target, cut, terms))
+
+    def ask_network(
+        self, target: Target, served: Served, feeds: Feeds, terms: Terms = PLAIN
+    ) -> list[Tensor]:
+        """Give the outputs that are wanted of a network that is served as it is.
+
+        Raises:
+            BadRequest: the inputs are not those of the network.
+            TooLarge, Overloaded, NotReady, DeadlinePassed, GoneAway, NotRunnable: as `ask`.
+        """
+
+        def cut() -> list[Piece]:
+            served.network.check(feeds)
+            return [_piece(target, served.network, feeds, terms)]
+
+        (ran,) = self._run(target, cut, terms)
+        outputs: list[Tensor] = ran.rows[0]
+        return outputs
+
+    def _run(self, target: Target, cut: Callable[[], list[Piece]], terms: Terms) -> list[Ran]:
+        """Check a request and cut it into pieces, run them, and count how that went."""
         begun_ns = time.monotonic_ns()
         self.figures.begin(target.key)
         try:
-            check_images(served.predictor, images)
-            ran = self.dispatcher.run(_cut(target, served, images, terms))
+            pieces = cut()
+            ran = self.dispatcher.run(pieces)
         except BaseException as error:
             taken_ns = terms.input_ns + time.monotonic_ns() - begun_ns
             self.figures.fail(target.key, _reason(error), taken_ns)
             raise
-        self.figures.succeed(target.key, _times(ran, terms), len(images))
-        first = ran[0].probabilities
-        return first if len(ran) == 1 else np.concatenate([one.probabilities for one in ran])
+        self.figures.succeed(
+            target.key, _times(ran, terms), sum(piece.pictures for piece in pieces)
+        )
+        return ran
 
 
 def check_images(predictor: Predictor, images: NDArray[np.uint8]) -> None:
@@ -100,22 +148,50 @@ def check_images(predictor: Predictor, images: NDArray[np.uint8]) -> None:
         predictor.check_size(images.shape[1:3])
 
 
-def _cut(target: Target, served: Served, images: NDArray[np.uint8], terms: Terms) -> list[Piece]:
-    size = max(served.most_together, PIECE_PICTURES)
-    now_ns = time.monotonic_ns()
-    deadline_ns = None if terms.deadline_s is None else now_ns + int(terms.deadline_s * 1e9)
-    return [
-        Piece(
-            predictor=served.predictor,
-            images=images[start : start + size],
-            key=target.key,
-            most_together=served.most_together,
-            priority=terms.priority,
-            deadline_ns=deadline_ns,
-            is_wanted=terms.is_wanted,
+def check_maps(predictor: DensePredictor, images: NDArray[np.uint8]) -> None:
+    """Check that pictures are of the form that a dense network reads, and their maps not too large.
+
+    Raises:
+        BadRequest, PictureTooSmall, TooLarge: they are not.
+    """
+    check_images(predictor, images)
+    rows, columns = predictor.check_size(images.shape[1:3])
+    numbers = len(images) * len(predictor.labels) * rows * columns
+    if numbers > MOST_NUMBERS:
+        raise TooLarge(
+            f"The maps would have {numbers} numbers; at most {MOST_NUMBERS} are computed.",
+            hint="Send fewer or smaller pictures at once.",
         )
+
+
+def _cut(
+    target: Target, served: Served, reader: Reader, images: NDArray[np.uint8], terms: Terms
+) -> list[Piece]:
+    size = max(served.most_together, PIECE_PICTURES)
+    return [
+        _piece(target, reader, images[start : start + size], terms, served.most_together)
         for start in range(0, len(images), size)
     ]
+
+
+def _piece(
+    target: Target, reader: Reader, images: Batch, terms: Terms, most_together: int = 1
+) -> Piece:
+    seconds = terms.deadline_s
+    return Piece(
+        predictor=reader,
+        images=images,
+        key=target.key,
+        most_together=most_together,
+        priority=terms.priority,
+        deadline_ns=None if seconds is None else time.monotonic_ns() + int(seconds * 1e9),
+        is_wanted=terms.is_wanted,
+    )
+
+
+def _joined(ran: list[Ran]) -> NDArray[np.float32]:
+    rows: list[NDArray[np.float32]] = [one.rows for one in ran]
+    return rows[0] if len(rows) == 1 else np.concatenate(rows)
 
 
 def _reason(error: BaseException) -> Reason:

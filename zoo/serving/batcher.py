@@ -1,14 +1,14 @@
 """Several requests in one run of a session, each given its own rows of the answer."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from zoo.errors import ZooError
 from zoo.serving.batches import pad_to
 from zoo.serving.predictor import CUDA
-from zoo.serving.queue import Piece, Ran
+from zoo.serving.queue import Batch, Piece, Ran
 
 
 def run_together(
@@ -25,7 +25,7 @@ def run_together(
     first = pieces[0]
     pictures = sum(piece.pictures for piece in pieces)
     try:
-        probabilities = first.predictor.predict(_join(pieces, pictures))
+        rows = first.predictor.predict(_join(pieces, pictures))
     except BaseException as error:  # noqa: BLE001  # whoever waits raises it
         _fail(pieces, error, watch=watch, clock_ns=clock_ns)
         return
@@ -35,7 +35,7 @@ def run_together(
     for piece in pieces:
         piece.future.set_result(
             Ran(
-                probabilities=probabilities[row : row + piece.pictures],
+                rows=rows[row : row + piece.pictures],
                 queue_ns=begun_ns - piece.arrived_ns,
                 infer_ns=ended_ns - begun_ns,
                 output_ns=clock_ns() - ended_ns,
@@ -44,13 +44,14 @@ def run_together(
         row += piece.pictures
 
 
-def _join(pieces: Sequence[Piece], pictures: int) -> NDArray[np.uint8]:
+def _join(pieces: Sequence[Piece], pictures: int) -> Batch:
     """Lay pictures behind each other; on a GPU, up to one of the sizes it has seen before."""
     first = pieces[0]
-    parts = [piece.images for piece in pieces]
+    parts: list[Any] = [piece.images for piece in pieces]  # arrays, where there are several
     if first.predictor.provider == CUDA and (lacking := pad_to(pictures) - pictures):
         parts.append(np.zeros((lacking, *first.images.shape[1:]), np.uint8))
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+    joined: Batch = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    return joined
 
 
 def _fail(

@@ -32,7 +32,7 @@ class DensePredictor(Predictor):
             PictureTooSmall: they give no cell.
             NotRunnable: the graph fails on them, or gives something else.
         """
-        averages: NDArray[np.float32] = self._read(images).mean(axis=(2, 3))
+        averages: NDArray[np.float32] = self.read_maps(images).mean(axis=(2, 3))
         return averages
 
     def score_map(
@@ -53,7 +53,7 @@ class DensePredictor(Predictor):
         height, width, _ = pixels.shape
         rows, columns = self.check_size((height, width))
         if tile_px is None or max(height, width) <= tile_px:
-            at_once: NDArray[np.float32] = self._read(pixels[np.newaxis])[0]
+            at_once: NDArray[np.float32] = self.read_maps(pixels[np.newaxis])[0]
             return at_once
         self.check_tiles(tile_px, (height, width))
         whole = np.empty((len(self.labels), rows, columns), np.float32)
@@ -64,6 +64,18 @@ class DensePredictor(Predictor):
                     pixels, down, span
                 )
         return whole
+
+    def read_maps(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Give the N x K x h x w maps, of the size that the geometry tells.
+
+        Raises:
+            PictureTooSmall: they give no cell.
+            TooLarge: a map would be.
+            NotRunnable: the graph fails, or gives something else.
+        """
+        count, height, width, _ = images.shape
+        size = self.check_size((height, width))
+        return self._run(images, (count, len(self.labels), *size))
 
     def check_size(self, size_px: tuple[int, int]) -> tuple[int, int]:
         """Give rows and columns of the map of a picture of this height and width.
@@ -106,13 +118,23 @@ class DensePredictor(Predictor):
     ) -> NDArray[np.float32]:
         """Give the cells of a tile that are those of the whole picture."""
         tile = pixels[down.begin_px : down.end_px, across.begin_px : across.end_px]
-        return self._read(np.ascontiguousarray(tile[np.newaxis]))[0, :, down.kept, across.kept]
+        return self.read_maps(np.ascontiguousarray(tile[np.newaxis]))[0, :, down.kept, across.kept]
 
-    def _read(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Give the N x K x h x w maps, of the size that the geometry tells."""
-        count, height, width, _ = images.shape
-        size = self.check_size((height, width))
-        return self._run(images, (count, len(self.labels), *size))
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapReader:
+    """Reads maps where a predictor would read their averages."""
+
+    predictor: DensePredictor
+
+    @property
+    def provider(self) -> str:
+        """Tell which execution provider really runs."""
+        return self.predictor.provider
+
+    def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Give the maps, as `DensePredictor.read_maps`."""
+        return self.predictor.read_maps(images)
 
 
 def open_dense(graph: Path | bytes, *, device: str = "auto") -> DensePredictor:

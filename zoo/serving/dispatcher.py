@@ -61,6 +61,12 @@ class Dispatcher:
         with self._changed:
             return self.queue.pictures
 
+    @property
+    def waiting_bytes(self) -> int:
+        """Count the bytes of the pictures that wait."""
+        with self._changed:
+            return self.queue.size_bytes
+
     def _add(self, pieces: Sequence[Piece]) -> None:
         now_ns = self.clock_ns()
         with self._changed:

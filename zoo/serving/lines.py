@@ -34,6 +34,7 @@ class Target:
     digest: str
     graph: Path
     size_bytes: int = 0  # of the file
+    is_network: bool = False  # served as it is: no classifier of pictures
 
     @property
     def address(self) -> str:
@@ -87,7 +88,7 @@ class Lines:
         Raises:
             NotRunnable, Unsupported: it cannot be.
         """
-        load = lambda: self.loading.load(target.digest, target.graph)  # noqa: E731  # for two lines
+        load = lambda: self._open(target)  # noqa: E731  # for two lines
         with self.shelf.hold(target.digest, load, about_bytes=target.size_bytes) as served:
             yield served
 
@@ -107,6 +108,11 @@ class Lines:
             loaders = list(self._loaders)
         for loader in loaders:
             loader.join()
+
+    def _open(self, target: Target) -> Served:
+        if target.is_network:
+            return self.loading.load_network(target.graph)
+        return self.loading.load(target.digest, target.graph)
 
     def _choose(self, name: str, wanted: Target) -> Target:
         with self._lock:

@@ -11,6 +11,7 @@ from zoo.errors import NotRunnable
 from zoo.serving.batches import BUCKETS, choose_most_together
 from zoo.serving.dense import open_graph
 from zoo.serving.memory import used_bytes
+from zoo.serving.network import open_network
 from zoo.serving.optimised import GraphCache, Note
 from zoo.serving.predictor import CUDA, Opening, Predictor, wants_cuda
 from zoo.serving.shelf import Served
@@ -36,6 +37,19 @@ class Loading:
         served = self._find_kept(digest) or self._open_new(digest, graph)
         return replace(
             served,
+            size_bytes=max(used_bytes() - before_bytes, graph.stat().st_size),
+            load_ns=time.monotonic_ns() - begun_ns,
+        )
+
+    def load_network(self, graph: Path) -> Served:
+        """Open a graph that is served as it is; what its inputs could be is not known to warm it.
+
+        Raises:
+            NotRunnable, Unsupported: as `load`.
+        """
+        begun_ns, before_bytes = time.monotonic_ns(), used_bytes()
+        return Served(
+            predictor=open_network(graph, Opening(device=self.device)),
             size_bytes=max(used_bytes() - before_bytes, graph.stat().st_size),
             load_ns=time.monotonic_ns() - begun_ns,
         )

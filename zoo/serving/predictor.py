@@ -56,10 +56,7 @@ class Predictor:
         Raises:
             NotRunnable: they are not, or the graph fails.
         """
-        try:
-            (answer,) = self.session.run([PROBABILITIES], {IMAGES: images})
-        except _refusals() as error:
-            raise NotRunnable(f"ONNX Runtime cannot run the graph: {error}") from error
+        (answer,) = run_session(self.session, [PROBABILITIES], {IMAGES: images})
         probabilities = np.asarray(answer, dtype=np.float32)
         if probabilities.shape != expected:
             raise NotRunnable(
@@ -190,6 +187,23 @@ def _read_metadata(metadata: Mapping[str, str]) -> tuple[tuple[str, ...], Prepro
             f" {error}.",
             hint="Export it with the zoo: `zoo import` or `zoo finetune`.",
         ) from error
+
+
+def run_session(
+    session: Any,  # noqa: ANN401  # the library has no types
+    outputs: Sequence[str],
+    inputs: Mapping[str, NDArray[Any]],
+) -> list[Any]:
+    """Run a session.
+
+    Raises:
+        NotRunnable: the graph fails on these inputs.
+    """
+    try:
+        answer: list[Any] = session.run(list(outputs), inputs)
+    except _refusals() as error:
+        raise NotRunnable(f"ONNX Runtime cannot run the graph: {error}") from error
+    return answer
 
 
 def _refusals() -> tuple[type[Exception], ...]:

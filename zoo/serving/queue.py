@@ -5,21 +5,44 @@ import itertools
 from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, Protocol
 
 from zoo.errors import Overloaded, TooLarge
-from zoo.serving.predictor import Predictor
 
 PRIORITY_NS = 10_000_000_000  # one step of priority is worth so long a wait
+
+
+class Batch(Protocol):
+    """What a predictor reads: pictures, or the inputs of a network that is served as it is."""
+
+    def __len__(self) -> int:
+        """Count what is in it; the answer has as many rows."""
+
+    @property
+    def nbytes(self) -> int:
+        """Count its bytes."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Give the sides; batches that differ behind the first cannot be joined."""
+
+
+class Reader(Protocol):
+    """What runs: a predictor, or whatever else gives a row for each row of a batch."""
+
+    @property
+    def provider(self) -> str:
+        """Tell which execution provider really runs."""
+
+    def predict(self, batch: Any, /) -> Any:  # noqa: ANN401  # each reads and gives its own kind
+        """Give the rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ran:
     """What came of a piece of work."""
 
-    probabilities: NDArray[np.float32]
+    rows: Any  # as the predictor gives them: of pictures, N x K probabilities
     queue_ns: int
     infer_ns: int
     output_ns: int
@@ -34,8 +57,8 @@ def always() -> bool:
 class Piece:
     """Pictures of one request that are run in one go."""
 
-    predictor: Predictor
-    images: NDArray[np.uint8]
+    predictor: Reader
+    images: Batch
     key: tuple[str, str]  # whose figures it counts for
     most_together: int = 1  # pictures that one run may hold, of this request and others
     priority: int = 0  # larger is later

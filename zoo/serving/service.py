@@ -22,6 +22,8 @@ class Service:
 
     lines: Lines  # served names, and the shelf of predictors behind them
     desk: Desk  # the queue, the runners and the figures
+    unloaded: set[tuple[str, str]] = field(default_factory=set)
+    """Models and revisions that were unloaded by hand and not asked for since."""
     known: dict[Hashable, tuple[int, Target]] = field(default_factory=dict)
     """What was found for an address, and at which version of the catalog."""
 

@@ -5,9 +5,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from zoo.serving.memory import give_back
+from zoo.serving.network import Network
 from zoo.serving.predictor import Predictor
 
 
@@ -15,11 +16,23 @@ from zoo.serving.predictor import Predictor
 class Served:
     """A predictor that is warm, and what was measured while it was loaded."""
 
-    predictor: Predictor
+    predictor: Predictor | Network
     size_bytes: int  # of memory
     most_together: int = 1  # pictures of several requests that one run may hold
     load_ns: int = 0
     is_from_cache: bool = False  # whether its optimised graph was there already
+
+    @property
+    def classifier(self) -> Predictor:
+        """Give the predictor of a revision that classifies pictures."""
+        assert isinstance(self.predictor, Predictor)
+        return self.predictor
+
+    @property
+    def network(self) -> Network:
+        """Give the network of a revision that is served as it is."""
+        assert isinstance(self.predictor, Network)
+        return self.predictor
 
 
 @dataclass(slots=True, eq=False)
@@ -40,6 +53,19 @@ class _Place:
         return self.served.size_bytes if self.served else 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stock:
+    """What stands on a shelf, and what came and went since the process started."""
+
+    predictors: int = 0
+    size_bytes: int = 0  # of memory
+    loads: int = 0
+    loads_from_cache: int = 0  # of them, those whose optimised graph was there already
+    failed_loads: int = 0
+    load_ns: int = 0  # all loads together
+    evictions: int = 0  # predictors closed for the room of others
+
+
 @dataclass(slots=True, kw_only=True)
 class Shelf:
     """Predictors of up to ``most_bytes`` of memory, by the digest of their graph.
@@ -52,6 +78,7 @@ class Shelf:
     _places: OrderedDict[str, _Place] = field(default_factory=OrderedDict)  # least used first
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _loading: threading.Lock = field(default_factory=threading.Lock)
+    _counted: Stock = field(default_factory=Stock)
 
     @contextmanager
     def hold(
@@ -76,6 +103,10 @@ class Shelf:
         finally:
             with self._lock:
                 place.pins -= 1
+                was_last = place.pins == 0 and self._places.get(digest) is not place
+            del place
+            if was_last:  # It was put away meanwhile.
+                self.trim()
             self._make_room(0)
 
     def find(self, digest: str) -> Served | None:
@@ -100,6 +131,16 @@ class Shelf:
         self.trim()
         return True
 
+    def read(self) -> Stock:
+        """Tell what stands here, and what came and went."""
+        with self._lock:
+            standing = [place for place in self._places.values() if place.served]
+            return replace(
+                self._counted,
+                predictors=len(standing),
+                size_bytes=sum(place.size_bytes for place in standing),
+            )
+
     @property
     def size_bytes(self) -> int:
         """Add up the memory of all that stands here."""
@@ -114,8 +155,10 @@ class Shelf:
             with self._loading:
                 self._make_room(about_bytes)
                 served = load()
+            self._count(loads=1, load_ns=served.load_ns, loads_from_cache=served.is_from_cache)
             place.future.set_result(served)
         except BaseException as error:
+            self._count(failed_loads=1)
             with self._lock:
                 if self._places.get(digest) is place:
                     del self._places[digest]
@@ -136,4 +179,11 @@ class Shelf:
                     del self._places[digest]
                     del place
         if closed:
+            self._count(evictions=closed)
             self.trim()
+
+    def _count(self, **more: int) -> None:
+        with self._lock:
+            before = self._counted
+            counts = {name: getattr(before, name) + number for name, number in more.items()}
+            self._counted = replace(before, **counts)

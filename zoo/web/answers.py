@@ -35,6 +35,7 @@ STATUS: dict[type[errors.ZooError], int] = {
 
 FAULTS = 500  # and above
 DRAIN_BYTES = 2**16
+PROTOCOL = "/v2"  # whose clients read an error as one text
 ADDRESSES = "The addresses are told at /docs and in /openapi.json."
 FAULT = "This is a fault of the zoo; the trace is in the server's output."
 
@@ -55,11 +56,17 @@ def install(app: Flask) -> None:
 def _answer(error: errors.ZooError) -> tuple[Response, int]:
     drain()
     response = jsonify(error.as_json())
-    if isinstance(error, errors.Unauthenticated):
-        response.headers["WWW-Authenticate"] = 'Bearer realm="zoo"'
-    if isinstance(error, errors.TooManyRequests | errors.Overloaded):
-        response.headers["Retry-After"] = str(error.detail.get("retry_after_s", 1))
+    response.headers.update(headers_of(error))
     return response, status_of(type(error))
+
+
+def headers_of(error: errors.ZooError) -> dict[str, str]:
+    """Give the headers that go with an error, in whatever shape it is told."""
+    if isinstance(error, errors.Unauthenticated):
+        return {"WWW-Authenticate": 'Bearer realm="zoo"'}
+    if isinstance(error, errors.TooManyRequests | errors.Overloaded):
+        return {"Retry-After": str(error.detail.get("retry_after_s", 1))}
+    return {}
 
 
 def _answer_http(error: HTTPException) -> tuple[Response, int]:
@@ -73,11 +80,16 @@ def _answer_http(error: HTTPException) -> tuple[Response, int]:
         "hint": ADDRESSES if status < FAULTS else FAULT,
         "detail": {"path": request.path, "method": request.method},
     }
-    response = jsonify({"error": body})
+    response = jsonify({"error": body["message"] if _is_protocol() else body})
     for name, value in error.get_headers():
         if name.lower() in {"allow", "content-range", "retry-after"}:
             response.headers[name] = value
     return response, status
+
+
+def _is_protocol() -> bool:
+    """Tell whether an address that is not there, or not so, is one of the inference protocol."""
+    return request.path == PROTOCOL or request.path.startswith(f"{PROTOCOL}/")
 
 
 def _answer_too_large(_error: RequestEntityTooLarge) -> tuple[Response, int]:

@@ -9,7 +9,7 @@ from werkzeug.routing import BaseConverter
 from zoo.operations.opening import open_zoo
 from zoo.operations.predict import open_service
 from zoo.settings import Settings, read_settings
-from zoo.web import access, answers, reference
+from zoo.web import access, answers, metrics, reference, traffic
 from zoo.web.api import (
     accounts,
     advice,
@@ -37,6 +37,11 @@ from zoo.web.context import SERVICE, ZOO
 from zoo.web.counting import COUNTS, Counts
 from zoo.web.hub import lfs, reading, writing, xet
 from zoo.web.hub.addresses import KeptSlashes, RefConverter
+from zoo.web.inference import extensions, infer, repository
+from zoo.web.inference import health as inference_health
+from zoo.web.inference import models as inference_models
+from zoo.web.inference import statistics as inference_statistics
+from zoo.web.inference.addresses import ServedConverter
 from zoo.web.limits import RATES, Rates
 
 POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'"
@@ -65,8 +70,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
     app.url_map.converters["model"] = ModelConverter
     app.url_map.converters["ref"] = RefConverter
+    app.url_map.converters["served"] = ServedConverter
     app.wsgi_app = KeptSlashes(app.wsgi_app)  # type: ignore[assignment,method-assign]  # Flask's own way
     answers.install(app)
+    traffic.install(app)
     for room in (
         models,
         revisions,
@@ -94,6 +101,13 @@ def create_app(settings: Settings | None = None) -> Flask:
         writing,
         lfs,
         xet,
+        inference_health,
+        inference_models,
+        infer,
+        repository,
+        inference_statistics,
+        extensions,
+        metrics,
     ):
         app.register_blueprint(room.bp)
     app.before_request(access.check_access)

@@ -9,6 +9,7 @@ of WSGI is read.
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol, cast
 
 from flask import request
@@ -36,24 +37,43 @@ def read_pieces() -> Iterator[bytes | memoryview]:
         BadRequest: it ends before all of it was sent.
         TooSlow: its client sends next to nothing.
     """
-    most = request.max_content_length
-    length = request.content_length
-    if length is not None and most is not None and length > most:
-        raise TooLarge(f"The body has {length} bytes; at most {most} are taken here.")
+    _check_length()
     found = _find_connection()
     if found is None:
         while piece := request.stream.read(PIECE_BYTES):
             yield piece
         return
     connection, reader = found
-    before = reader.unreader.take_buffered()
-    first, rest = before[: reader.length], before[reader.length :]
-    if rest:
-        reader.unreader.unread(rest)
-    reader.length -= len(first)
-    if first:
+    if first := _take_buffered(reader):
         yield first
     yield from _receive(connection, reader)
+
+
+def read_whole() -> memoryview:
+    """Read the body of the request into one stretch of memory, into which it is received.
+
+    Raises:
+        TooLarge, BadRequest, TooSlow: as `read_pieces`.
+    """
+    _check_length()
+    found = _find_connection()
+    if found is None:
+        return memoryview(b"".join(read_pieces()))
+    connection, reader = found
+    whole = memoryview(bytearray(reader.length))
+    first = _take_buffered(reader)
+    whole[: len(first)] = first
+    with _patiently(connection) as patience:
+        _fill(connection, reader, whole[len(first) :], patience)
+    return whole
+
+
+def _check_length() -> None:
+    """Refuse a body that says it is longer than this address takes."""
+    most = request.max_content_length
+    length = request.content_length
+    if length is not None and most is not None and length > most:
+        raise TooLarge(f"The body has {length} bytes; at most {most} are taken here.")
 
 
 def _find_connection() -> tuple[socket.socket, _Reader] | None:
@@ -79,23 +99,47 @@ class _Empty:
         return 0
 
 
+def _take_buffered(reader: _Reader) -> bytes:
+    """Take what of the body came with the head of the request."""
+    before: bytes = reader.unreader.take_buffered()
+    first, rest = before[: reader.length], before[reader.length :]
+    if rest:
+        reader.unreader.unread(rest)
+    reader.length -= len(first)
+    return first
+
+
 def _receive(connection: socket.socket, reader: _Reader) -> Iterator[memoryview]:
     """Receive what is left of a body."""
     buffer = memoryview(bytearray(PIECE_BYTES))
-    patience = _Patience()
+    with _patiently(connection) as patience:
+        while reader.length > 0:
+            piece = buffer[: min(PIECE_BYTES, reader.length)]
+            _fill(connection, reader, piece, patience)
+            yield piece
+
+
+@contextmanager
+def _patiently(connection: socket.socket) -> "Iterator[_Patience]":
+    """Wait for a client for a bounded time."""
     timeout_s = connection.gettimeout()
     connection.settimeout(SILENCE_S)
     try:
-        while reader.length > 0:
-            wanted, filled = min(PIECE_BYTES, reader.length), 0
-            while filled < wanted:
-                received = _receive_into(connection, buffer[filled:wanted])
-                filled += received
-                reader.length -= received
-                patience.check(received)
-            yield buffer[:filled]
+        yield _Patience()
     finally:
         connection.settimeout(timeout_s)
+
+
+def _fill(
+    connection: socket.socket, reader: _Reader, view: memoryview, patience: "_Patience"
+) -> None:
+    """Receive as many bytes as a view holds."""
+    filled = 0
+    while filled < len(view):
+        received = _receive_into(connection, view[filled:])
+        filled += received
+        reader.length -= received
+        patience.check(received)
 
 
 def _receive_into(connection: socket.socket, view: memoryview) -> int:

@@ -47,6 +47,7 @@ class Told:
     refuses: tuple[type[errors.ZooError], ...] = ()
     also: tuple[str, ...] = ()  # media types of bytes that the answer may be instead
     is_ranged: bool = False  # a part may be asked for, and whether it is known already
+    error: type[BaseModel] = ErrorAnswer  # the shape of every refusal
 
 
 def tells(  # noqa: PLR0913  # as many as there is to tell
@@ -58,6 +59,7 @@ def tells(  # noqa: PLR0913  # as many as there is to tell
     refuses: tuple[type[errors.ZooError], ...] = (),
     also: tuple[str, ...] = (),
     is_ranged: bool = False,
+    error: type[BaseModel] = ErrorAnswer,
 ) -> Callable[[View], View]:
     """Have a view tell the reference what it takes and answers."""
     told = Told(
@@ -68,6 +70,7 @@ def tells(  # noqa: PLR0913  # as many as there is to tell
         refuses=refuses,
         also=also,
         is_ranged=is_ranged,
+        error=error,
     )
 
     def mark(view: View) -> View:
@@ -90,7 +93,7 @@ def told_rules(app: Flask) -> list[tuple[Rule, Told]]:
 def describe(app: Flask) -> dict[str, Any]:
     """Write the OpenAPI document of an app down."""
     rules = told_rules(app)
-    models = {model for _, told in rules for model in _models(told)} | {ErrorAnswer}
+    models = {model for _, told in rules for model in _models(told)}
     _, schemas = models_json_schema(
         [(model, "serialization") for model in sorted(models, key=lambda model: model.__name__)],
         ref_template=REF,
@@ -130,7 +133,7 @@ def docs() -> ResponseReturnValue:
 
 
 def _models(told: Told) -> list[type[BaseModel]]:
-    given = (told.answer, told.query, told.body)
+    given = (told.answer, told.query, told.body, told.error)
     return [model for model in given if isinstance(model, type)]
 
 
@@ -192,7 +195,7 @@ def _responses(told: Told) -> dict[str, Any]:
     answers = {
         str(status): {
             "description": " or ".join(codes),
-            "content": {"application/json": {"schema": _schema(ErrorAnswer)}},
+            "content": {"application/json": {"schema": _schema(told.error)}},
         }
         for status, codes in sorted(refused.items())
     }

@@ -118,13 +118,13 @@ def test_every_size_of_picture_and_tile_gives_the_same_map(dense_nets, steps):
 def test_no_tile_is_larger_than_asked_and_few_sizes_are_read(dense_nets, steps, monkeypatch):
     opened = open_dense(dense_nets.write(steps))
     read = []
-    whole = DensePredictor._read
+    whole = DensePredictor.read_maps
 
     def watch(self, images):
         read.append(images.shape[1:3])
         return whole(self, images)
 
-    monkeypatch.setattr(DensePredictor, "_read", watch)
+    monkeypatch.setattr(DensePredictor, "read_maps", watch)
     opened.score_map(noise(400, 300), tile_px=100)
     assert max(max(size) for size in read) <= 100
     assert len(read) > 12

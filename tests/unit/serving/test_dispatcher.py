@@ -77,7 +77,7 @@ def pool():
 
 
 def numbers_of(ran):
-    return [int(row[0]) for one in ran for row in one.probabilities]
+    return [int(row[0]) for one in ran for row in one.rows]
 
 
 class Busy:

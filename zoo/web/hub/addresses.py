@@ -12,7 +12,7 @@ from werkzeug.routing import BaseConverter
 
 SLASH = "\uf8ff"  # of the private use area; no ref is called so
 SENT = ("RAW_URI", "REQUEST_URI")  # where servers keep the address as it was sent
-OWN = ("/v1/", "/static/")  # in whose addresses an encoded slash is a slash
+OWN = ("/v1/", "/v2/", "/static/")  # in whose addresses an encoded slash is a slash
 
 
 class KeptSlashes:

@@ -1,0 +1,132 @@
+"""Requests for inference: what they ask, and how wrong ones are told."""
+
+import json
+
+import numpy as np
+import pytest
+
+from zoo.errors import BadRequest, Unsupported
+from zoo.web.inference.requested import read_requested
+
+X = {"name": "x", "shape": [2], "datatype": "FP32", "data": [1, 2]}
+BINARY = {"name": "b", "shape": [3], "datatype": "UINT8", "parameters": {"binary_data_size": 3}}
+
+
+def read(tail=None, **data):
+    text = json.dumps(data).encode()
+    return read_requested(memoryview(text + (tail or b"")), None if tail is None else len(text))
+
+
+def test_inputs_outputs_and_parameters_are_read():
+    parameters = {"timeout": 1_500_000, "priority": 2, "mine": "anything", "sequence_id": 7}
+    outputs = [
+        {"name": "p", "parameters": {"binary_data": True}},
+        {"name": "q", "parameters": {"classification": 3}},
+    ]
+    found = read(b"abc", id="7", inputs=[X, BINARY], outputs=outputs, parameters=parameters)
+    assert found.inputs["x"].tolist() == [1.0, 2.0]
+    assert found.inputs["b"].tobytes() == b"abc"
+    assert found.texts == {"x"}
+    told = [(one.name, one.is_binary, one.classes) for one in found.outputs]
+    assert told == [("p", True, 0), ("q", False, 3)]
+    assert (found.id, found.timeout_s, found.priority) == ("7", 1.5, 2)
+
+
+def test_nothing_but_inputs_need_be_given():
+    found = read(inputs=[X])
+    assert (found.outputs, found.is_binary, found.id) == ((), False, None)
+    assert (found.timeout_s, found.priority) == (None, 0)
+
+
+def test_binary_tensors_follow_each_other_in_the_order_of_the_inputs():
+    second = BINARY | {"name": "c", "shape": [2], "parameters": {"binary_data_size": 2}}
+    found = read(b"abcde", inputs=[BINARY, X, second])
+    assert [found.inputs[name].tobytes() for name in "bc"] == [b"abc", b"de"]
+
+
+def test_binary_tensors_lie_where_they_came():
+    body = memoryview(json.dumps({"inputs": [BINARY]}).encode() + b"abc")
+    found = read_requested(body, len(body) - 3)
+    assert np.shares_memory(found.inputs["b"], np.frombuffer(body, np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("is_told", "outputs", "expected"),
+    [
+        (True, {"name": "p"}, True),
+        (True, {"name": "p", "parameters": {"binary_data": False}}, False),
+        (False, {"name": "p", "parameters": {"binary_data": True}}, True),
+        (False, {"name": "p"}, False),
+    ],
+)
+def test_an_output_is_binary_where_it_or_else_the_request_says_so(is_told, outputs, expected):
+    found = read(inputs=[X], outputs=[outputs], parameters={"binary_data_output": is_told})
+    assert found.outputs[0].is_binary is expected
+    assert found.is_binary is is_told
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        ({}, "no inputs"),
+        ({"inputs": []}, "no inputs"),
+        ({"inputs": {}}, "`inputs` is missing or no list"),
+        ({"inputs": [1]}, "`inputs` is no list"),
+        ({"inputs": [X] * 300}, "`inputs` is no list"),
+        ({"inputs": [X, X]}, "'x' comes twice"),
+        ({"inputs": [X | {"name": 7}]}, "`name`"),
+        ({"inputs": [X | {"shape": "2"}]}, "`shape`"),
+        ({"inputs": [X | {"shape": [-1]}]}, "shape of 'x'"),
+        ({"inputs": [X | {"shape": [True, 2]}]}, "shape of 'x'"),
+        ({"inputs": [X | {"shape": [2.0]}]}, "shape of 'x'"),
+        ({"inputs": [X | {"shape": [2**40, 2**40]}]}, "shape of 'x'"),
+        ({"inputs": [X | {"shape": [1] * 40}]}, "shape of 'x'"),
+        ({"inputs": [X | {"datatype": "BF16"}]}, "datatype 'BF16' of 'x'"),
+        ({"inputs": [X | {"datatype": ["FP32"]}]}, "datatype"),
+        ({"inputs": [{k: v for k, v in X.items() if k != "data"}]}, "data or binary_data_size"),
+        ({"inputs": [X | {"parameters": {"binary_data_size": 8}}]}, "data or binary_data_size"),
+        ({"inputs": [X | {"parameters": [1]}]}, "parameters of x"),
+        ({"inputs": [X], "parameters": 7}, "parameters of the request"),
+        ({"inputs": [X], "id": 7}, "`id`"),
+        ({"inputs": [X], "parameters": {"timeout": "1"}}, "`timeout`"),
+        ({"inputs": [X], "parameters": {"timeout": -1}}, "'timeout' is -1"),
+        ({"inputs": [X], "parameters": {"priority": True}}, "`priority`"),
+        ({"inputs": [X], "parameters": {"binary_data_output": 1}}, "`binary_data_output`"),
+        ({"inputs": [X], "outputs": [{"name": "p"}, {"name": "p"}]}, "'p' is asked for twice"),
+        ({"inputs": [X], "outputs": [{"parameters": {}}]}, "`name`"),
+        ({"inputs": [X], "outputs": [{"name": "p", "parameters": {"classification": -1}}]}, "-1"),
+    ],
+    ids=str,
+)
+def test_what_does_not_follow_the_protocol_is_named(data, reason):
+    with pytest.raises(BadRequest, match=reason):
+        read(**data)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"7", b"\xff", b'{"inputs": [NaN]}', b"[" * 100_000], ids=str
+)
+def test_what_is_no_json_object_is_refused(body):
+    with pytest.raises(BadRequest, match="JSON of the request"):
+        read_requested(memoryview(body), None)
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "tail"), [(3, b""), (3, b"ab"), (-1, b"abc"), (2**62, b"abc"), (2, b"abc")]
+)
+def test_lengths_that_lie_are_refused(size_bytes, tail):
+    given = BINARY | {"shape": [2], "parameters": {"binary_data_size": size_bytes}}
+    with pytest.raises(BadRequest, match="behind the JSON"):
+        read(tail, inputs=[given])
+
+
+def test_json_longer_than_the_body_is_refused():
+    with pytest.raises(BadRequest, match="Inference-Header-Content-Length is 99"):
+        read_requested(memoryview(b"{}"), 99)
+
+
+@pytest.mark.parametrize("whose", ["inputs", "outputs"])
+def test_shared_memory_is_told_not_to_be_served(whose):
+    shared = {"parameters": {"shared_memory_region": "r", "shared_memory_byte_size": 8}}
+    with pytest.raises(Unsupported, match="shared memory"):
+        read(**{"inputs": [X]} | {whose: [X | shared]})

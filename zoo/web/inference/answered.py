@@ -1,0 +1,86 @@
+"""The answer to a request for inference: JSON, with binary tensors behind it where asked for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import orjson
+from flask import Response
+
+from zoo.errors import Unsupported
+from zoo.web.inference.datatypes import BYTES, datatype_of
+from zoo.web.inference.encoding import deflate
+from zoo.web.inference.tensors import Tensor, write_binary
+
+JSON_BYTES = "Inference-Header-Content-Length"
+JSON, BINARY = "application/json", "application/octet-stream"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """An output, and how it is given back."""
+
+    name: str
+    tensor: Tensor
+    is_binary: bool
+
+
+def write_answer(
+    model: str, version: str, outputs: Sequence[Output], *, request_id: str | None
+) -> Response:
+    """Write the outputs down.
+
+    Raises:
+        Unsupported: one holds what JSON cannot.
+    """
+    head: dict[str, Any] = {} if request_id is None else {"id": request_id}
+    head |= {"model_name": model, "model_version": version}
+    tails = [write_binary(one.tensor) if one.is_binary else None for one in outputs]
+    head["outputs"] = [_told(one, tail) for one, tail in zip(outputs, tails, strict=True)]
+    text = orjson.dumps(head, option=orjson.OPT_SERIALIZE_NUMPY)
+    binary = [tail for tail in tails if tail is not None]
+    body, encoding = deflate(b"".join([text, *binary]))
+    response = Response(body, content_type=BINARY if binary else JSON)
+    response.headers["Vary"] = "Accept-Encoding"
+    if binary:
+        response.headers[JSON_BYTES] = str(len(text))  # before compression
+    if encoding is not None:
+        response.headers["Content-Encoding"] = encoding
+    return response
+
+
+def _told(output: Output, tail: bytes | None) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "name": output.name,
+        "datatype": datatype_of(output.tensor),
+        "shape": list(output.tensor.shape),
+    }
+    if tail is not None:
+        return told | {"parameters": {"binary_data_size": len(tail)}}
+    return told | {"data": _as_json(output)}
+
+
+def _as_json(output: Output) -> object:
+    """Give a tensor as a flat list, or as what is written like one."""
+    tensor = output.tensor.reshape(-1)
+    if datatype_of(tensor) == BYTES:
+        return [_as_text(one, output.name) for one in tensor]
+    if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
+        raise Unsupported(
+            f"The output {output.name!r} holds infinite numbers, or none, which JSON cannot say.",
+            hint="Ask for it binary: InferRequestedOutput(name, binary_data=True).",
+        )
+    return np.ascontiguousarray(tensor)  # which orjson writes as a list
+
+
+def _as_text(element: object, name: str) -> str:
+    if not isinstance(element, bytes):
+        return str(element)
+    try:
+        return element.decode()
+    except UnicodeDecodeError as error:
+        raise Unsupported(
+            f"The output {name!r} holds bytes that are no text, which JSON cannot say.",
+            hint="Ask for it binary: InferRequestedOutput(name, binary_data=True).",
+        ) from error

@@ -1,0 +1,103 @@
+"""/v2/models/NAME/infer: tensors or pictures in, tensors or classes out."""
+
+import time
+
+from flask import Blueprint
+from flask.typing import ResponseReturnValue
+
+from zoo.errors import (
+    DeadlinePassed,
+    ModelNotFound,
+    NotReady,
+    NotRunnable,
+    Overloaded,
+    RevisionNotFound,
+    Unsupported,
+)
+from zoo.operations.serve import Answer, Question, answer
+from zoo.serving.asking import Terms
+from zoo.web.access import Need, needs
+from zoo.web.connection import watch_client
+from zoo.web.context import current_service, current_zoo
+from zoo.web.inference import errors
+from zoo.web.inference.addresses import address_of
+from zoo.web.inference.answered import BINARY, Output, write_answer
+from zoo.web.inference.body import read_json_bytes, receive_body
+from zoo.web.inference.classification import classify
+from zoo.web.inference.requested import Requested, RequestedOutput, read_requested
+from zoo.web.inference.tensors import Tensor
+from zoo.web.reference import tells
+from zoo.web.shapes.inference import InferenceAnswer, InferenceBody, ProtocolError
+
+bp = Blueprint("inference_infer", __name__, url_prefix="/v2/models")
+errors.install(bp)
+
+RAW = Requested(inputs={}, is_binary=True)
+
+
+@bp.post("/<served:name>/infer", defaults={"version": ""})
+@bp.post("/<served:name>/versions/<version>/infer", endpoint="post_version_infer")
+@needs(Need.READ)
+@tells(
+    InferenceAnswer,
+    body=InferenceBody,
+    also=(BINARY,),
+    error=ProtocolError,
+    refuses=(
+        ModelNotFound,
+        RevisionNotFound,
+        NotRunnable,
+        Unsupported,
+        Overloaded,
+        NotReady,
+        DeadlinePassed,
+    ),
+)
+def post_infer(name: str, version: str) -> ResponseReturnValue:
+    """Answer a request for inference.
+
+    Binary tensors follow the JSON, whose length Inference-Header-Content-Length tells; 0 is one
+    picture, raw or as a file. See docs/serving.md.
+    """
+    address = address_of(name, version)
+    json_bytes, body = read_json_bytes(), receive_body()
+    begun_ns = time.monotonic_ns()
+    if json_bytes == 0:
+        requested = RAW
+        question = Question(raw=body, terms=Terms(is_wanted=watch_client()))
+    else:
+        requested = read_requested(body, json_bytes)
+        question = _question(requested, begun_ns)
+    found = answer(current_zoo(), current_service(), address, question)
+    return write_answer(name, found.revision, _outputs(requested, found), request_id=requested.id)
+
+
+def _question(requested: Requested, begun_ns: int) -> Question:
+    return Question(
+        inputs=requested.inputs,
+        texts=requested.texts,
+        outputs=[output.name for output in requested.outputs],
+        terms=Terms(
+            deadline_s=requested.timeout_s,
+            # 1 is Triton's highest, and the usual here: nobody goes before others who wait.
+            priority=max(requested.priority - 1, 0),
+            is_wanted=watch_client(),
+            input_ns=time.monotonic_ns() - begun_ns,
+        ),
+    )
+
+
+def _outputs(requested: Requested, found: Answer) -> list[Output]:
+    """Give the outputs that are wanted, each as it is wanted."""
+    wanted = requested.outputs or [
+        RequestedOutput(name=name, is_binary=requested.is_binary) for name in found.outputs
+    ]
+    return [
+        Output(name=one.name, tensor=_tensor(one, found), is_binary=one.is_binary) for one in wanted
+    ]
+
+
+def _tensor(wanted: RequestedOutput, found: Answer) -> Tensor:
+    if not wanted.classes:
+        return found.outputs[wanted.name]
+    return classify(found.scores(wanted.name), wanted.classes, found.labels, name=wanted.name)

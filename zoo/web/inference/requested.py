@@ -1,0 +1,227 @@
+"""What a request for inference asks: its tensors, what is to be given back, and how."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import orjson
+
+from zoo.errors import BadRequest, Unsupported
+from zoo.web.inference.datatypes import check_datatype
+from zoo.web.inference.tensors import Tensor, read_binary, read_json
+
+MOST_TENSORS = 256
+MOST_SIDES = 32
+MOST_ELEMENTS = 2**40  # whatever the shape says; bodies end far before
+MICROSECONDS = 1e6
+SHARED_MEMORY = "shared_memory_region"
+
+Kind = TypeVar("Kind")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestedOutput:
+    """One output that is to be given back."""
+
+    name: str
+    is_binary: bool
+    classes: int = 0  # of the classification extension; 0 is the tensor itself
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requested:
+    """A request for inference."""
+
+    inputs: Mapping[str, Tensor]
+    # Those whose elements of BYTES came as JSON, where bytes can only be written as text.
+    texts: frozenset[str] = frozenset()
+    outputs: tuple[RequestedOutput, ...] = ()  # none means all
+    is_binary: bool = False  # outputs that say nothing of it are
+    id: str | None = None
+    timeout_s: float | None = None
+    priority: int = 0  # 1 is the highest; 0 is the usual
+
+
+@dataclass(slots=True)
+class _Tail:
+    """The binary tensors behind the JSON, taken off one after the other."""
+
+    octets: memoryview
+    place: int = field(default=0)
+
+    def take(self, size_bytes: int, *, name: str) -> memoryview:
+        left = len(self.octets) - self.place
+        if not 0 <= size_bytes <= left:
+            raise BadRequest(
+                f"{name!r} should have {size_bytes} bytes behind the JSON; {max(left, 0)} are left."
+            )
+        self.place += size_bytes
+        return self.octets[self.place - size_bytes : self.place]
+
+
+def read_requested(body: memoryview, json_bytes: int | None) -> Requested:
+    """Read a request: JSON, or JSON of so many bytes with binary tensors behind it.
+
+    Raises:
+        BadRequest: it does not follow the protocol.
+        Unsupported: it asks for an extension that is not served.
+    """
+    if json_bytes is not None and json_bytes > len(body):
+        raise BadRequest(
+            f"Inference-Header-Content-Length is {json_bytes}; the body has {len(body)} bytes.",
+            hint="It is the length of the JSON before the tensors, and of nothing else.",
+        )
+    data = read_object(body[:json_bytes])
+    tail = _Tail(body[len(body) if json_bytes is None else json_bytes :])
+    parameters = _parameters(data, "the request")
+    inputs, texts = _inputs(data, tail)
+    if tail.place != len(tail.octets):
+        raise BadRequest(
+            f"{len(tail.octets) - tail.place} bytes behind the JSON belong to no input.",
+            hint="Each binary input tells its length as binary_data_size.",
+        )
+    is_binary = _get(parameters, "binary_data_output", bool, default=False)
+    return Requested(
+        inputs=inputs,
+        texts=texts,
+        outputs=_outputs(data, is_binary=is_binary),
+        is_binary=is_binary,
+        id=_get(data, "id", str, default=None),
+        timeout_s=_timeout_s(parameters),
+        priority=_whole(parameters, "priority"),
+    )
+
+
+def read_object(octets: memoryview) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        BadRequest: it is none.
+    """
+    try:
+        data = orjson.loads(octets)
+    except ValueError as error:
+        raise BadRequest(f"The JSON of the request cannot be read: {error}.") from error
+    if not isinstance(data, dict):
+        raise BadRequest("The JSON of the request is no object.")
+    return data
+
+
+def _inputs(data: Mapping[str, Any], tail: _Tail) -> tuple[dict[str, Tensor], frozenset[str]]:
+    inputs: dict[str, Tensor] = {}
+    texts = set()
+    for given in _tensors(data, "inputs"):
+        name = _get(given, "name", str)
+        if name in inputs:
+            raise BadRequest(f"The input {name!r} comes twice.")
+        inputs[name] = _read_tensor(given, name, tail)
+        if "data" in given:
+            texts.add(name)
+    if not inputs:
+        raise BadRequest("The request has no inputs.")
+    return inputs, frozenset(texts)
+
+
+def _read_tensor(given: Mapping[str, Any], name: str, tail: _Tail) -> Tensor:
+    parameters = _parameters(given, name)
+    _refuse_shared_memory(parameters, name)
+    shape = _shape(given, name)
+    datatype = check_datatype(given.get("datatype"), tensor=name)
+    size_bytes = _get(parameters, "binary_data_size", int, default=None)
+    if (size_bytes is None) == ("data" not in given):
+        raise BadRequest(
+            f"The input {name!r} needs data or binary_data_size, one of the two.",
+            hint="Give `data` as a list, or append the bytes and tell their number.",
+        )
+    if size_bytes is None:
+        return read_json(given["data"], shape, datatype, name=name)
+    return read_binary(tail.take(size_bytes, name=name), shape, datatype, name=name)
+
+
+def _outputs(data: Mapping[str, Any], *, is_binary: bool) -> tuple[RequestedOutput, ...]:
+    outputs: dict[str, RequestedOutput] = {}
+    for given in _tensors(data, "outputs"):
+        name = _get(given, "name", str)
+        parameters = _parameters(given, name)
+        _refuse_shared_memory(parameters, name)
+        if name in outputs:
+            raise BadRequest(f"The output {name!r} is asked for twice.")
+        outputs[name] = RequestedOutput(
+            name=name,
+            is_binary=_get(parameters, "binary_data", bool, default=is_binary),
+            classes=_whole(parameters, "classification"),
+        )
+    return tuple(outputs.values())
+
+
+def _tensors(data: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = _get(data, key, list, default=[])
+    if len(found) > MOST_TENSORS or not all(isinstance(one, dict) for one in found):
+        raise BadRequest(f"`{key}` is no list of up to {MOST_TENSORS} objects.")
+    return found
+
+
+def _shape(given: Mapping[str, Any], name: str) -> list[int]:
+    shape: list[Any] = _get(given, "shape", list)
+    is_plain = len(shape) <= MOST_SIDES and all(type(side) is int and side >= 0 for side in shape)
+    if not is_plain or math.prod(shape) > MOST_ELEMENTS:
+        raise BadRequest(
+            f"The shape of {name!r} is no list of whole numbers that a tensor could have."
+        )
+    return shape
+
+
+def _timeout_s(parameters: Mapping[str, Any]) -> float | None:
+    return _whole(parameters, "timeout") / MICROSECONDS or None
+
+
+def _whole(parameters: Mapping[str, Any], key: str) -> int:
+    """Give a parameter that is a whole number of 0 or more; 0 where it is not given."""
+    value: int = _get(parameters, key, int, default=0)
+    if value < 0:
+        raise BadRequest(f"The parameter {key!r} is {value!r}, not a whole number of 0 or more.")
+    return value
+
+
+def _parameters(data: Mapping[str, Any], whose: str) -> dict[str, Any]:
+    """Give the parameters of a request, an input or an output.
+
+    Those that nothing here knows are left unread, as Triton leaves them to its backends.
+    """
+    found = data.get("parameters", {})
+    if not isinstance(found, dict):
+        raise BadRequest(f"The parameters of {whose} are no object.")
+    return found
+
+
+def _refuse_shared_memory(parameters: Mapping[str, Any], name: str) -> None:
+    if SHARED_MEMORY in parameters:
+        raise Unsupported(
+            f"{name!r} is to lie in shared memory, which is not served here.",
+            hint="Send it in the body, binary: set_data_from_numpy(array).",
+        )
+
+
+_REQUIRED: Any = object()
+_WORDS: Mapping[type, str] = {str: "text", list: "list", bool: "true or false", int: "whole number"}
+
+
+def _get(
+    data: Mapping[str, Any],
+    key: str,
+    kind: type[Kind],
+    *,
+    default: Any = _REQUIRED,  # noqa: ANN401  # of the kind, or None
+) -> Any:  # noqa: ANN401  # likewise
+    """Give a value of a kind out of JSON.
+
+    Raises:
+        BadRequest: it is missing and has no default, or is of another kind.
+    """
+    if key not in data and default is not _REQUIRED:
+        return default
+    value = data.get(key)
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise BadRequest(f"The request's `{key}` is missing or no {_WORDS[kind]}.")
+    return value
