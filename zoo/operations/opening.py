@@ -105,6 +105,15 @@ def _migrate_once(catalog: Database, home: Path) -> None:
             migrate(catalog)
 
 
+def check_catalog(zoo: Zoo) -> None:
+    """Ask the catalog for next to nothing, to see that it answers.
+
+    Raises:
+        CatalogUnavailable, CatalogDamaged: it does not.
+    """
+    zoo.catalog.find_schema()
+
+
 def migrate(catalog: Database, *, target: str = "head") -> None:
     """Bring the schema to a migration, all of it in one transaction.
 

@@ -4,7 +4,7 @@ from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
 from zoo import __version__
-from zoo.operations import fetch
+from zoo.operations.opening import check_catalog
 from zoo.web.access import Need, needs
 from zoo.web.context import current_zoo
 from zoo.web.reference import tells
@@ -18,5 +18,5 @@ bp = Blueprint("health", __name__, url_prefix="/v1/health")
 @tells(HealthAnswer)
 def get_health() -> ResponseReturnValue:
     """Say that the server is up and its catalog answers."""
-    fetch.list_models(current_zoo(), limit=1)
+    check_catalog(current_zoo())
     return jsonify(HealthAnswer(status="ok", version=__version__).model_dump(mode="json"))

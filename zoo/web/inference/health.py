@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 
 from zoo import __version__
 from zoo.errors import BadRequest, CatalogUnavailable
-from zoo.operations import fetch
+from zoo.operations.opening import check_catalog
 from zoo.web.access import Need, needs
 from zoo.web.context import current_zoo
 from zoo.web.inference import errors
@@ -50,7 +50,7 @@ def get_live() -> ResponseReturnValue:
 def get_ready() -> ResponseReturnValue:
     """Say that the catalog answers, so that requests will be."""
     try:
-        fetch.list_models(current_zoo(), limit=1)
+        check_catalog(current_zoo())
     except CatalogUnavailable as error:
         raise BadRequest(f"Not ready: {error}", hint=error.hint) from error
     return jsonify(ReadyAnswer(ready=True).model_dump())
