@@ -20,8 +20,12 @@ MOST_JSON_BYTES = 2**20
 
 def current_zoo() -> Zoo:
     """Give the zoo this app serves, opened for whoever asks."""
-    zoo: Zoo = current_app.extensions[ZOO]
-    return replace(zoo, caller=g.get("caller", ANONYMOUS))
+    caller = g.get("caller", ANONYMOUS)
+    opened: Zoo | None = g.get("zoo")  # Views ask for it several times.
+    if opened is None or opened.caller is not caller:
+        zoo: Zoo = current_app.extensions[ZOO]
+        opened = g.zoo = replace(zoo, caller=caller)
+    return opened
 
 
 def current_service() -> Service:
