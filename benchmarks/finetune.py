@@ -113,6 +113,7 @@ def _cost(arguments: list[str]) -> tuple[float, Any]:
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE)  # noqa: S603  # our own
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cost = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    print(f"{cost:.1f} CPU s: {' '.join(arguments)}", file=sys.stderr, flush=True)
     return cost, json.loads(done.stdout)
 
 
