@@ -21,6 +21,8 @@ REF = "#/components/schemas/{model}"
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 # What any address may answer instead.
 EVERYWHERE = (errors.Unauthenticated, errors.Forbidden, errors.TooManyRequests)
+# What an address with a name in it may: nothing is or can be called so.
+NAMED = (errors.NotFound, errors.BadName)
 BYTES = {"type": "string", "format": "binary"}
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -144,7 +146,7 @@ def _operation(rule: Rule, told: Told, view: Callable[..., Any]) -> dict[str, An
         "operationId": rule.endpoint.rpartition(".")[2],
         "summary": summary,
         "parameters": _path_parameters(rule) + _query_parameters(told.query),
-        "responses": _responses(told),
+        "responses": _responses(told, has_name=bool(rule.arguments)),
     }
     if more.strip():
         operation["description"] = more.strip()
@@ -183,13 +185,15 @@ def _query_parameters(query: type[BaseModel] | None) -> list[dict[str, Any]]:
     ]
 
 
-def _responses(told: Told) -> dict[str, Any]:
+def _responses(told: Told, *, has_name: bool) -> dict[str, Any]:
     refused: dict[int, list[str]] = {}
     kinds: list[type[errors.ZooError]] = [*EVERYWHERE, *told.refuses]
     if told.query or told.body:
         kinds.append(errors.BadRequest)
     if told.body:
         kinds.append(errors.TooLarge)
+    if has_name:
+        kinds += NAMED
     for kind in kinds:
         refused.setdefault(status_of(kind), []).append(kind.code)
     answers = {
