@@ -33,13 +33,15 @@ def enqueue_finetune(  # noqa: PLR0913  # what is fitted to what, and how
     strategy: Strategy = Strategy.PROBE,
     overrides: Overrides = NOTHING,
     int8: bool = False,
+    is_anew: bool = False,
 ) -> Job:
     """Queue a fine-tune of a model on a dataset; the same one, not finished, is taken up again.
 
     ``layer`` is where codes are taken: ``codes``, what the model's own classifier reads; a layer by
     name; ``best`` for the one that cross-validation chooses; ``all`` for layers along the depth.
     ``overrides`` are decisions of a training that the plan would make otherwise. ``int8`` has the
-    job lay 8 bits over the result's graph too, as ``zoo quantize`` does.
+    job lay 8 bits over the result's graph too, as ``zoo quantize`` does. ``is_anew`` has the
+    network built and proven once more even where what a fine-tune before it kept would do.
 
     Raises:
         Invalid: an option has no meaning for the strategy.
@@ -70,6 +72,7 @@ def enqueue_finetune(  # noqa: PLR0913  # what is fitted to what, and how
         "strategy": strategy.value,
         "training": overrides.as_json(),
         **({"int8": True} if int8 else {}),
+        **({"anew": True} if is_anew else {}),
     }
     return jobs.enqueue(zoo, JobKind.FINETUNE, params)
 

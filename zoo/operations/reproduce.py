@@ -68,6 +68,7 @@ def enqueue_reproduce(zoo: Zoo, address: str, *, name: str | None = None) -> tup
         classifier=Classifier(request["classifier"]),
         strategy=Strategy(request["strategy"]),
         overrides=Overrides(**request["training"]),
+        is_anew=True,
     )
     return job, revision
 

@@ -122,7 +122,7 @@ def _find(zoo: Zoo, job: Job) -> Known | None:
     """Find all that a probe takes; None where something is missing."""
     strategy = Strategy(job.params.get("strategy", Strategy.PROBE))
     layer = job.params.get("layer", "codes")
-    is_more = bool(job.params.get("int8"))  # which takes more than a head
+    is_more = job.params.get("int8") or job.params.get("anew")  # than a head on what is kept
     if strategy is not Strategy.PROBE or layer in {BEST, ALL} or is_more:
         return None
     revision = get_revision(zoo, job.params["model"])
