@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.request
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from urllib.error import HTTPError
 
@@ -206,25 +207,32 @@ def zoo_command(home):
     command.kill_all()
 
 
+@contextmanager
+def serving(command, *arguments, **env):
+    """Start `zoo serve` on a free port and give the server; its processes end with it."""
+    process = command.start("serve", "--port", "0", *arguments, env=env)
+    try:
+        url = process.stdout.readline().strip().replace("//0.0.0.0:", "//127.0.0.1:")
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+", url), process.stderr.read()
+        server = Server(command, process, url)
+        yield server
+        if server.open_connection:
+            server.open_connection.close()
+    finally:
+        command.kill_all()
+        process.communicate()
+
+
 @pytest.fixture
 def serve(zoo_command):
     """A context manager that starts `zoo serve` on a free port and gives the server."""
+    return partial(serving, zoo_command)
 
-    @contextmanager
-    def start(*arguments, **env):
-        process = zoo_command.start("serve", "--port", "0", *arguments, env=env)
-        try:
-            url = process.stdout.readline().strip().replace("//0.0.0.0:", "//127.0.0.1:")
-            assert re.fullmatch(r"http://127\.0\.0\.1:\d+", url), process.stderr.read()
-            server = Server(zoo_command, process, url)
-            yield server
-            if server.open_connection:
-                server.open_connection.close()
-        finally:
-            zoo_command.kill_all()
-            process.communicate()
 
-    return start
+@pytest.fixture
+def serve_real(real_zoo):
+    """Likewise, over the home that the tests of real data share."""
+    return partial(serving, real_zoo)
 
 
 @pytest.fixture(scope="session")
