@@ -56,6 +56,7 @@ ZooError
 ├── Overloaded
 ├── NotReady
 ├── DeadlinePassed
+├── GoneAway
 ├── TooSlow
 ├── TooLarge
 ├── QuotaExceeded
@@ -434,6 +435,12 @@ class DeadlinePassed(ZooError):
     """The time that the client gave had passed before the pictures' turn came."""
 
     hint = "Give more time, or send fewer requests at once."
+
+
+class GoneAway(ZooError):
+    """The client has closed its connection, so nothing was predicted for it."""
+
+    hint = "Send the request again, and wait for its answer."
 
 
 class TooSlow(ZooError):

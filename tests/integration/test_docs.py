@@ -70,6 +70,7 @@ def test_every_status_is_told(docs):
         "hub",
         "registry",
         "rest",
+        "serving",
         "settings",
     ],
 )

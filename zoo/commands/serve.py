@@ -12,6 +12,7 @@ from zoo.errors import AddressInUse, ZooError
 from zoo.operations.accounts import create_first_admin
 from zoo.operations.opening import Zoo, open_zoo
 from zoo.operations.patrol import patrol
+from zoo.serving.device import check_device
 from zoo.settings import read_settings
 from zoo.web import server
 from zoo.web.access import is_open_at
@@ -41,6 +42,7 @@ def command(host: str | None, port: int | None) -> None:
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
+    check_device(settings.device)
     with open_zoo(settings) as zoo:
         listener = server.open_socket(settings.host, settings.port)
         _tell_access(zoo)

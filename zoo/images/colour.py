@@ -27,7 +27,7 @@ def as_rgb(image: Image.Image) -> Image.Image:
         raise ValueError("32-bit pixels have no stated range; save it with 8 or 16 bits")
     if image.has_transparency_data:
         return _on_white(image.convert("RGBA"))
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")  # which would copy it
 
 
 def _from_deep_grey(image: Image.Image) -> Image.Image:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,13 +31,14 @@ def open_service(zoo: Zoo) -> Service:
     return Service.open(zoo.settings, cache=zoo.graphs_folder)
 
 
-def predict(
+def predict(  # noqa: PLR0913  # on what terms is the last
     zoo: Zoo,
     service: Service,
     address: str,
     pictures: Iterable[tuple[str, bytes | Path]],
     *,
     top: int = 5,
+    terms: Terms = PLAIN,
 ) -> Iterator[Prediction]:
     """Predict pictures, given as (name, file or its bytes), one after the other.
 
@@ -46,7 +48,7 @@ def predict(
         ModelNotFound, RevisionNotFound: there is no such model.
         NotRunnable: the revision has no graph, or it fails.
         UnreadablePicture, PathNotFound: a picture cannot be read.
-        Overloaded, NotReady, DeadlinePassed: as `infer`.
+        Overloaded, NotReady, DeadlinePassed, GoneAway: as `infer`.
     """
     with hold_predictor(zoo, service, address) as (target, served):
         predictor = served.classifier
@@ -58,7 +60,7 @@ def predict(
                 name=name,
                 max_pixels=zoo.settings.max_picture_pixels,
             )
-            prepared = Terms(input_ns=time.monotonic_ns() - begun_ns)
+            prepared = replace(terms, input_ns=time.monotonic_ns() - begun_ns)
             (probabilities,) = service.desk.ask(target, served, pixels[np.newaxis], prepared)
             yield Prediction(
                 picture=name,
@@ -81,6 +83,7 @@ def infer(
         Overloaded: too many wait already.
         NotReady: the process ends.
         DeadlinePassed: their turn did not come in time.
+        GoneAway: the client did not wait for it.
     """
     with hold_predictor(zoo, service, address) as (target, served):
         probabilities = service.desk.ask(target, served, images, terms)
@@ -158,6 +161,7 @@ def find_target(zoo: Zoo, revision: Revision) -> Target:
         revision=revision.id,
         digest=file.digest,
         graph=path,
+        size_bytes=file.size_bytes,
         is_network=revision.summary.get("runs") == NETWORK,
     )
 

@@ -7,9 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.errors import BadRequest, DeadlinePassed, NotReady, NotRunnable, Overloaded, TooLarge
+from zoo.errors import (
+    BadRequest,
+    DeadlinePassed,
+    GoneAway,
+    NotReady,
+    NotRunnable,
+    Overloaded,
+    TooLarge,
+)
 from zoo.serving.dense import MOST_NUMBERS, DensePredictor, MapReader
-from zoo.serving.dispatcher import Dispatcher, GoneAway
+from zoo.serving.dispatcher import Dispatcher
 from zoo.serving.figures import Figures, Reason, Times
 from zoo.serving.lines import Target
 from zoo.serving.network import Feeds, Tensor

@@ -7,19 +7,14 @@ before it and for nothing else. What is taken in is answered, also while the pro
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 
-from zoo.errors import DeadlinePassed, NotReady
+from zoo.errors import DeadlinePassed, GoneAway, NotReady
 from zoo.serving.batcher import run_together
 from zoo.serving.queue import Piece, Queue, Ran
 
 Watch = Callable[[tuple[str, str], int, int], None]
 """Hears of each run: whose it was, its pictures, its nanoseconds."""
-
-
-class GoneAway(CancelledError):
-    """The client of a request does not wait for its answer any more."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -49,8 +44,7 @@ class Dispatcher:
         try:
             return [self._wait(piece) for piece in pieces]
         except BaseException:
-            for piece in pieces:
-                piece.future.cancel()  # Those that have begun are not.
+            self._give_up(pieces)
             raise
 
     def close(self) -> None:
@@ -84,6 +78,13 @@ class Dispatcher:
             if not self._threads:
                 self._start()
             self._changed.notify(len(pieces))
+
+    def _give_up(self, pieces: Sequence[Piece]) -> None:
+        """Make room for others where pieces have not begun yet."""
+        with self._changed:
+            for piece in pieces:
+                if piece.future.cancel():
+                    self.queue.drop(piece)
 
     def _start(self) -> None:
         for number in range(self.runners):

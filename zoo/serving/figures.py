@@ -2,8 +2,9 @@
 
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -22,10 +23,6 @@ class Duration:
 
     count: int = 0
     total_ns: int = 0
-
-    def __add__(self, other: "Duration") -> "Duration":
-        """Add up."""
-        return Duration(count=self.count + other.count, total_ns=self.total_ns + other.total_ns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,62 +57,90 @@ class Tally:
     last_ms: int = 0  # when the last one was answered, in milliseconds since 1970
 
 
+class _Count:
+    """A duration that is added to."""
+
+    __slots__ = ("count", "total_ns")
+
+    def __init__(self) -> None:
+        self.count = self.total_ns = 0
+
+    def add(self, ns: int) -> None:
+        self.count += 1
+        self.total_ns += ns
+
+    def read(self) -> Duration:
+        return Duration(count=self.count, total_ns=self.total_ns)
+
+
+class _Counts:
+    """A tally that is added to, a fifth of the cost of making a new one for each request."""
+
+    def __init__(self) -> None:
+        self.success, self.queue, self.input = _Count(), _Count(), _Count()
+        self.infer, self.output = _Count(), _Count()
+        self.failures: defaultdict[Reason, _Count] = defaultdict(_Count)
+        self.batches: defaultdict[int, _Count] = defaultdict(_Count)
+        self.inferences = self.executions = self.pending = self.last_ms = 0
+
+    def read(self) -> Tally:
+        return Tally(
+            success=self.success.read(),
+            queue=self.queue.read(),
+            input=self.input.read(),
+            infer=self.infer.read(),
+            output=self.output.read(),
+            failures={reason: one.read() for reason, one in self.failures.items()},
+            inferences=self.inferences,
+            executions=self.executions,
+            batches={pictures: one.read() for pictures, one in self.batches.items()},
+            pending=self.pending,
+            last_ms=self.last_ms,
+        )
+
+
 @dataclass(slots=True)
 class Figures:
     """The tallies of all revisions, by (model, revision id); safe to be used by many threads."""
 
-    _tallies: dict[tuple[str, str], Tally] = field(default_factory=dict)
+    _counts: defaultdict[tuple[str, str], _Counts] = field(
+        default_factory=lambda: defaultdict(_Counts)
+    )
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def read(self) -> dict[tuple[str, str], Tally]:
         """Give every tally as it stands."""
         with self._lock:
-            return dict(self._tallies)
+            return {key: counts.read() for key, counts in self._counts.items()}
 
     def begin(self, key: tuple[str, str]) -> None:
         """Count a request that has come in."""
         with self._lock:
-            tally = self._tallies.get(key, Tally())
-            self._tallies[key] = replace(tally, pending=tally.pending + 1)
+            self._counts[key].pending += 1
 
     def succeed(self, key: tuple[str, str], times: Times, pictures: int) -> None:
         """Count a request that is answered."""
         with self._lock:
-            tally = self._tallies[key]
-            self._tallies[key] = replace(
-                tally,
-                success=tally.success + _once(times.total_ns),
-                queue=tally.queue + _once(times.queue_ns),
-                input=tally.input + _once(times.input_ns),
-                infer=tally.infer + _once(times.infer_ns),
-                output=tally.output + _once(times.output_ns),
-                inferences=tally.inferences + pictures,
-                pending=tally.pending - 1,
-                last_ms=time.time_ns() // 1_000_000,
-            )
+            counts = self._counts[key]
+            counts.success.add(times.total_ns)
+            counts.queue.add(times.queue_ns)
+            counts.input.add(times.input_ns)
+            counts.infer.add(times.infer_ns)
+            counts.output.add(times.output_ns)
+            counts.inferences += pictures
+            counts.pending -= 1
+            counts.last_ms = time.time_ns() // 1_000_000
 
     def fail(self, key: tuple[str, str], reason: Reason, total_ns: int) -> None:
         """Count a request that is refused or has failed."""
         with self._lock:
-            tally = self._tallies[key]
-            before = tally.failures.get(reason, Duration())
-            after = before + _once(total_ns)
-            self._tallies[key] = replace(
-                tally, failures={**tally.failures, reason: after}, pending=tally.pending - 1
-            )
+            counts = self._counts[key]
+            counts.failures[reason].add(total_ns)
+            counts.pending -= 1
 
     def count_run(self, key: tuple[str, str], pictures: int, infer_ns: int) -> None:
         """Count a run of the session over so many pictures."""
         with self._lock:
-            tally = self._tallies.get(key, Tally())
-            before = tally.batches.get(pictures, Duration())
-            after = before + _once(infer_ns)
-            self._tallies[key] = replace(
-                tally,
-                executions=tally.executions + 1,
-                batches={**tally.batches, pictures: after},
-            )
-
-
-def _once(total_ns: int) -> Duration:
-    return Duration(count=1, total_ns=total_ns)
+            counts = self._counts[key]
+            counts.executions += 1
+            counts.batches[pictures].add(infer_ns)

@@ -20,7 +20,7 @@ from zoo.serving.loading import Loading
 from zoo.serving.shelf import Served, Shelf
 
 RESTING_S = 1.0  # A name that nobody asked for so long waits for its next revision.
-NICENESS = 10  # of the thread that loads it: requests go first
+NICENESS = 5  # of the thread that loads it: requests go first
 
 LOG = logging.getLogger(__name__)
 
@@ -33,6 +33,7 @@ class Target:
     revision: str
     digest: str
     graph: Path
+    size_bytes: int = 0  # of the file
     is_network: bool = False  # served as it is: no classifier of pictures
 
     @property
@@ -66,6 +67,7 @@ class Lines:
     loading: Loading
     clock_s: Callable[[], float] = time.monotonic
     _lines: dict[str, Line] = field(default_factory=dict)
+    _loaders: set[threading.Thread] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager
@@ -86,10 +88,8 @@ class Lines:
         Raises:
             NotRunnable, Unsupported: it cannot be.
         """
-        about_bytes = target.graph.stat().st_size if target.graph.exists() else 0
-        with self.shelf.hold(
-            target.digest, lambda: self._open(target), about_bytes=about_bytes
-        ) as served:
+        load = lambda: self._open(target)  # noqa: E731  # for two lines
+        with self.shelf.hold(target.digest, load, about_bytes=target.size_bytes) as served:
             yield served
 
     def read(self) -> dict[str, Line]:
@@ -101,6 +101,13 @@ class Lines:
         """Serve a name no more."""
         with self._lock:
             return self._lines.pop(name, None)
+
+    def close(self) -> None:
+        """Wait for what is being loaded: a process that ends in the middle of it is aborted."""
+        with self._lock:
+            loaders = list(self._loaders)
+        for loader in loaders:
+            loader.join()
 
     def _open(self, target: Target) -> Served:
         if target.is_network:
@@ -122,6 +129,8 @@ class Lines:
             self._load(line, wanted)
         else:
             loader = threading.Thread(target=self._load_behind, args=(line, wanted), daemon=True)
+            with self._lock:
+                self._loaders.add(loader)
             loader.start()
         with self._lock:
             return line.current
@@ -135,6 +144,8 @@ class Lines:
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
         self._load(line, wanted)
+        with self._lock:
+            self._loaders.discard(threading.current_thread())
 
     def _load(self, line: Line, wanted: Target) -> None:
         """Load the next revision of a name, and have it take over."""

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from zoo.errors import BadRequest, NotRunnable
-from zoo.serving.predictor import AUTO, Opening, open_bare, run_session
+from zoo.serving.external import refuse_external_data
+from zoo.serving.predictor import AUTO, Opening, check_provider, open_bare, run_session
 
 Tensor = np.ndarray[Any, Any]
 
@@ -108,7 +109,10 @@ def open_network(graph: Path | bytes, how: Opening = AUTO) -> Network:
         NotRunnable: it is none that ONNX Runtime takes, or has inputs or outputs that numpy lacks.
         Unsupported: CUDA was asked for and the session came up without it.
     """
-    session, provider = open_bare(graph, how)
+    refuse_external_data(graph)
+    session = open_bare(graph, how)
+    provider = session.get_providers()[0]
+    check_provider(how.device, provider)
     return Network(
         session=session,
         inputs=read_ports(session.get_inputs()),

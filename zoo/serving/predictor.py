@@ -1,7 +1,9 @@
 """One ONNX Runtime session with the preprocessing and labels its graph carries."""
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,7 +112,10 @@ def open_session(graph: Path | bytes, how: Opening) -> Opened:
         NotRunnable: the file is no graph that ONNX Runtime takes, or one of others.
         Unsupported: CUDA was asked for and the session came up without it.
     """
-    session, provider = open_bare(graph, how)
+    refuse_external_data(graph)
+    session = open_bare(graph, how)
+    provider = session.get_providers()[0]
+    check_provider(how.device, provider)
     metadata = session.get_modelmeta().custom_metadata_map
     labels, preprocessing = _read_metadata(metadata)
     return Opened(
@@ -122,17 +127,15 @@ def open_session(graph: Path | bytes, how: Opening) -> Opened:
     )
 
 
-def open_bare(graph: Path | bytes, how: Opening) -> tuple[Any, str]:
-    """Open a graph, whatever it says of itself; give the session and what it really runs on.
+def open_bare(graph: Path | bytes, how: Opening) -> Any:  # noqa: ANN401  # the library has no types
+    """Open a session, whatever its graph is.
 
     Raises:
-        NotRunnable: the file is no graph that ONNX Runtime takes.
-        Unsupported: CUDA was asked for and the session came up without it.
+        NotRunnable: ONNX Runtime does not take it.
     """
     # onnxruntime takes some tenths of a second and 60 MB, which a server without requests saves.
     import onnxruntime  # noqa: PLC0415
 
-    refuse_external_data(graph)
     source = graph if isinstance(graph, bytes) else str(graph)
     try:
         session = onnxruntime.InferenceSession(
@@ -143,9 +146,7 @@ def open_bare(graph: Path | bytes, how: Opening) -> tuple[Any, str]:
         session.disable_fallback()  # to another provider, unasked
     except _refusals() as error:
         raise NotRunnable(f"ONNX Runtime does not take the graph: {error}") from error
-    provider = session.get_providers()[0]
-    check_provider(how.device, provider)
-    return session, provider
+    return session
 
 
 def check_provider(device: str, provider: str) -> None:
@@ -230,5 +231,6 @@ def wants_cuda(device: str) -> bool:
 def _providers(device: str, onnxruntime: Any) -> Sequence[str]:  # noqa: ANN401  # no types
     if not wants_cuda(device):
         return [CPU]
-    onnxruntime.preload_dlls()
+    with redirect_stdout(sys.stderr):  # which it complains to, where answers of commands go
+        onnxruntime.preload_dlls()
     return [CUDA, CPU]

@@ -140,6 +140,14 @@ class Queue:
         self._heap = left  # sorted, so still a heap
         return taken
 
+    def drop(self, piece: Piece) -> None:
+        """Take a piece out that nobody waits for any more, where it is still here."""
+        left = [entry for entry in self._heap if entry[-1] is not piece]
+        if len(left) < len(self._heap):
+            self._heap = left
+            heapq.heapify(self._heap)
+            self._forget(piece)
+
     def _forget(self, piece: Piece) -> None:
         self.pictures -= piece.pictures
         self.size_bytes -= piece.images.nbytes

@@ -59,3 +59,4 @@ class Service:
     def close(self) -> None:
         """Answer what was taken in, and take nothing more."""
         self.desk.dispatcher.close()
+        self.lines.close()

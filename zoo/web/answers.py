@@ -23,6 +23,7 @@ STATUS: dict[type[errors.ZooError], int] = {
     errors.Overloaded: 429,
     errors.NotReady: 503,
     errors.DeadlinePassed: 504,
+    errors.GoneAway: 400,  # which nobody hears
     errors.TooSlow: 408,
     errors.TooLarge: 413,
     errors.QuotaExceeded: 413,  # no 5xx: nothing is wrong here, and trying again does not help

@@ -174,6 +174,18 @@ def test_a_large_jpeg_is_read_with_little_difference(orientation, resize):
     assert off.max() <= 6
 
 
+@pytest.mark.parametrize(("size", "resize_px", "crop_px"), [((1803, 1402), 80, (72, 72))])
+def test_served_pixels_are_those_of_training_but_for_a_level(size, resize_px, crop_px):
+    """A JPEG decoded at a quarter and resized in one step, beside all its pixels in two."""
+    data = make_jpeg(make_noise(*size))
+    served = read_picture(
+        data, Preprocessing(resize_px=resize_px, crop_px=crop_px), name="a", max_pixels=10**7
+    )
+    whole = decode(data, name="a", max_pixels=10**7)
+    off = difference(served, resized_then_cropped(whole, resize_px, crop_px))
+    assert 0 < off.mean() < 1
+
+
 def test_a_picture_that_cannot_be_read_is_named():
     with pytest.raises(UnreadablePicture, match=r"ants/1\.jpg"):
         read_picture(b"no", Preprocessing(), name="ants/1.jpg", max_pixels=10)

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from zoo.errors import DeadlinePassed, NotReady, NotRunnable, Overloaded, TooLarge
-from zoo.serving.dispatcher import Dispatcher, GoneAway
+from zoo.errors import DeadlinePassed, GoneAway, NotReady, NotRunnable, Overloaded, TooLarge
+from zoo.serving.dispatcher import Dispatcher
 from zoo.serving.predictor import CUDA, Predictor
 from zoo.serving.queue import Piece, Queue
 
@@ -175,6 +175,7 @@ def test_a_deadline_that_passed_in_the_queue_is_told_and_nothing_is_run(busy, se
     late = busy.put(make_piece(1, deadline_ns=now))
     with pytest.raises(DeadlinePassed):
         late.result(60)
+    assert busy.dispatcher.waiting == 0  # nor does it keep others out
     in_time = busy.put(make_piece(2, deadline_ns=now + 10**12))
     session.goes_on.set()
     assert numbers_of(in_time.result()) == [2]

@@ -5,12 +5,16 @@ from flask.typing import ResponseReturnValue
 
 from zoo.errors import (
     ModelNotFound,
+    NotReady,
     NotRunnable,
+    Overloaded,
     RevisionNotFound,
     UnreadablePicture,
 )
 from zoo.operations.predict import predict
+from zoo.serving.asking import Terms
 from zoo.web.access import Need, needs
+from zoo.web.connection import watch_client
 from zoo.web.context import current_service, current_zoo, read_query
 from zoo.web.pictures import PICTURES, read_pictures
 from zoo.web.reference import tells
@@ -25,7 +29,14 @@ bp = Blueprint("predict", __name__, url_prefix="/v1/models")
     PredictionsAnswer,
     query=PredictQuery,
     body=PICTURES,
-    refuses=(ModelNotFound, RevisionNotFound, NotRunnable, UnreadablePicture),
+    refuses=(
+        ModelNotFound,
+        RevisionNotFound,
+        NotRunnable,
+        NotReady,
+        Overloaded,
+        UnreadablePicture,
+    ),
 )
 def post_predict(name: str) -> ResponseReturnValue:
     """Predict pictures with ONNX Runtime.
@@ -34,5 +45,8 @@ def post_predict(name: str) -> ResponseReturnValue:
     as the classifier does; its map's average is told.
     """
     query = read_query(PredictQuery)
-    answers = predict(current_zoo(), current_service(), name, read_pictures(), top=query.top)
+    terms = Terms(is_wanted=watch_client())
+    answers = predict(
+        current_zoo(), current_service(), name, read_pictures(), top=query.top, terms=terms
+    )
     return jsonify(PredictionsAnswer.of(list(answers)).model_dump(mode="json"))

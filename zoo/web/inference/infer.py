@@ -17,6 +17,7 @@ from zoo.errors import (
 from zoo.operations.serve import Answer, Question, answer
 from zoo.serving.asking import Terms
 from zoo.web.access import Need, needs
+from zoo.web.connection import watch_client
 from zoo.web.context import current_service, current_zoo
 from zoo.web.inference import errors
 from zoo.web.inference.addresses import address_of
@@ -62,7 +63,8 @@ def post_infer(name: str, version: str) -> ResponseReturnValue:
     json_bytes, body = read_json_bytes(), receive_body()
     begun_ns = time.monotonic_ns()
     if json_bytes == 0:
-        requested, question = RAW, Question(raw=body)
+        requested = RAW
+        question = Question(raw=body, terms=Terms(is_wanted=watch_client()))
     else:
         requested = read_requested(body, json_bytes)
         question = _question(requested, begun_ns)
@@ -79,6 +81,7 @@ def _question(requested: Requested, begun_ns: int) -> Question:
             deadline_s=requested.timeout_s,
             # 1 is Triton's highest, and the usual here: nobody goes before others who wait.
             priority=max(requested.priority - 1, 0),
+            is_wanted=watch_client(),
             input_ns=time.monotonic_ns() - begun_ns,
         ),
     )

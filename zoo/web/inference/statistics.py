@@ -1,6 +1,6 @@
 """/v2/models/stats: what was asked of models since the server started, as Triton counts it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from flask import Blueprint, jsonify
@@ -55,7 +55,7 @@ def _tell(model: str, revision: str, tally: Tally) -> dict[str, Any]:
         "execution_count": tally.executions,
         "inference_stats": {
             "success": _duration(tally.success),
-            "fail": _duration(sum(tally.failures.values(), NEVER)),
+            "fail": _duration(_all(tally.failures.values())),
             "queue": _duration(tally.queue),
             "compute_input": _duration(tally.input),
             "compute_infer": _duration(tally.infer),
@@ -75,6 +75,12 @@ def _tell(model: str, revision: str, tally: Tally) -> dict[str, Any]:
         ],
         "memory_usage": [],
     }
+
+
+def _all(durations: Collection[Duration]) -> Duration:
+    return Duration(
+        count=sum(one.count for one in durations), total_ns=sum(one.total_ns for one in durations)
+    )
 
 
 def _duration(duration: Duration) -> dict[str, int]:

@@ -1,0 +1,381 @@
+"""What serving costs beside the bare model, how long requests wait, what reloading does to them.
+
+    python benchmarks/serving.py [--home FOLDER] [--rounds 5] [--only cost,...]
+
+A SqueezeNet and a ResNet-18 of random weights are made in a zoo of its own (--home keeps it for the
+next time). CPU milliseconds per picture of all processes of `zoo serve` are held against those of
+`session.run` alone, with the same options and as many callers as runners, measured turn by turn;
+the clients' time is not counted. Exits with 1 where a promise of docs/serving.md does not hold.
+"""
+
+import argparse
+import io
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from load import (
+    OK,
+    ROOT,
+    Answer,
+    Server,
+    ask_all,
+    asking,
+    failures,
+    make_request,
+    quantile_ms,
+    serving,
+)
+from onnx import numpy_helper
+from PIL import Image
+
+sys.path.insert(0, str(ROOT))
+
+from zoo.operations.fetch import get_file, get_revision
+from zoo.operations.opening import Zoo, open_zoo
+from zoo.operations.publish import Publication, publish
+from zoo.serving.cores import count_cores
+from zoo.serving.dense import open_graph
+from zoo.serving.memory import used_bytes
+from zoo.settings import read_settings
+
+MODELS = {"squeezenet": "squeezenet1_1", "resnet18": "resnet18"}
+LEAST = {  # of the bare model's CPU time in the whole server's
+    ("squeezenet", "tensor"): 0.90,
+    ("resnet18", "tensor"): 0.95,
+    ("squeezenet", "jpeg"): 0.77,
+    ("resnet18", "jpeg"): 0.92,
+}
+PARTS = ("cost", "waits", "reload", "shelf")
+SERVE = [str(ROOT / "cli.py"), "serve", "--port", "0"]
+SIDE = 224
+CLIENTS = (1, 4, 16)
+SHELF, ROOM = 40, 5
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--home", type=Path)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--swaps", type=int, default=50)
+    parser.add_argument("--loads", type=int, default=1000)
+    parser.add_argument("--only", default=",".join(PARTS))
+    parser.add_argument("--raw", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.raw:
+        _run_raw(options.raw)
+        return
+    with tempfile.TemporaryDirectory(prefix="zoo-serving-") as scratch:
+        os.environ["ZOO_HOME"] = str(options.home or scratch)
+        _make_models()
+        parts = {"cost": _cost, "waits": _waits, "reload": _reload, "shelf": _shelf}
+        held = [parts[name](options) for name in options.only.split(",")]
+    sys.exit(0 if all(held) else 1)
+
+
+def _make_models() -> None:
+    with open_zoo(read_settings()) as zoo:
+        missing = [name for name in MODELS if not _has(zoo, name)]
+    for name in missing:
+        arguments = ["create", name, "--arch", f"torchvision:{MODELS[name]}", "--init", "library"]
+        command = [sys.executable, str(ROOT / "cli.py"), *arguments, "--classes", "1000"]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603  # our own
+
+
+def _has(zoo: Zoo, name: str) -> bool:
+    from zoo.errors import ModelNotFound  # noqa: PLC0415
+
+    try:
+        get_revision(zoo, name)
+    except ModelNotFound:
+        return False
+    return True
+
+
+def _graph(name: str) -> Path:
+    with open_zoo(read_settings()) as zoo:
+        return get_file(zoo, get_revision(zoo, name), "model.onnx")[1]
+
+
+def _jpeg() -> bytes:
+    """Make a picture of 500 x 375 pixels and some 40 kB, as photographs of ImageNet are."""
+    noise = np.random.default_rng(1).integers(0, 256, (47, 63, 3), np.uint8)
+    picture = Image.fromarray(noise).resize((500, 375), Image.Resampling.BICUBIC)
+    fine = np.random.default_rng(2).integers(-12, 13, (375, 500, 3))
+    data = io.BytesIO()
+    pixels = np.clip(np.asarray(picture).astype(int) + fine, 0, 255).astype(np.uint8)
+    Image.fromarray(pixels).save(data, "JPEG", quality=75)
+    return data.getvalue()
+
+
+def _requests(name: str) -> dict[str, bytes]:
+    pixels = np.random.default_rng(3).integers(0, 256, (1, SIDE, SIDE, 3), np.uint8)
+    described = {
+        "inputs": [
+            {
+                "name": "images",
+                "datatype": "UINT8",
+                "shape": list(pixels.shape),
+                "parameters": {"binary_data_size": pixels.nbytes},
+            }
+        ],
+        "parameters": {"binary_data_output": True},
+    }
+    head = json.dumps(described).encode()
+    tensor = make_request(
+        f"/v2/models/{name}/infer",
+        head + pixels.tobytes(),
+        Inference_Header_Content_Length=str(len(head)),
+    )
+    jpeg = make_request(f"/v1/models/{name}/predict", _jpeg(), Content_Type="image/jpeg")
+    return {"tensor": tensor, "jpeg": jpeg}
+
+
+# --- cost
+
+
+class Raw:
+    """`session.run` in a process of its own, which tells its CPU time."""
+
+    def __init__(self, graph: Path) -> None:
+        command = [sys.executable, __file__, "--raw", str(graph)]
+        self._process = subprocess.Popen(  # noqa: S603  # our own
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def cpu_ms(self, count: int) -> float:
+        """Run so many pictures; give the CPU milliseconds of one."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{count}\n")
+        self._process.stdin.flush()
+        return float(self._process.stdout.readline())
+
+    def close(self) -> None:
+        """End it."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def _run_raw(graph: Path) -> None:
+    """Run pictures for whoever asks on stdin, by as many callers as a server has runners."""
+    session = open_graph(graph).session
+    pixels = np.random.default_rng(3).integers(0, 256, (1, SIDE, SIDE, 3), np.uint8)
+    callers = count_cores()
+    for line in sys.stdin:
+        each = int(line) // callers
+        before = time.process_time()
+
+        def work(each: int = each) -> None:
+            for _ in range(each):
+                session.run(["probabilities"], {"images": pixels})
+
+        threads = [threading.Thread(target=work) for _ in range(callers)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        print((time.process_time() - before) * 1000 / (each * callers), flush=True)
+
+
+def _cost(options: argparse.Namespace) -> bool:
+    print("model       body    raw ms  server ms  raw / server  promised")
+    held = True
+    with serving(SERVE, worker_slots=0) as server:
+        for name in MODELS:
+            raw = Raw(_graph(name))
+            for body, request in _requests(name).items():
+                count = 200 if name == "squeezenet" else 60
+                pairs = _measure_cost(server, raw, request, (options.rounds, count))
+                if pairs is None:
+                    print(f"{name:<11} {body:<7} this server does not take it")
+                    continue
+                ratio = statistics.median(bare / whole for bare, whole in pairs)
+                bare, whole = (statistics.median(column) for column in zip(*pairs, strict=True))
+                least = LEAST[name, body]
+                held &= ratio >= least
+                print(f"{name:<11} {body:<7} {bare:6.1f} {whole:10.1f} {ratio:13.3f} {least:9.2f}")
+            raw.close()
+    return held
+
+
+def _measure_cost(
+    server: Server, raw: Raw, request: bytes, size: tuple[int, int]
+) -> list[tuple[float, float]] | None:
+    """Measure both turn by turn, the bare model before and after each turn of the server."""
+    rounds, count = size
+    clients = 2 * count_cores()
+    warm, _ = ask_all(server, [request], clients=clients, count=10)
+    if failures(warm):
+        return None
+    pairs = []
+    raw.cpu_ms(10)
+    before = raw.cpu_ms(count)
+    for _ in range(rounds):
+        begun = server.cpu_s()
+        answers, _ = ask_all(server, [request], clients=clients, count=count)
+        whole = (server.cpu_s() - begun) * 1000 / count
+        assert not failures(answers)
+        after = raw.cpu_ms(count)
+        pairs.append(((before + after) / 2, whole))
+        before = after
+    return pairs
+
+
+# --- waits
+
+
+def _waits(_options: argparse.Namespace) -> bool:
+    """Hold the tail against FIFO.
+
+    Of c callers who ask again as soon as they are answered, each waits for the c - 1 others: by
+    Little's law an answer takes c / throughput, and under FIFO that holds for every one of them.
+    """
+    print("model       clients  p50 ms  p99 ms  c / throughput ms  p99 / that  lost")
+    held = True
+    with serving(SERVE, worker_slots=0) as server:
+        for name in MODELS:
+            request = _requests(name)["jpeg"]
+            ask_all(server, [request], clients=1, count=5)
+            for clients in CLIENTS:
+                count = max(40 * clients, 100)
+                answers, taken_s = ask_all(server, [request], clients=clients, count=count)
+                expected = clients * taken_s / count * 1000
+                p50, p99 = quantile_ms(answers, 0.5), quantile_ms(answers, 0.99)
+                lost = failures(answers) + count - len(answers)
+                held &= lost == 0 and (clients == 1 or p99 <= 2 * expected)
+                print(
+                    f"{name:<11} {clients:7} {p50:7.0f} {p99:7.0f} {expected:18.0f}"
+                    f" {p99 / expected:11.2f} {lost:5}"
+                )
+    return held
+
+
+# --- reload
+
+
+def _variant(number: int) -> Callable[[onnx.ModelProto], None]:
+    """Make a graph say that every picture is of one class, by the bias of its classifier."""
+
+    def change(model: onnx.ModelProto) -> None:
+        biases = [
+            one
+            for one in model.graph.initializer
+            if list(one.dims) == [1000] and one.data_type == onnx.TensorProto.FLOAT
+        ]
+        bias = numpy_helper.to_array(biases[-1]).copy()
+        bias[:] = 0
+        bias[number] = 100
+        biases[-1].CopyFrom(numpy_helper.from_array(bias, biases[-1].name))
+
+    return change
+
+
+def _publish_variant(zoo: Zoo, source: onnx.ModelProto, model: str, number: int) -> str:
+    changed = onnx.ModelProto()
+    changed.CopyFrom(source)
+    _variant(number)(changed)
+    files = {"model.onnx": zoo.blobs.put([changed.SerializeToString()])}
+    return publish(zoo, Publication(model=model, files=files, message="")).id
+
+
+def _reload(options: argparse.Namespace) -> bool:
+    swaps: int = options.swaps
+    source = onnx.load(_graph("squeezenet"))
+    request = _requests("swapped")["jpeg"]
+    with open_zoo(read_settings()) as zoo, serving(SERVE, worker_slots=0) as server:
+        _publish_variant(zoo, source, "swapped", 999)
+        ask_all(server, [request], clients=1, count=5)
+        steady, _ = ask_all(server, [request], clients=4, count=400)
+        with asking(server, request, clients=4) as answers:
+            for number in range(swaps):
+                revision = _publish_variant(zoo, source, "swapped", number)
+                _wait_until_served(answers, revision)
+        last = json.loads(answers[-1].body)["predictions"][0]
+    failed = failures(answers)
+    p99, usual = quantile_ms(answers, 0.99), quantile_ms(steady, 0.99)
+    right = last["scores"][0]["index"] == swaps - 1
+    print(
+        f"reload: {swaps} revisions under 4 clients, {len(answers)} requests, {failed} failed;"
+        f" p99 {p99:.0f} ms, steady {usual:.0f} ms, ratio {p99 / usual:.2f};"
+        f" the last one answers: {right}"
+    )
+    return failed == 0 and right and p99 < 2 * usual
+
+
+def _wait_until_served(answers: list[Answer], revision: str) -> None:
+    seen = 0
+    while True:
+        for answer in answers[seen:]:
+            seen += 1
+            if answer.status != OK or revision.encode() in answer.body:
+                return
+        time.sleep(0.005)
+
+
+# --- shelf
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of asking many models."""
+
+    wrong: int
+    rss: list[int]
+
+
+def _shelf(options: argparse.Namespace) -> bool:
+    source = onnx.load(_graph("squeezenet"))
+    with open_zoo(read_settings()) as zoo:
+        for number in range(SHELF):
+            if not _has(zoo, f"shelf-{number}"):
+                _publish_variant(zoo, source, f"shelf-{number}", number)
+    before = used_bytes()
+    predictor = open_graph(_graph("squeezenet"))
+    predictor.predict(np.zeros((1, SIDE, SIDE, 3), np.uint8))
+    room = ROOM * (used_bytes() - before)
+    with serving(SERVE, worker_slots=0, served_bytes=room) as server:
+        outcome = _ask_many(server, options.loads)
+    early, late = outcome.rss[options.loads // 10], outcome.rss[-1]
+    print(
+        f"shelf: {SHELF} models, memory for {ROOM} ({room / 1e6:.0f} MB), {len(outcome.rss)}"
+        f" requests of which nearly all load; {outcome.wrong} wrong answers; RSS"
+        f" {early / 1e6:.0f} MB after a tenth, {late / 1e6:.0f} MB at the end,"
+        f" ratio {late / early:.3f}"
+    )
+    return outcome.wrong == 0 and late <= 1.1 * early
+
+
+def _ask_many(server: Server, count: int) -> Outcome:
+    """Ask the models in an order in which the next one has nearly always been closed."""
+    order = random.Random(0)  # noqa: S311  # no secret
+    wrong, rss, waiting = 0, list[int](), list[int]()
+    for _ in range(count):
+        if not waiting:
+            waiting = list(range(SHELF))
+            order.shuffle(waiting)
+        number = waiting.pop()
+        request = _requests(f"shelf-{number}")["jpeg"]
+        (answer,), _ = ask_all(server, [request], clients=1, count=1)
+        told: Any = json.loads(answer.body)
+        wrong += answer.status != OK or told["predictions"][0]["scores"][0]["index"] != number
+        rss.append(server.rss_bytes())
+    return Outcome(wrong=wrong, rss=rss)
+
+
+if __name__ == "__main__":
+    main()
