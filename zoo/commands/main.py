@@ -39,6 +39,7 @@ class LazyGroup(click.Group):
             return None
         module, _ = COMMANDS[cmd_name]
         command: click.Command = importlib.import_module(f"zoo.commands.{module}").command
+        _keep_lines(command)
         return command
 
     def resolve_command(
@@ -55,6 +56,14 @@ class LazyGroup(click.Group):
         """Write the list of commands without importing one of them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, told) for name, (_, told) in COMMANDS.items()])
+
+
+def _keep_lines(command: click.Command) -> None:
+    """Have help keep the lines of examples: a raw docstring spells the character that says so."""
+    command.help = (command.help or "").replace("\\b\n", "\b\n")
+    if isinstance(command, click.Group):
+        for one in command.commands.values():
+            _keep_lines(one)
 
 
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
