@@ -16,7 +16,7 @@ def list_verbs():
             yield from ((name, each) for each in command.commands)
 
 
-@pytest.mark.parametrize("verb", list_verbs(), ids=" ".join)
+@pytest.mark.parametrize("verb", list(list_verbs()), ids=" ".join)
 def test_help_is_told_without_the_marks_it_is_written_with(verb):
     told = CliRunner().invoke(cli, [*verb, "--help"])
     assert told.exit_code == 0
