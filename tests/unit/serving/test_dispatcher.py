@@ -210,7 +210,7 @@ def test_all_that_was_taken_in_is_answered_when_it_closes(busy, session, pool, m
     assert not closing.done()
     session.goes_on.set()
     closing.result(60)
-    assert [numbers_of(one.result(0)) for one in asked] == [[1], [2], [3], [4], [5]]
+    assert [numbers_of(one.result(60)) for one in asked] == [[1], [2], [3], [4], [5]]
 
 
 def test_what_waits_shares_a_run_up_to_its_bound(busy, session, make_piece):
