@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
@@ -16,6 +17,12 @@ from zoo.domain.geometry import Geometry, Side
 from zoo.domain.preprocessing import Preprocessing, Resize
 from zoo.operations.opening import open_zoo
 from zoo.settings import read_settings
+
+# No property depends on how fast the machine is.
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 POSTGRES = "postgresql+psycopg://postgres@127.0.0.1:5432/postgres?connect_timeout=2"

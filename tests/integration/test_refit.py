@@ -16,7 +16,7 @@ from zoo.operations.datasets import add_dataset
 from zoo.operations.fetch import get_file, get_revision
 from zoo.operations.finetune import enqueue_finetune
 from zoo.operations.opening import open_zoo
-from zoo.serving.predictor import open_session
+from zoo.serving.predictor import Opening, open_session
 from zoo.settings import read_settings
 from zoo.worker import finetune
 from zoo.worker.progress import Progress
@@ -153,7 +153,7 @@ def test_the_same_pictures_under_other_names_get_their_own_labels(zoo, anew, dig
     (tmp_path / "renamed" / "7").rename(tmp_path / "renamed" / "seven")
     add_dataset(zoo, tmp_path / "renamed")
     named = fit(zoo, "named", dataset="renamed", seed=5)
-    opened = open_session(get_file(zoo, named, "model.onnx")[1], device="cpu")
+    opened = open_session(get_file(zoo, named, "model.onnx")[1], Opening(device="cpu"))
     assert anew == []
     assert opened.labels == tuple(told(zoo, named, "config.json")["label_names"])
     assert opened.labels[-1] == "seven"

@@ -7,14 +7,14 @@ import numpy as np
 
 from zoo.errors import BadRequest
 
-BYTES = "BYTES"
+BYTES, UINT64 = "BYTES", "UINT64"
 # Little endian on the wire, whatever this machine is.
 DTYPES: Mapping[str, np.dtype[np.generic]] = {
     "BOOL": np.dtype(np.bool_),
     "UINT8": np.dtype("u1"),
     "UINT16": np.dtype("<u2"),
     "UINT32": np.dtype("<u4"),
-    "UINT64": np.dtype("<u8"),
+    UINT64: np.dtype("<u8"),
     "INT8": np.dtype("i1"),
     "INT16": np.dtype("<i2"),
     "INT32": np.dtype("<i4"),

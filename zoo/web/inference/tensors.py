@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from zoo.errors import BadRequest
-from zoo.web.inference.datatypes import BYTES, DTYPES, datatype_of
+from zoo.web.inference.datatypes import BYTES, DTYPES, UINT64, datatype_of
 
 LENGTH = struct.Struct("<I")  # before each element of BYTES
 # What JSON numbers are read as, and may become without a change of what they say.
@@ -48,7 +48,7 @@ def read_json(data: object, shape: Sequence[int], datatype: str, *, name: str) -
     if datatype == BYTES:
         return _as_objects(_texts(data, math.prod(shape), name=name), shape)
     try:
-        found = np.array(data)
+        found = _as_numbers(data, datatype)
     except ValueError as error:
         raise BadRequest(f"The data of {name!r} is a list of lists of unequal lengths.") from error
     count = math.prod(shape)
@@ -124,6 +124,20 @@ def _as_objects(elements: list[bytes], shape: Sequence[int]) -> Tensor:
     tensor = np.empty(len(elements), dtype=object)
     tensor[:] = elements
     return tensor.reshape(shape)
+
+
+def _as_numbers(data: list[Any], datatype: str) -> Tensor:
+    """Give numbers as they are told; of 64 bits without sign, some beside smaller ones get rounded.
+
+    Raises:
+        ValueError: they are lists of unequal lengths.
+    """
+    found = np.array(data)
+    if datatype == UINT64 and found.dtype.kind == "f":
+        exact = np.array(data, dtype=object)
+        if all(type(one) is int and 0 <= one < 2**64 for one in exact.flat):
+            return exact.astype(np.uint64)
+    return found
 
 
 def _converted(found: Tensor, datatype: str, *, name: str) -> Tensor:

@@ -32,6 +32,18 @@ def test_what_is_written_binary_is_read_back_to_the_bit(array):
     assert again.tobytes() == array.tobytes()
 
 
+@pytest.mark.parametrize("data", [[2**63, 0], [2**64 - 1, 1], [[2**63], [7]]])
+def test_the_largest_whole_numbers_are_not_rounded(data):
+    wanted = np.array(data, np.uint64)
+    again = read_json(data, wanted.shape, "UINT64", name="x")
+    assert again.dtype == np.uint64
+    assert again.tolist() == wanted.tolist()
+    with pytest.raises(BadRequest):
+        read_json([2**63, 0.5], [2], "UINT64", name="x")
+    with pytest.raises(BadRequest):
+        read_json([2**64, 1], [2], "UINT64", name="x")
+
+
 @AT_EASE
 @given(arrays(**FINITE), st.booleans())
 def test_json_is_read_flat_or_nested(array, is_flat):
