@@ -16,7 +16,7 @@ def test_a_job_of_another_zoo_outlives_who_follows_it(serve, zoo_command, digits
         for line in process.stderr:
             if line.startswith("codes:"):
                 break
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
         out, err = process.communicate()
         assert (process.returncode, out) == (130, "")
         assert "goes on at" in err
