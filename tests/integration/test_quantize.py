@@ -171,6 +171,19 @@ def test_a_fine_tune_may_end_with_8_bits_and_succeeds_without_them(zoo, monkeypa
         assert "int8" not in made.refs
 
 
+def test_at_the_terminal_it_says_what_came_of_it_and_what_did_not(zoo_cli):
+    ran = zoo_cli("quantize", MODEL, DATASET, "--gate", "100")
+    assert ran.code == 0, ran.err
+    assert f"{MODEL}:int8  accuracy" in ran.out
+    assert "CPU ms a picture on 1 thread, " in ran.out
+    told = zoo_cli("quantize", MODEL, DATASET, "--gate", "100", "--to", "fp16", "--json").json
+    assert told["precision"] == "fp16"
+    queued = zoo_cli("quantize", MODEL, DATASET, "--seed", "1", "--detach", "--json").json
+    assert zoo_cli("jobs", "show", str(queued["job"]), "--json").json["kind"] == "quantize"
+    assert zoo_cli("quantize", MODEL, "nothing").code == 3
+    assert zoo_cli("quantize", f"{MODEL}:int8", DATASET).code == 1
+
+
 def test_the_interval_of_a_loss_holds_the_loss_and_narrows_with_pictures():
     low, high = fall_interval(Comparison(both=90, only_first=6, only_second=1, neither=3, p=1))
     assert low < 0.05 < high

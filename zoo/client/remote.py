@@ -220,7 +220,17 @@ class Remote:
         return made
 
     def _unreachable(self, error: Exception) -> ServerUnreachable:
-        return ServerUnreachable(f"{self.url} does not answer: {error}", url=self.url)
+        return ServerUnreachable(f"{self.url} does not answer: {_reason(error)}.", url=self.url)
+
+
+def _reason(error: BaseException) -> str:
+    """Say why in the system's words, where it was the system that said no."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = getattr(cause, "reason", None) or cause.__cause__ or cause.__context__
+    return str(error).rstrip(".")
 
 
 def _asked(query: Query | None) -> str:

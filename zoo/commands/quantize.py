@@ -110,9 +110,10 @@ def show_quantized(name: str, result: dict[str, Any]) -> None:
         f"  {show_size(result['size_bytes'])}, {show_size(result['size_bytes_before'])} before"
     )
     for cost in result["cost"]:
+        threads = "1 thread" if cost["threads"] == 1 else f"{cost['threads']:g} threads"
         click.echo(
-            f"  {cost['after_cpu_ms']:.2f} CPU ms a picture on {cost['threads']:g} threads,"
-            f" {cost['before_cpu_ms']:.2f} before: {cost['ratio']:.2f} times fewer"
+            f"  {cost['after_cpu_ms']:.2f} CPU ms a picture on {threads},"
+            f" {cost['before_cpu_ms']:.2f} before: {cost['ratio']:.2f} times as fast"
         )
     for note in result["notes"]:
         click.echo(f"note: {note}", err=True)

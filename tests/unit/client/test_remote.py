@@ -120,3 +120,9 @@ def test_only_where_two_zoos_may_say_no_the_address_is_told(tell):
 def test_what_is_no_address_is_refused(url):
     with pytest.raises(BadSetting):
         Remote(url)
+
+
+def test_a_zoo_that_nobody_runs_is_told_in_the_systems_words():
+    with Remote("http://127.0.0.1:9") as remote, pytest.raises(ServerUnreachable) as caught:
+        remote.ask("POST", "/v1/sweep", {})
+    assert str(caught.value) == "http://127.0.0.1:9 does not answer: Connection refused."
