@@ -15,14 +15,12 @@ import random
 import statistics
 import tempfile
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, text
 
-from zoo.catalog.index import ModelIndex
 from zoo.catalog.tables import (
     BlobRow,
     FileRow,
@@ -32,7 +30,7 @@ from zoo.catalog.tables import (
     RevisionRow,
 )
 from zoo.domain.revision import File, RefKind, revision_id
-from zoo.domain.search import ANY, Facet, ModelWish, Runs, Size
+from zoo.domain.search import Facet, ModelWish, Runs, Size
 from zoo.errors import ModelNotFound
 from zoo.operations import fetch, models, refs
 from zoo.operations.opening import Zoo, open_zoo
@@ -178,16 +176,20 @@ def _ask(zoo: Zoo, names: list[str]) -> None:
         "its refs": lambda: refs.list_refs(zoo, draw.choice(names)),
         "a model that is not there": missing,
     }
+    before = {name: questions[name] for name in ("list, a page of 100", "search, a page of 100")}
+    _measure(zoo, {f"{name}, before the index": ask for name, ask in before.items()}, times=20)
+
+    def make() -> None:
+        with zoo.catalog.reading() as db:
+            zoo.index.at(db)
+
+    _measure(zoo, {"making the index of a process": make}, times=1)
     _measure(zoo, questions)
 
     def changed() -> None:
         models.set_private(zoo, next(private), is_private=True)
 
     _measure(zoo, {"facets of all after a change": lambda: search(20)}, before=changed)
-    anew = replace(zoo, index=ModelIndex())
-    _measure(
-        zoo, {"the first search of a process": lambda: fetch.search_models(anew, ANY)}, times=1
-    )
 
 
 def _measure(

@@ -6,14 +6,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, not_, or_, select
+from sqlalchemy import ColumnElement, and_, collate, false, func, not_, or_, select
 from sqlalchemy.orm import Session
 
 from zoo.catalog.index import ModelIndex
-from zoo.catalog.pages import load_models
+from zoo.catalog.pages import load_models, load_revisions
 from zoo.catalog.rows import (
-    WHOLE,
-    as_model,
     as_revision,
     find_model_row,
     get_model_row,
@@ -23,7 +21,7 @@ from zoo.catalog.rows import (
 )
 from zoo.catalog.searching import count_facets, find, take_page
 from zoo.catalog.tables import BlobRow, FileRow, ModelRow, RefRow, RenameRow, RevisionRow
-from zoo.domain.access import EVERY_OWNER, Caller
+from zoo.domain.access import EVERY_OWNER, LOCAL, Caller
 from zoo.domain.revision import (
     MAIN,
     Blob,
@@ -105,13 +103,14 @@ def add_blobs(db: Session, blobs: Iterable[Blob], *, now: datetime) -> None:
     db.flush()
 
 
-def get_model(db: Session, name: str) -> Model:
-    """Give a model with its refs.
+def get_model(db: Session, name: str, *, caller: Caller = LOCAL) -> Model:
+    """Give a model with its refs, and the lineage that a caller may know of.
 
     Raises:
         ModelNotFound: there is none; near names are in the hint.
     """
-    return as_model(get_model_row(db, name))
+    (found,) = load_models(db, [get_model_row(db, name).pk], caller=caller)
+    return found
 
 
 def list_models(db: Session, *, caller: Caller, after: str = "", limit: int = 100) -> list[Model]:
@@ -122,7 +121,7 @@ def list_models(db: Session, *, caller: Caller, after: str = "", limit: int = 10
         .order_by(ModelRow.name)
         .limit(limit)
     )
-    return load_models(db, list(db.scalars(wanted)))
+    return load_models(db, list(db.scalars(wanted)), caller=caller)
 
 
 def search_models(  # noqa: PLR0913  # a page of a search
@@ -135,15 +134,40 @@ def search_models(  # noqa: PLR0913  # a page of a search
     limit: int = 100,
     most_values: int = 0,
 ) -> Found:
-    """Search the models that a caller may see; with ``most_values``, count what they have."""
+    """Search the models that a caller may see; with ``most_values``, count what they have.
+
+    Until the index is made, rows are looked through for what the name tells: that takes less time
+    than making it, and whoever makes it is not waited for.
+    """
+    if not (index.is_made or most_values or wish.is_by_traits):
+        return _search_rows(db, wish, caller=caller, after=after, limit=limit)
     snapshot = index.at(db)
     found = find(snapshot, wish, caller)
     page = take_page(snapshot, found, after=after, limit=limit)
     return Found(
-        models=tuple(load_models(db, page.pks)),
+        models=tuple(load_models(db, page.pks, caller=caller)),
         next=page.next,
         total=page.total,
         facets=count_facets(snapshot, found, most=most_values) if most_values else (),
+    )
+
+
+def _search_rows(db: Session, wish: ModelWish, *, caller: Caller, after: str, limit: int) -> Found:
+    """Search by name and owner alone, in the rows; pages are those that the index gives."""
+    wanted = (is_visible_to(caller), *wished(wish))
+    # By code points, as the index sorts names, whatever language the database was made for.
+    is_postgresql = db.get_bind().dialect.name == "postgresql"
+    name = collate(ModelRow.name, "C") if is_postgresql else ModelRow.name
+    rows = db.execute(
+        select(ModelRow.pk, ModelRow.name)
+        .where(*wanted, name > after)
+        .order_by(name)
+        .limit(limit + 1)
+    ).all()
+    return Found(
+        models=tuple(load_models(db, [row.pk for row in rows[:limit]], caller=caller)),
+        next=rows[limit - 1].name if len(rows) > limit else None,
+        total=db.scalar(select(func.count()).select_from(ModelRow).where(*wanted)) or 0,
     )
 
 
@@ -160,10 +184,13 @@ def list_names(db: Session, *, caller: Caller, like: str = "") -> list[str]:
 def wished(wish: ModelWish) -> list[ColumnElement[bool]]:
     """Give the conditions under which a model is one that is wanted."""
     found: list[ColumnElement[bool]] = []
-    if wish.search:
-        found.append(func.lower(ModelRow.name).contains(wish.search.lower(), autoescape=True))
+    search = wish.search.lower()
+    if search and not (search.isascii() and search.isprintable()):
+        found.append(false())  # No name holds such letters, and not every database takes them.
+    elif search:
+        found.append(func.lower(ModelRow.name).contains(search, autoescape=True))
     if wish.owner is not None:
-        found.append(ModelRow.name.startswith(f"{wish.owner}/", autoescape=True))
+        found.append(_is_owned_by(wish.owner))
     return found
 
 
@@ -205,16 +232,30 @@ def get_revision_pk(db: Session, name: str, ref: str) -> int:
     return get_revision_row(db, name, ref).pk
 
 
-def list_revisions(db: Session, name: str) -> list[Revision]:
-    """List the revisions of a model, the newest first."""
+def list_revisions(
+    db: Session,
+    name: str,
+    *,
+    caller: Caller = LOCAL,
+    after: str = "",
+    limit: int | None = None,
+) -> list[Revision]:
+    """List the revisions of a model, the newest first, or those that are older than one.
+
+    Raises:
+        ModelNotFound: there is no such model.
+        RevisionNotFound: it has no revision of the id ``after``.
+    """
     model = get_model_row(db, name)
-    rows = db.scalars(
-        select(RevisionRow)
-        .where(RevisionRow.model_pk == model.pk)
-        .order_by(RevisionRow.pk.desc())
-        .options(*WHOLE)
-    )
-    return [as_revision(row) for row in rows]
+    wanted = select(RevisionRow.pk).where(RevisionRow.model_pk == model.pk)
+    if after:
+        wanted = wanted.where(RevisionRow.pk < get_revision_row(db, name, after).pk)
+    pks = list(db.scalars(wanted.order_by(RevisionRow.pk.desc()).limit(limit)))
+    return [
+        revision
+        for start in range(0, len(pks), BATCH)
+        for revision in load_revisions(db, pks[start : start + BATCH], caller=caller)
+    ]
 
 
 def _files(new: NewRevision) -> list[File]:
@@ -320,10 +361,15 @@ def is_visible_to(caller: Caller) -> ColumnElement[bool]:
     is_there = ModelRow.deleted_at.is_(None)
     if EVERY_OWNER in caller.roles:
         return is_there
-    own: list[ColumnElement[bool]] = [
-        ModelRow.name.startswith(f"{owner}/", autoescape=True)
-        if owner
-        else not_(ModelRow.name.contains("/"))
-        for owner in caller.roles
-    ]
+    own = [_is_owned_by(owner) for owner in caller.roles]
     return and_(is_there, or_(ModelRow.is_private.is_(False), *own))
+
+
+def _is_owned_by(owner: str) -> ColumnElement[bool]:
+    """Tell which models belong to an owner, '' for those without one.
+
+    Letter by letter: SQLite's LIKE takes capitals for small letters, and `Lab` is not `lab`.
+    """
+    if not owner:
+        return not_(ModelRow.name.contains("/"))
+    return func.substr(ModelRow.name, 1, len(owner) + 1) == f"{owner}/"

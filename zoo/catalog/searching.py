@@ -3,12 +3,10 @@
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import repeat
-from operator import contains
 
 import numpy as np
 
-from zoo.catalog.index import Codes, Flags, Numbers, Snapshot
+from zoo.catalog.index import BETWEEN, Flags, Numbers, Snapshot
 from zoo.domain.access import EVERY_OWNER, Caller
 from zoo.domain.search import ALL_OF, Facet, FacetCount, FacetCounts, ModelWish, Size
 
@@ -26,12 +24,9 @@ def find(snapshot: Snapshot, wish: ModelWish, caller: Caller) -> Flags:
     """Tell of each model whether a caller may see it and it is wanted."""
     found = _visible(snapshot, caller)
     if wish.search:
-        needle = wish.search.lower()
-        holds = map(contains, snapshot.lowered, repeat(needle))
-        found &= np.fromiter(holds, np.bool_, len(found))
+        found &= _called(snapshot, wish.search.lower())
     if wish.owner is not None:
-        code = snapshot.values.codes.get((Facet.OWNER, wish.owner), -1)
-        found &= snapshot.owners == code
+        found &= snapshot.owners == snapshot.values.find(Facet.OWNER, wish.owner)
     for facet, values in wish.values.items():
         for group in _groups(facet, values):
             found &= _having(snapshot, facet, group)
@@ -93,9 +88,29 @@ def _visible(snapshot: Snapshot, caller: Caller) -> Flags:
     """Tell which models a caller may see: the public ones, and all of its own owners'."""
     if EVERY_OWNER in caller.roles:
         return np.ones(len(snapshot.names), np.bool_)
-    known = snapshot.values.codes
-    own = [known[Facet.OWNER, owner] for owner in caller.roles if (Facet.OWNER, owner) in known]
+    own = [snapshot.values.find(Facet.OWNER, owner) for owner in caller.roles]
     return ~snapshot.is_private | np.isin(snapshot.owners, own)
+
+
+def _called(snapshot: Snapshot, part: str) -> Flags:
+    """Tell which names hold some letters.
+
+    All names are looked through at once: where the first two letters stand beside each other, and
+    of those places where the third one follows, and so on.
+    """
+    found = np.zeros(len(snapshot.names), np.bool_)
+    wanted = part.encode(errors="surrogatepass")
+    most = len(snapshot.letters) - len(wanted) + 1  # places where it could begin
+    if BETWEEN in part or most <= 0:
+        return found
+    is_there = snapshot.letters[:most] == wanted[0]
+    if len(wanted) > 1:
+        is_there &= snapshot.letters[1 : most + 1] == wanted[1]
+    places = np.flatnonzero(is_there)
+    for further in range(2, len(wanted)):
+        places = places[snapshot.letters[places + further] == wanted[further]]
+    found[np.searchsorted(snapshot.begins, places) - 1] = True
+    return found
 
 
 def _groups(facet: Facet, values: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
@@ -108,8 +123,7 @@ def _groups(facet: Facet, values: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
 
 def _having(snapshot: Snapshot, facet: Facet, values: tuple[str, ...]) -> Flags:
     """Tell which models have one of some values."""
-    known = snapshot.values.codes
-    codes: Codes = np.array([known.get((facet, value), -1) for value in values], np.int32)
+    codes = [snapshot.values.find(facet, value) for value in values]
     has = np.zeros(len(snapshot.names), np.bool_)
     has[snapshot.holders[np.isin(snapshot.held, codes)]] = True
     return has

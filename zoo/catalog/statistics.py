@@ -85,7 +85,8 @@ def list_popular(  # noqa: PLR0913  # a page of an order
         most, name = after
         wanted = wanted.where((count < most) | ((count == most) & (ModelRow.name > name)))
     rows = db.execute(wanted).all()
-    models = {model.name: model for model in load_models(db, [row.pk for row in rows])}
+    pks = [row.pk for row in rows]
+    models = {model.name: model for model in load_models(db, pks, caller=caller)}
     return [(models[name], int(downloads)) for _, name, downloads in rows]
 
 

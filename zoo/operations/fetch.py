@@ -49,8 +49,7 @@ def list_models(
     if not wish.is_any:
         return list(search_models(zoo, wish, after=after, limit=limit).models)
     with zoo.catalog.reading() as db:
-        found = models.list_models(db, caller=zoo.caller, after=after, limit=limit)
-        return [model_as_seen(zoo, db, model) for model in found]
+        return models.list_models(db, caller=zoo.caller, after=after, limit=limit)
 
 
 def search_models(
@@ -61,7 +60,7 @@ def search_models(
     With ``most_values``, the values that the models found have are counted, so many of each facet.
     """
     with zoo.catalog.reading() as db:
-        found = models.search_models(
+        return models.search_models(
             db,
             zoo.index,
             wish,
@@ -70,8 +69,6 @@ def search_models(
             limit=limit,
             most_values=most_values,
         )
-        seen = tuple(model_as_seen(zoo, db, model) for model in found.models)
-        return replace(found, models=seen)
 
 
 def get_model(zoo: Zoo, name: str) -> Model:
@@ -85,7 +82,7 @@ def get_model(zoo: Zoo, name: str) -> Model:
     with zoo.catalog.reading() as db:
         try:
             check_visible(zoo, db, name)
-            return model_as_seen(zoo, db, models.get_model(db, name))
+            return models.get_model(db, name, caller=zoo.caller)
         except ModelNotFound as error:
             raise _with_near_names(
                 error, name, models.list_names(db, caller=zoo.caller, like=name)
@@ -113,7 +110,7 @@ def list_revisions(zoo: Zoo, name: str) -> list[Revision]:
     """List the revisions of a model, the newest first."""
     with zoo.catalog.reading() as db:
         check_visible(zoo, db, check_model_name(name))
-        return [_as_seen(zoo, db, revision) for revision in models.list_revisions(db, name)]
+        return models.list_revisions(db, name, caller=zoo.caller)
 
 
 def list_moves(zoo: Zoo, name: str) -> list[RefMove]:
@@ -223,13 +220,6 @@ def parse_config_text(data: bytes) -> ModelConfig:
             f"{CONFIG} cannot be understood: {error!r}",
             hint="Import the original package again.",
         ) from error
-
-
-def model_as_seen(zoo: Zoo, db: Session, model: Model) -> Model:
-    """Leave out of a model's lineage what the caller may not know of."""
-    if model.head is None or model.head.parent is None:
-        return model
-    return replace(model, head=_as_seen(zoo, db, model.head))
 
 
 def _as_seen(zoo: Zoo, db: Session, revision: Revision) -> Revision:

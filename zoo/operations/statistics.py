@@ -8,7 +8,6 @@ from zoo.domain.revision import Model, check_model_name
 from zoo.domain.search import ModelWish
 from zoo.domain.statistics import Download, ModelStatistics, Totals
 from zoo.operations.access import check_rules, check_visible
-from zoo.operations.fetch import model_as_seen
 from zoo.operations.opening import Zoo
 
 RECENT = timedelta(days=30)  # the Hub's span too
@@ -38,7 +37,7 @@ def list_popular(
 ) -> list[tuple[Model, int]]:
     """List models with their downloads of the last 30 days, the most first."""
     with zoo.catalog.reading() as db:
-        found = statistics.list_popular(
+        return statistics.list_popular(
             db,
             caller=zoo.caller,
             since=_since(zoo),
@@ -46,7 +45,6 @@ def list_popular(
             limit=limit,
             wish=ModelWish(search=search, owner=owner),
         )
-        return [(model_as_seen(zoo, db, model), count) for model, count in found]
 
 
 def get_model_statistics(zoo: Zoo, name: str) -> ModelStatistics:

@@ -2,8 +2,10 @@
 
 import hashlib
 import random
+import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -47,10 +49,15 @@ def publish(db, clock):
 
 @pytest.fixture
 def found(db, index):
-    """Search and give what was found."""
+    """Search and give what was found; by name alone, rows and the index find the same."""
 
     def found(wish=ANY, *, caller=LOCAL, **more):
-        return search_models(db, index, wish, caller=caller, **{"most_values": 100, **more})
+        told = search_models(db, index, wish, caller=caller, **{"most_values": 100, **more})
+        if not wish.is_by_traits:
+            alone = {**more, "most_values": 0}
+            by_rows = search_models(db, ModelIndex(), wish, caller=caller, **alone)
+            assert by_rows == replace(told, facets=())
+        return told
 
     return found
 
@@ -75,13 +82,18 @@ def test_an_empty_catalog_has_nothing_to_find(found):
 
 
 def test_models_are_searched_by_name_and_by_owner(publish, found):
-    for name in ("lab/Alex-net", "lab/resnet", "other/alexnet", "lab_x/net", "alone"):
+    for name in ("lab/Alex-net", "lab/resnet", "other/alexnet", "lab_x/net", "LAB/x", "alone"):
         publish(name)
     assert names(found(ModelWish(search="ALEX"))) == ["lab/Alex-net", "other/alexnet"]
     assert names(found(ModelWish(search="net", owner="lab"))) == ["lab/Alex-net", "lab/resnet"]
     assert names(found(ModelWish(owner="lab_x"))) == ["lab_x/net"]
     assert names(found(ModelWish(owner=""))) == ["alone"]
-    assert names(found(ModelWish(search="%"))) == names(found(ModelWish(owner="la%"))) == []
+    for nothing in ("%", "n%t", "net\0lab", "lab/alex-netx", "a" * 300, "é", "\udce9"):
+        assert names(found(ModelWish(search=nothing))) == []
+    for letters in ("e", "x", "alone", "LAB/X", "/", "-n"):
+        expected = [name for name in names(found()) if letters.lower() in name.lower()]
+        assert names(found(ModelWish(search=letters))) == expected
+    assert names(found(ModelWish(owner="la%"))) == names(found(ModelWish(owner="Lab"))) == []
     page = found(ModelWish(search="net"), after="lab/Alex-net", limit=1)
     assert names(page) == ["lab/resnet"]
     assert (page.total, page.next) == (4, "lab/resnet")
@@ -189,11 +201,11 @@ def test_a_model_without_main_is_found_by_its_name_alone(db, found, clock):
 
 
 def test_private_models_are_found_and_counted_by_those_who_may_see_them(db, publish, found):
-    for name in ("ada/open", "ada/hidden", "eve/hidden", "hidden"):
+    for name in ("ada/open", "ada/hidden", "eve/hidden", "hidden", "ADA/also-hidden"):
         publish(name, licence=[name.replace("/", "-")])
         if name.endswith("hidden"):
             lifecycle.set_private(db, name, is_private=True)
-    assert names(found()) == ["ada/hidden", "ada/open", "eve/hidden", "hidden"]
+    assert names(found())[1:] == ["ada/hidden", "ada/open", "eve/hidden", "hidden"]
     assert names(found(caller=ADA)) == ["ada/hidden", "ada/open"]
     assert set(counts(found(caller=ADA))["licence"]) == {"ada-hidden", "ada-open"}
     assert counts(found(caller=ANONYMOUS)) == {"owner": {"ada": 1}, "licence": {"ada-open": 1}}
@@ -315,3 +327,56 @@ def test_threads_that_search_while_models_are_added_see_whole_states(catalog, cl
             one.result()
     assert all(found == counted for found, counted in seen)
     assert look(None) == (total, total)
+
+
+def test_a_search_while_the_index_is_made_is_right_and_waits_for_nobody(
+    catalog, clock, monkeypatch
+):
+    monkeypatch.setattr("zoo.catalog.index.LOADED_AT_ONCE", 1)
+    index, is_begun, may_go_on = ModelIndex(), threading.Event(), threading.Event()
+
+    def add(name):
+        with catalog.writing() as db:
+            add_revision(db, make_revision(name, licence=["mit"]), now=clock())
+
+    def look(wish=ANY, **more):
+        with catalog.reading() as db:
+            return search_models(db, index, wish, caller=LOCAL, **more)
+
+    def pause():
+        is_begun.set()
+        assert may_go_on.wait(60)
+
+    def make():
+        with catalog.reading() as db:
+            index.at(db, pause=pause)
+
+    for name in ("lab/a", "lab/b", "net"):
+        add(name)
+    with ThreadPoolExecutor(2) as pool:
+        making = pool.submit(make)
+        assert is_begun.wait(60)
+        add("lab/c")
+        assert names(look(limit=3)) == ["lab/a", "lab/b", "lab/c"]
+        assert look(limit=3).next == "lab/c"
+        assert look(ModelWish(search="LAB"), limit=2).total == 3
+        assert names(look(ModelWish(owner=""))) == ["net"]
+        counting = pool.submit(look, most_values=10)  # This is answered by the index alone.
+        assert not index.is_made
+        may_go_on.set()
+        making.result()
+        assert counts(counting.result())["licence"] == {"mit": 4}
+    assert index.is_made
+    assert look().total == 4
+
+
+def test_an_index_that_is_given_up_half_made_is_made_by_who_asks_next(db, publish, found, index):
+    publish("net", licence=["mit"])
+
+    def give_up():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        index.at(db, pause=give_up)
+    assert not index.is_made
+    assert counts(found())["licence"] == {"mit": 1}
