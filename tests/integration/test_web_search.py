@@ -1,5 +1,7 @@
 """Searches with filters and facets, over REST and at the terminal."""
 
+import time
+
 import pytest
 
 CARD = "---\nlicense: {licence}\ntags: [{tags}]\n---\n# net\n"
@@ -132,3 +134,24 @@ def test_sizes_are_asked_for_at_the_terminal(zoo_cli):
         found = zoo_cli("list", "--filter", asked, "--filter", "dataset=digits", "--json").json
         assert [model["name"] for model in found] == ["lenet-digits"]
     assert zoo_cli("list", "--filter", "classes>=6", "--json").json == []
+
+
+@pytest.mark.usefixtures("stocked")
+def test_a_server_makes_its_index_before_anybody_asks_for_it(app):
+    index, patience = app.extensions["zoo"].index, time.monotonic() + 60
+    while not index.is_made:
+        assert time.monotonic() < patience
+        time.sleep(0.01)
+    answer = app.test_client().get("/v1/models?search=LENET-d&facets=5")
+    assert names(answer) == ["lenet-digits"]
+    assert counts(answer.json["facets"], "dataset") == {"digits": 1}
+
+
+@pytest.mark.usefixtures("stocked")
+@pytest.mark.parametrize("query", ["search=lenet", "owner=", "search=LENET&limit=1", "search=x"])
+def test_a_page_by_name_is_the_same_before_and_after_the_index_is_made(app, query):
+    zoo, client = app.extensions["zoo"], app.test_client()
+    before = client.get(f"/v1/models?{query}").json
+    with zoo.catalog.reading() as db:
+        zoo.index.at(db)
+    assert client.get(f"/v1/models?{query}").json == before

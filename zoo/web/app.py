@@ -8,6 +8,7 @@ from werkzeug.routing import BaseConverter
 
 from zoo.operations.opening import open_zoo
 from zoo.operations.predict import open_service
+from zoo.operations.warming import Warming
 from zoo.settings import Settings, read_settings
 from zoo.web import access, answers, metrics, reference, traffic
 from zoo.web.api import (
@@ -65,6 +66,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     stack.callback(service.close)
     counts = app.extensions[COUNTS] = Counts(zoo)
     stack.callback(counts.close)
+    stack.callback(Warming(zoo).close)
     app.extensions[RATES] = Rates()
     app.config["MAX_CONTENT_LENGTH"] = zoo.settings.max_upload_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
