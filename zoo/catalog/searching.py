@@ -123,9 +123,12 @@ def _groups(facet: Facet, values: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
 
 def _having(snapshot: Snapshot, facet: Facet, values: tuple[str, ...]) -> Flags:
     """Tell which models have one of some values."""
-    codes = [snapshot.values.find(facet, value) for value in values]
+    known = len(snapshot.facets)  # Values that were seen since have codes behind these.
+    codes = {snapshot.values.find(facet, value) for value in values}
+    is_wanted = np.zeros(known, np.bool_)
+    is_wanted[[code for code in codes if 0 <= code < known]] = True
     has = np.zeros(len(snapshot.names), np.bool_)
-    has[snapshot.holders[np.isin(snapshot.held, codes)]] = True
+    has[snapshot.holders[is_wanted[snapshot.held]]] = True
     return has
 
 
