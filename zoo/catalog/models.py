@@ -21,7 +21,6 @@ from zoo.catalog.rows import (
     note_change,
     point_ref,
 )
-from zoo.catalog.searching import count_facets, find, take_page
 from zoo.catalog.tables import BlobRow, FileRow, ModelRow, RefRow, RenameRow, RevisionRow
 from zoo.domain.access import EVERY_OWNER, Caller
 from zoo.domain.revision import (
@@ -136,6 +135,9 @@ def search_models(  # noqa: PLR0913  # a page of a search
     most_values: int = 0,
 ) -> Found:
     """Search the models that a caller may see; with ``most_values``, count what they have."""
+    # Only searches take NumPy, for which all that opens a catalog would have to wait.
+    from zoo.catalog.searching import count_facets, find, take_page  # noqa: PLC0415
+
     snapshot = index.at(db)
     found = find(snapshot, wish, caller)
     page = take_page(snapshot, found, after=after, limit=limit)

@@ -8,7 +8,7 @@ from operator import contains
 
 import numpy as np
 
-from zoo.catalog.index import Codes, Flags, Numbers, Snapshot
+from zoo.catalog.snapshot import Codes, Flags, Numbers, Snapshot
 from zoo.domain.access import EVERY_OWNER, Caller
 from zoo.domain.search import ALL_OF, Facet, FacetCount, FacetCounts, ModelWish, Size
 
