@@ -99,9 +99,10 @@ class Database:
         return make_url(self.url).render_as_string(hide_password=True)
 
     def close(self) -> None:
-        """Give all connections back."""
+        """Give all connections back; whoever asks for one after that gets a new one."""
         if self._version_reader is not None:
             self._version_reader.close()
+            self._version_reader = None
         self.engine.dispose()
 
     @contextmanager

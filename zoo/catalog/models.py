@@ -19,7 +19,6 @@ from zoo.catalog.rows import (
     note_change,
     point_ref,
 )
-from zoo.catalog.searching import count_facets, find, take_page
 from zoo.catalog.tables import BlobRow, FileRow, ModelRow, RefRow, RenameRow, RevisionRow
 from zoo.domain.access import EVERY_OWNER, LOCAL, Caller
 from zoo.domain.revision import (
@@ -141,6 +140,9 @@ def search_models(  # noqa: PLR0913  # a page of a search
     """
     if not (index.is_made or most_values or wish.is_by_traits):
         return _search_rows(db, wish, caller=caller, after=after, limit=limit)
+    # Only searches take NumPy, for which all that opens a catalog would have to wait.
+    from zoo.catalog.searching import count_facets, find, take_page  # noqa: PLC0415
+
     snapshot = index.at(db)
     found = find(snapshot, wish, caller)
     page = take_page(snapshot, found, after=after, limit=limit)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zoo.catalog.index import BETWEEN, Flags, Numbers, Snapshot
+from zoo.catalog.snapshot import BETWEEN, Flags, Numbers, Snapshot
 from zoo.domain.access import EVERY_OWNER, Caller
 from zoo.domain.search import ALL_OF, Facet, FacetCount, FacetCounts, ModelWish, Size
 

@@ -1,7 +1,6 @@
 """Pixels of any kind become 8-bit RGB: grey, 16 bit, palette, CMYK, transparency."""
 
-import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 from PIL.PpmImagePlugin import PpmImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
@@ -22,7 +21,7 @@ def as_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16"):
         return _from_deep_grey(image)
     if image.mode == "I" and isinstance(image, PpmImageFile):  # Pillow has scaled it to 0..65535
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+        return _shifted(image, 8).convert("RGB")
     if image.mode in {"I", "F"}:
         raise ValueError("32-bit pixels have no stated range; save it with 8 or 16 bits")
     if image.has_transparency_data:
@@ -36,10 +35,16 @@ def _from_deep_grey(image: Image.Image) -> Image.Image:
     if isinstance(image, TiffImageFile):
         bits = image.tag_v2.get(BITS_PER_SAMPLE, (16,))[0]
         photometric = image.tag_v2.get(PHOTOMETRIC)
-    levels = (np.asarray(image) >> (bits - 8)).astype(np.uint8)
-    if photometric == WHITE_IS_ZERO:
-        levels = 255 - levels
-    return Image.fromarray(levels).convert("RGB")
+    levels = _shifted(image, bits - 8)
+    return (ImageOps.invert(levels) if photometric == WHITE_IS_ZERO else levels).convert("RGB")
+
+
+def _shifted(image: Image.Image, bits: int) -> Image.Image:
+    """Give levels without so many of their lower bits, as 8-bit grey."""
+    # Pictures of 8 bits, which most are, are read without NumPy.
+    import numpy as np  # noqa: PLC0415
+
+    return Image.fromarray((np.asarray(image) >> bits).astype(np.uint8))
 
 
 def _on_white(image: Image.Image) -> Image.Image:

@@ -1,14 +1,24 @@
 """The files of a folder, sorted by path; links that lead out of it are not followed."""
 
 import os
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 from zoo.domain.dataset import Skipped
 from zoo.errors import PathNotFound, UnreadablePicture
-from zoo.images.member import Limits, Member, PictureSource, check_member_size, read_at_most
+from zoo.images.member import (
+    Limits,
+    Member,
+    PictureSource,
+    Stamp,
+    check_member_size,
+    read_at_most,
+)
 from zoo.images.names import is_unicode, printable
+
+UNSETTLED_NS = 2 * 10**9  # the coarsest clock of a file system that is still in use
 
 
 def read_folder(folder: Path, limits: Limits) -> PictureSource:
@@ -78,11 +88,24 @@ def _refusal_of_link(path: Path, root: Path) -> str | None:
 def _member(path: Path, root: Path, limits: Limits) -> Member:
     """Describe one file."""
     name = _relative(path, root)
+    told = path.stat()
     return Member(
         path=name,
-        size_bytes=path.stat().st_size,
+        size_bytes=told.st_size,
         read=partial(_read, path, name, limits),
+        stamp=_stamp(told),
     )
+
+
+def _stamp(told: os.stat_result) -> Stamp | None:
+    """Say by what a file is known again; None for one that was changed this moment.
+
+    Its times may stay the same when it is changed once more, by a clock that ticks so seldom.
+    """
+    times = (told.st_mtime_ns, told.st_ctime_ns)
+    if max(times) > time.time_ns() - UNSETTLED_NS:
+        return None
+    return (told.st_dev, told.st_ino, told.st_size, *times)
 
 
 def _read(path: Path, name: str, limits: Limits) -> bytes:

@@ -9,6 +9,9 @@ from zoo.errors import TooLarge
 
 CHUNK_BYTES = 2**18
 
+Stamp = tuple[int, ...]
+"""What a file on this machine is known again by, unread, while nobody changes it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -32,6 +35,7 @@ class Member:
     path: str  # relative, with "/"
     size_bytes: int  # as announced
     read: Callable[[], bytes]
+    stamp: Stamp | None = None  # None: nothing tells whether it was changed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,8 @@ from zoo.catalog import audit, datasets
 from zoo.catalog.tables import LONGEST_LABEL, LONGEST_PATH
 from zoo.domain.access import Role
 from zoo.domain.dataset import Dataset, DatasetSummary, Picture, Skipped, Split
-from zoo.domain.revision import check_model_name, derive_name
-from zoo.errors import EmptyDataset, TooLarge, UnreadablePicture
+from zoo.domain.revision import Blob, check_model_name, derive_name
+from zoo.errors import DatasetNotFound, EmptyDataset, TooLarge, UnreadablePicture
 from zoo.images.decode import decode
 from zoo.images.layout import Layout, Place, arrange
 from zoo.images.member import Limits, Member, PictureSource
@@ -19,6 +19,7 @@ from zoo.images.split import draw_split
 from zoo.operations.access import check_role
 from zoo.operations.opening import Zoo
 from zoo.operations.publish import check_kept
+from zoo.operations.stamps import Stamps, keep_stamps, read_stamps
 from zoo.planning import check_dataset
 from zoo.settings import Settings
 
@@ -37,7 +38,8 @@ def add_dataset(
 
     Pictures keep the split their folders tell; otherwise a fifth of each class is drawn for
     validation. Files that are no readable pictures are listed in ``skipped``. ``report`` is told
-    (done, total) after every file. Errors call the source ``source_name``, else its path.
+    (done, total) after every file. Errors call the source ``source_name``, else its path. Files of
+    a folder that were not changed since it was last added are not read again.
 
     Raises:
         PathNotFound, UnsafeArchive, MalformedArchive, TooLarge: the source cannot be read.
@@ -51,8 +53,9 @@ def add_dataset(
     check_role(zoo, Role.WRITE, called)
     with open_pictures(path, limits=_limits(zoo.settings), name=source_name) as source:
         layout = arrange(source.paths, name=source.name)
-        read, skipped = _keep(zoo, source, layout, report)
-    kept, leaked = _without_leaks(read)
+        before = read_stamps(zoo, path, _find_dataset(zoo, called))
+        read, skipped = _keep(zoo, source, layout, before, report)
+    kept, leaked = _without_leaks([picture for _, picture in read])
     dataset = Dataset(
         name=called,
         classes=layout.classes,
@@ -74,6 +77,7 @@ def add_dataset(
         check_kept(zoo, [picture.digest for picture in dataset.pictures])
         added = datasets.add_dataset(db, dataset, now=now)
         audit.add_entry(db, zoo.caller, "dataset.add", called, now=now, dataset=added.id)
+    keep_stamps(zoo, path, read, before=before)
     return added
 
 
@@ -102,33 +106,49 @@ def _limits(settings: Settings) -> Limits:
     return Limits(total_bytes=settings.max_archive_bytes, member_bytes=settings.max_picture_bytes)
 
 
+def _find_dataset(zoo: Zoo, name: str) -> Dataset | None:
+    with zoo.catalog.reading() as db:
+        try:
+            return datasets.get_dataset(db, name)
+        except DatasetNotFound:
+            return None
+
+
 def _keep(
-    zoo: Zoo, source: PictureSource, layout: Layout, report: Callable[[int, int], None]
-) -> tuple[list[Picture], list[Skipped]]:
+    zoo: Zoo,
+    source: PictureSource,
+    layout: Layout,
+    before: Stamps,
+    report: Callable[[int, int], None],
+) -> tuple[list[tuple[Member, Picture]], list[Skipped]]:
     """Check and keep the members that have a place; list those that are no pictures."""
-    kept: list[Picture] = []
+    kept: list[tuple[Member, Picture]] = []
     skipped: list[Skipped] = []
     placed = list(_placed(source, layout))
     for done, (member, place) in enumerate(placed, 1):
         try:
             _check_length(member.path, place.label)
-            data = member.read()
-            decode(data, name=member.path, max_pixels=zoo.settings.max_picture_pixels)
+            blob = before.find(member) or _put(zoo, member)
         except (UnreadablePicture, TooLarge) as error:
             skipped.append(Skipped(path=member.path, reason=_reason(error, member)))
         else:
-            blob = zoo.blobs.put([data])
-            kept.append(
-                Picture(
-                    path=member.path.removeprefix(layout.wrapper),
-                    label=place.label,
-                    split=place.split or Split.TRAIN,
-                    digest=blob.digest,
-                    size_bytes=blob.size_bytes,
-                )
+            picture = Picture(
+                path=member.path.removeprefix(layout.wrapper),
+                label=place.label,
+                split=place.split or Split.TRAIN,
+                digest=blob.digest,
+                size_bytes=blob.size_bytes,
             )
+            kept.append((member, picture))
         report(done, len(placed))
     return kept, skipped
+
+
+def _put(zoo: Zoo, member: Member) -> Blob:
+    """Keep the bytes of a member once they are seen to be a picture."""
+    data = member.read()
+    decode(data, name=member.path, max_pixels=zoo.settings.max_picture_pixels)
+    return zoo.blobs.put([data])
 
 
 def _check_length(path: str, label: str) -> None:

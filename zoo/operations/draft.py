@@ -6,9 +6,8 @@ It lies in the store as JSON while the job waits, so that the row of the job sta
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from zoo.domain.checkpoint import Checkpoint
 from zoo.domain.config import ModelConfig
 from zoo.domain.preprocessing import Preprocessing
 from zoo.domain.recipe import Recipe
@@ -18,6 +17,9 @@ from zoo.formats.claims import Claim, find_claims
 from zoo.operations.card import tell_preprocessing, write_card
 from zoo.operations.opening import Zoo
 from zoo.operations.publish import put_json
+
+if TYPE_CHECKING:  # It brings NumPy, which queueing a job does without.
+    from zoo.domain.checkpoint import Checkpoint
 
 CLASSIFIER, DENSE = Runs.CLASSIFIER.value, Runs.DENSE.value
 NETWORK, STORED = Runs.NETWORK.value, Runs.STORED.value
@@ -48,7 +50,7 @@ class Draft:
     @classmethod
     def of(
         cls,
-        checkpoint: Checkpoint,
+        checkpoint: "Checkpoint",
         *,
         recipe: Recipe | None,
         given: Mapping[str, Any] | None,

@@ -8,7 +8,6 @@ from zoo.domain.plan import Classifier, Strategy
 from zoo.domain.revision import Revision, check_model_name
 from zoo.domain.training import Overrides
 from zoo.errors import NotRunnable
-from zoo.filters.scheme import parse_scheme
 from zoo.operations import jobs
 from zoo.operations.access import check_role
 from zoo.operations.datasets import get_dataset
@@ -54,6 +53,9 @@ def enqueue_finetune(  # noqa: PLR0913  # what is fitted to what, and how
     """
     check_overrides(strategy, overrides, layer)
     if overrides.init is not None:
+        # Schemes draw filters, for which NumPy has to come.
+        from zoo.filters.scheme import parse_scheme  # noqa: PLC0415
+
         parse_scheme(overrides.init)
     revision = get_revision(zoo, model)
     config = read_config(zoo, revision)

@@ -1,4 +1,7 @@
-"""The process of one job: ``python -m zoo.worker.run JOB ATTEMPT``. It holds its own lease."""
+"""The process of one job, which holds its own lease: ``python -m zoo.worker.run JOB ATTEMPT``.
+
+A job that is asked for at the terminal is run by a copy of the process that asks; see ``local``.
+"""
 
 import contextlib
 import importlib
@@ -20,11 +23,16 @@ def main() -> None:
     """Run the attempt named by the command line."""
     attempt = Attempt(job=int(sys.argv[1]), number=int(sys.argv[2]))
     with open_zoo(read_settings()) as zoo:
-        progress = Progress(zoo, attempt)
-        signal.signal(signal.SIGTERM, lambda *_: progress.stop.set())
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # The one who started us passes it on.
-        threading.Thread(target=progress.beat, daemon=True).start()
-        run(zoo, progress)
+        hold(zoo, attempt)
+
+
+def hold(zoo: Zoo, attempt: Attempt) -> None:
+    """Run an attempt in a process that is there for nothing else, and hold its lease."""
+    progress = Progress(zoo, attempt)
+    signal.signal(signal.SIGTERM, lambda *_: progress.stop.set())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # The one who started us passes it on.
+    threading.Thread(target=progress.beat, daemon=True).start()
+    run(zoo, progress)
 
 
 def run(zoo: Zoo, progress: Progress) -> None:

@@ -79,8 +79,11 @@ def run_job(zoo: Zoo, number: int, listen: Callable[[JobEvent], None]) -> Job:
             if process is None or not process.is_running:
                 free_the_dead(zoo)
                 attempt = jobs.claim(zoo, worker=local.worker_name(zoo), number=number)
-                process = local.start(zoo, attempt) if attempt else None
-            time.sleep(PAUSE_S)
+                process = local.start(zoo, attempt, is_alone=True) if attempt else None
+            if process is None:
+                time.sleep(PAUSE_S)
+            else:
+                process.await_end(PAUSE_S)
     except KeyboardInterrupt as error:
         raise Interrupted(
             f"Interrupted; job {number} is kept with what it has done.",

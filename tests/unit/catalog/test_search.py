@@ -332,7 +332,7 @@ def test_threads_that_search_while_models_are_added_see_whole_states(catalog, cl
 def test_a_search_while_the_index_is_made_is_right_and_waits_for_nobody(
     catalog, clock, monkeypatch
 ):
-    monkeypatch.setattr("zoo.catalog.index.LOADED_AT_ONCE", 1)
+    monkeypatch.setattr("zoo.catalog.snapshot.LOADED_AT_ONCE", 1)
     index, is_begun, may_go_on = ModelIndex(), threading.Event(), threading.Event()
 
     def add(name):
