@@ -205,15 +205,18 @@ def get_revision_pk(db: Session, name: str, ref: str) -> int:
     return get_revision_row(db, name, ref).pk
 
 
-def list_revisions(db: Session, name: str) -> list[Revision]:
-    """List the revisions of a model, the newest first."""
-    model = get_model_row(db, name)
-    rows = db.scalars(
-        select(RevisionRow)
-        .where(RevisionRow.model_pk == model.pk)
-        .order_by(RevisionRow.pk.desc())
-        .options(*WHOLE)
-    )
+def list_revisions(
+    db: Session, name: str, *, before: str | None = None, limit: int | None = None
+) -> list[Revision]:
+    """List the revisions of a model, the newest first: all, or so many older than one.
+
+    Raises:
+        ModelNotFound, RevisionNotFound: there is no such thing.
+    """
+    wanted = select(RevisionRow).where(RevisionRow.model_pk == get_model_row(db, name).pk)
+    if before is not None:
+        wanted = wanted.where(RevisionRow.pk < get_revision_row(db, name, before).pk)
+    rows = db.scalars(wanted.order_by(RevisionRow.pk.desc()).limit(limit).options(*WHOLE))
     return [as_revision(row) for row in rows]
 
 

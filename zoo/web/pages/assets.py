@@ -64,7 +64,7 @@ def get_asset(tag: str, name: str) -> ResponseReturnValue:
     asset = list_assets().get(name)
     if asset is None or asset.tag != tag:
         raise NotFound
-    is_packed = "gzip" in request.accept_encodings
+    is_packed = request.accept_encodings.best_match(["gzip"]) is not None
     response = Response(asset.packed if is_packed else asset.data, mimetype=asset.kind)
     if is_packed:
         response.headers["Content-Encoding"] = "gzip"

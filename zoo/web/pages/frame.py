@@ -98,7 +98,7 @@ def _pack(response: Response) -> None:
     """Compress a page for those who take it so."""
     response.headers["Vary"] = "Accept, Accept-Encoding, Cookie"
     data = response.get_data()
-    if len(data) >= PACKED_FROM and "gzip" in request.accept_encodings:
+    if len(data) >= PACKED_FROM and request.accept_encodings.best_match(["gzip"]):
         response.set_data(gzip.compress(data, PACKING, mtime=0))
         response.headers["Content-Encoding"] = "gzip"
 

@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
-from flask import Blueprint, Response, redirect, request
+from flask import Blueprint, redirect, request
 from flask.typing import ResponseReturnValue
 from pydantic import Field
+from werkzeug.wrappers import Response
 
 from zoo.domain.access import ANONYMOUS
 from zoo.errors import Unauthenticated

@@ -2,6 +2,6 @@
 
 from types import ModuleType
 
-from zoo.web.pages import assets, signing_in
+from zoo.web.pages import assets, faces, gallery, models, signing_in
 
-PAGES: tuple[ModuleType, ...] = (assets, signing_in)
+PAGES: tuple[ModuleType, ...] = (assets, signing_in, gallery, faces, models)

@@ -11,3 +11,8 @@ for (const button of document.querySelectorAll("[data-copy]")) {
     setTimeout(() => (button.firstChild.textContent = said), 1500);
   });
 }
+
+// What is folded on narrow screens lies open on wide ones.
+for (const folds of document.querySelectorAll("details.folds")) {
+  if (matchMedia("(max-width: 62rem)").matches) folds.open = false;
+}
