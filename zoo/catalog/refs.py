@@ -99,11 +99,14 @@ def delete_ref(db: Session, name: str, ref: str, *, now: datetime) -> Ref:
     return gone
 
 
-def list_moves(db: Session, name: str) -> list[RefMove]:
-    """List every move of the model's refs, the newest first."""
+def list_moves(db: Session, name: str, *, limit: int | None = None) -> list[RefMove]:
+    """List every move of the model's refs, or so many, the newest first."""
     model = get_model_row(db, name)
     rows = db.scalars(
-        select(RefMoveRow).where(RefMoveRow.model_pk == model.pk).order_by(RefMoveRow.pk.desc())
+        select(RefMoveRow)
+        .where(RefMoveRow.model_pk == model.pk)
+        .order_by(RefMoveRow.pk.desc())
+        .limit(limit)
     )
     return [
         RefMove(

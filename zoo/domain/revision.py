@@ -17,7 +17,7 @@ REF = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+-]{0,127}")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 MAIN = "main"
 MOST_TOLD = 100  # files of a revision, to who asks for another
-# What follows a model's name in an address, of ours or of the Hub's protocol.
+# What follows a model's or dataset's name in an address: of ours, of pages, of the Hub's protocol.
 RESERVED = {
     "archive",
     "auth-check",
@@ -27,15 +27,19 @@ RESERVED = {
     "compare",
     "config",
     "dense",
+    "face.png",
     "files",
     "filters",
     "heatmap",
+    "history",
     "imports",
     "infer",
     "layers",
     "lineage",
     "map",
+    "metrics",
     "paths-info",
+    "pictures",
     "predict",
     "predictions",
     "preupload",
@@ -51,6 +55,7 @@ RESERVED = {
     "surgeries",
     "tag",
     "tree",
+    "try",
     "uploads",
     "versions",
     "xet-write-token",
@@ -58,12 +63,22 @@ RESERVED = {
 # What addresses begin with that are not a model's.
 RESERVED_OWNERS = {
     "api",
+    "assets",
+    "audit",
+    "compare",
     "datasets",
     "docs",
+    "health",
+    "jobs",
     "kernels",
     "lfs",
+    "models",
+    "new",
+    "sign-in",
+    "sign-out",
     "spaces",
     "static",
+    "tokens",
     "v1",
     "v2",
     "xet",

@@ -21,6 +21,8 @@ GAP_PX, UNIT_GAP_PX = 1, 5  # between tiles, and between filters of several
 COLOURS = 3
 GROUND = (96, 96, 96)  # between tiles; neither 0 nor a strong number looks like it
 STRIP_PX, FONT_PX, MARGIN_PX = 44, 12, 6  # the legend below maps
+FACE_TILES, FACE_KERNEL, FACE_MATRIX = 64, 16, 32  # of a face: filters, numbers of a side
+FACE_PX = 224  # that a face keeps within
 
 
 def draw_portrait(
@@ -49,6 +51,33 @@ def draw_portrait(
     if channels in {Channels.RGB, Channels.BGR} and tensor.shape[1] == COLOURS:
         return _draw_colours(tensor, scaling, is_turned=channels is Channels.BGR)
     return _draw_maps(tensor, scaling)
+
+
+def draw_face(tensor: Tensor, *, channels: Channels | None = None) -> Pixels:
+    """Draw what a network is known by at a glance: its first filters in a square, no legend.
+
+    At most 64 filters, each by its own strength, in the colours of ``draw_portrait``; of those that
+    read no colours the first channel is shown, of kernels of one number a corner of the matrix.
+
+    Raises:
+        Invalid: there is no number to be drawn.
+    """
+    if tensor.count == 0:
+        raise Invalid(f"{tensor.name} holds no numbers that could be drawn.")
+    if math.prod(_kernel(tensor)) == 1:
+        part = _read(tensor, (FACE_MATRIX, FACE_MATRIX, 1, 1))
+        shares, _ = _scale(part.numbers[:, :, 0, 0], Scaling.SHARED)
+        return _enlarge(paint(shares), max(FACE_PX // max(shares.shape), 1))
+    is_coloured = channels in {Channels.RGB, Channels.BGR} and tensor.shape[1] == COLOURS
+    shown = COLOURS if is_coloured else 1
+    part = _read(tensor, (FACE_TILES, shown, FACE_KERNEL, FACE_KERNEL))
+    shares, _ = _scale(part.numbers, Scaling.OWN)
+    if is_coloured:
+        turned = shares[:, ::-1] if channels is Channels.BGR else shares
+        tiles = paint_rgb(np.moveaxis(turned, 1, -1))
+    else:
+        tiles = paint(shares[:, 0])
+    return _lay_out(tiles[:, np.newaxis], most_px=FACE_PX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +165,11 @@ def _tell_count(shown: int, whole: int, name: str) -> str:
     return f"{shown} {counted}" if shown == whole else f"{shown} of {whole} {counted}"
 
 
-def _lay_out(tiles: Pixels) -> Pixels:
+def _lay_out(tiles: Pixels, *, most_px: int = SIDE_PX) -> Pixels:
     """Lay the tiles of filters, filters x tiles x h x w x 3, out as squarely as they go."""
     largest = max(TILE_PX // max(tiles.shape[2:4]), 1)
     grids = (_choose_grid(tiles.shape, scale) for scale in range(largest, 0, -1))
-    grid = next(grid for grid in grids if grid.scale == 1 or max(grid.size_px) <= SIDE_PX)
+    grid = next(grid for grid in grids if grid.scale == 1 or max(grid.size_px) <= most_px)
     pixels = np.full((*grid.size_px, 3), GROUND, np.uint8)
     for index, filter_tiles in enumerate(tiles):
         row, column = divmod(index, grid.columns)

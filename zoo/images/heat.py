@@ -15,6 +15,7 @@ BAND_ROWS = 256  # rows worked on at once: large pictures need little memory bes
 LEGEND_PX = 20  # height of the strip
 NARROWEST_PX = 128  # picture under which a legend fits
 GAP_PX = 4
+COLOURS = 192  # of a small picture
 
 Heat = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
@@ -87,6 +88,14 @@ def as_png(pixels: Pixels, texts: Mapping[str, str]) -> bytes:
         told.add_itxt(name, text)
     buffer = BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", pnginfo=told)
+    return buffer.getvalue()
+
+
+def as_small_png(pixels: Pixels) -> bytes:
+    """Give a picture of few colours, or as few as look the same, as the bytes of a PNG file."""
+    buffer = BytesIO()
+    few = Image.fromarray(pixels).quantize(COLOURS, dither=Image.Dither.NONE)
+    few.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 

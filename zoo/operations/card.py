@@ -1,11 +1,44 @@
 """Cards: README.md of a revision, YAML front matter for machines and prose for people."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
+from zoo.domain.config import CARD
 from zoo.domain.preprocessing import Preprocessing, Resize
+from zoo.domain.revision import Revision
+from zoo.errors import MalformedCard
+from zoo.formats.frontmatter import read_front_matter
+from zoo.operations.opening import Zoo
+
+LONGEST = 2**17  # bytes of a card that are read to be shown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """A card as people read it."""
+
+    front: Mapping[str, Any]  # empty where it cannot be read
+    prose: str  # Markdown, by whoever wrote it
+    digest: str  # of the file
+    is_cut: bool  # the file is longer than what is shown
+
+
+def read_card(zoo: Zoo, revision: Revision) -> Card | None:
+    """Read the card of a revision, the beginning of one that is very long; None without one."""
+    file = revision.find_file(CARD)
+    if file is None:
+        return None
+    with zoo.blobs.open(file.digest) as opened:
+        text = opened.read(LONGEST).decode(errors="replace")
+    try:
+        front, prose = read_front_matter(text, name=CARD)
+    except MalformedCard:
+        front, prose = {}, text
+    is_cut = file.size_bytes > LONGEST
+    return Card(front=front, prose=prose, digest=file.digest, is_cut=is_cut)
 
 
 def write_card(front: Mapping[str, Any], title: str, paragraphs: Sequence[str]) -> str:

@@ -106,18 +106,24 @@ def get_revision(zoo: Zoo, address: str) -> Revision:
             ) from None
 
 
-def list_revisions(zoo: Zoo, name: str) -> list[Revision]:
-    """List the revisions of a model, the newest first."""
+def list_revisions(
+    zoo: Zoo, name: str, *, after: str = "", limit: int | None = None
+) -> list[Revision]:
+    """List the revisions of a model, the newest first: all, or so many older than one.
+
+    Raises:
+        ModelNotFound, RevisionNotFound: there is no such thing.
+    """
     with zoo.catalog.reading() as db:
         check_visible(zoo, db, check_model_name(name))
-        return models.list_revisions(db, name, caller=zoo.caller)
+        return models.list_revisions(db, name, caller=zoo.caller, after=after, limit=limit)
 
 
-def list_moves(zoo: Zoo, name: str) -> list[RefMove]:
-    """List every move of the model's refs, the newest first."""
+def list_moves(zoo: Zoo, name: str, *, limit: int | None = None) -> list[RefMove]:
+    """List every move of the model's refs, or so many, the newest first."""
     with zoo.catalog.reading() as db:
         check_visible(zoo, db, check_model_name(name))
-        return refs.list_moves(db, name)
+        return refs.list_moves(db, name, limit=limit)
 
 
 def get_file(zoo: Zoo, revision: Revision, path: str) -> tuple[File, Path]:

@@ -31,6 +31,35 @@ def get_lineage(zoo: Zoo, address: str) -> Lineage:
     return Lineage(revision=revision.address, root=node, is_whole=tree.is_whole)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """The nearest kin of a revision, as the caller may see them."""
+
+    ancestors: tuple[Revision, ...]  # the oldest first
+    children: tuple[Revision, ...]  # what was made of it, the oldest first
+    has_more: bool  # of one or the other
+
+
+def get_family(zoo: Zoo, revision: Revision, *, limit: int) -> Family:
+    """Give so many ancestors and children of a revision: far less to read than the whole tree."""
+    ancestors: list[Revision] = []
+    above = revision
+    while above.parent is not None and len(ancestors) < limit:
+        try:
+            above = get_revision(zoo, above.parent)
+        except (ModelNotFound, RevisionNotFound):
+            break
+        ancestors.insert(0, above)
+    with zoo.catalog.reading() as db:
+        children = list_made_of(db, revision.address, caller=zoo.caller, limit=limit + 1)
+    is_cut = len(ancestors) == limit and above.parent is not None
+    return Family(
+        ancestors=tuple(ancestors),
+        children=tuple(children[:limit]),
+        has_more=is_cut or len(children) > limit,
+    )
+
+
 def _find_root(zoo: Zoo, revision: Revision) -> tuple[Revision, bool]:
     """Go up as far as there are ancestors that the caller may see; tell whether that was all."""
     for _ in range(DEEPEST):

@@ -31,6 +31,7 @@ SAFE = {"GET", "HEAD", "OPTIONS"}
 OWN_SITES = {"same-origin", "none"}  # "none" is the user, who typed the address
 FORWARDED = ("Forwarded", "Via", "X-Forwarded-For", "X-Real-Ip")  # what proxies add
 LONGEST_SECRET = 512
+COOKIE = "zoo_token"  # of a browser that has signed in
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -119,14 +120,15 @@ def _identify(*, is_open: bool) -> Caller:
 
 
 def _read_secret() -> str | None:
-    """Read the token of a request: a bearer's, or the password that git-lfs sends.
+    """Read the token of a request: a bearer's, the password that git-lfs sends, or a browser's.
 
     Raises:
         BadRequest: the header is neither.
+        Forbidden: a browser asks for a change and does not say from which page.
     """
     header = request.headers.get("Authorization")
     if header is None:
-        return None
+        return _read_cookie()
     scheme, _, value = header.partition(" ")
     value = value.strip()
     if scheme.lower() == "basic":
@@ -142,6 +144,26 @@ def _read_secret() -> str | None:
     if not 0 < len(value) <= LONGEST_SECRET:
         raise Unauthenticated("The token is empty or too long to be one.")
     return value
+
+
+def _read_cookie() -> str | None:
+    """Read the token that a browser keeps.
+
+    It sends it by itself, so a change has to name the page it comes from, which was checked to be
+    one of this server. The cookie goes with requests of its own site only (SameSite=Strict); this
+    holds for browsers too that do not know of that.
+    """
+    secret = request.cookies.get(COOKIE)
+    if not secret:
+        return None
+    if request.method not in SAFE and "Origin" not in request.headers:
+        raise Forbidden(
+            "A change that a cookie speaks for has to say which page it comes from.",
+            hint="Send the token without a browser: Authorization: Bearer zoo_...",
+        )
+    if len(secret) > LONGEST_SECRET:
+        raise Unauthenticated("The token is too long to be one.")
+    return secret
 
 
 def _check_need(caller: Caller, need: Need, *, anonymous_read: bool) -> None:

@@ -1,8 +1,11 @@
-"""Errors as answers: one table of status codes, one JSON shape. Nothing else knows a status."""
+"""Errors as answers: one table of status codes, one JSON shape. Nothing else knows a status.
+
+A browser that asks for a page gets one, with the same words.
+"""
 
 from typing import Any
 
-from flask import Flask, Response, jsonify, request
+from flask import Flask, Response, current_app, jsonify, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from zoo import errors
@@ -35,6 +38,7 @@ STATUS: dict[type[errors.ZooError], int] = {
 
 FAULTS = 500  # and above
 DRAIN_BYTES = 2**16
+ERROR_PAGE = "zoo_error_page"  # the extension that draws one: status, code, message, hint
 PROTOCOL = "/v2"  # whose clients read an error as one text
 ADDRESSES = "The addresses are told at /docs and in /openapi.json."
 FAULT = "This is a fault of the zoo; the trace is in the server's output."
@@ -55,9 +59,18 @@ def install(app: Flask) -> None:
 
 def _answer(error: errors.ZooError) -> tuple[Response, int]:
     drain()
-    response = jsonify(error.as_json())
+    status = status_of(type(error))
+    response = _page(status, error.code, str(error), error.hint) or jsonify(error.as_json())
     response.headers.update(headers_of(error))
-    return response, status_of(type(error))
+    return response, status
+
+
+def _page(status: int, code: str, message: str, hint: str) -> Response | None:
+    """Draw the error for those who name text/html, as browsers do and other clients do not."""
+    if not any(kind == "text/html" for kind, _ in request.accept_mimetypes):
+        return None
+    page: Response = current_app.extensions[ERROR_PAGE](status, code, message, hint)
+    return page
 
 
 def headers_of(error: errors.ZooError) -> dict[str, str]:
@@ -80,7 +93,8 @@ def _answer_http(error: HTTPException) -> tuple[Response, int]:
         "hint": ADDRESSES if status < FAULTS else FAULT,
         "detail": {"path": request.path, "method": request.method},
     }
-    response = jsonify({"error": body["message"] if _is_protocol() else body})
+    told = {"error": body["message"] if _is_protocol() else body}
+    response = _page(status, code, body["message"], body["hint"]) or jsonify(told)
     for name, value in error.get_headers():
         if name.lower() in {"allow", "content-range", "retry-after"}:
             response.headers[name] = value

@@ -44,6 +44,8 @@ from zoo.web.inference import models as inference_models
 from zoo.web.inference import statistics as inference_statistics
 from zoo.web.inference.addresses import ServedConverter
 from zoo.web.limits import RATES, Rates
+from zoo.web.pages import frame
+from zoo.web.pages.table import PAGES
 
 POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'"
 
@@ -76,6 +78,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.wsgi_app = KeptSlashes(app.wsgi_app)  # type: ignore[assignment,method-assign]  # Flask's own way
     answers.install(app)
     traffic.install(app)
+    frame.install(app)
     for room in (
         models,
         revisions,
@@ -110,6 +113,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         inference_statistics,
         extensions,
         metrics,
+        *PAGES,
     ):
         app.register_blueprint(room.bp)
     app.before_request(access.check_access)

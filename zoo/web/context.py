@@ -78,6 +78,16 @@ def read_body(model: type[Model]) -> Model:
     return check_fields(model, data)
 
 
+def read_form(model: type[Model]) -> Model:
+    """Check the fields of a form that a page sent; those left empty are as if they were not there.
+
+    Raises:
+        BadRequest: one is missing, unknown or out of range.
+    """
+    limit_body(MOST_JSON_BYTES)
+    return check_fields(model, {name: value for name, value in request.form.items() if value})
+
+
 def check_fields(model: type[Model], data: Mapping[str, object]) -> Model:
     """Check values by their names.
 

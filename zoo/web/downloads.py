@@ -12,12 +12,14 @@ from zoo.domain.revision import File
 from zoo.operations.pack import PackedDataset
 
 UNKNOWN = "application/octet-stream"
+# A file of others that a browser opens all the same is a page of no site, and does nothing.
+ALONE = "sandbox; default-src 'none'"
 
 
 def send_local(local: Path, file: File) -> Response:
     """Answer with a file of a revision; the kernel sends it where the server can have it so."""
     kind, _ = mimetypes.guess_type(file.path)
-    return send_file(
+    response = send_file(
         local,
         mimetype=kind or UNKNOWN,
         as_attachment=True,
@@ -26,6 +28,8 @@ def send_local(local: Path, file: File) -> Response:
         etag=file.digest,
         max_age=None,
     )
+    response.headers["Content-Security-Policy"] = ALONE
+    return response
 
 
 def send_packed(packed: PackedDataset) -> Response:
