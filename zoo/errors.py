@@ -66,6 +66,7 @@ ZooError
 ├── GateMissed
 ├── StorageFull
 ├── CatalogUnavailable
+├── StoreUnavailable
 ├── ServerUnreachable
 ├── JobFailed
 └── Interrupted
@@ -497,6 +498,12 @@ class CatalogUnavailable(ZooError):
     """The catalog does not answer."""
 
     hint = "See whether its database runs and who holds it, then run the command again."
+
+
+class StoreUnavailable(ZooError):
+    """The store of the blobs does not answer."""
+
+    hint = "See whether it runs and ZOO_STORE_ENDPOINT is its address, then run the command again."
 
 
 class ServerUnreachable(ZooError):
