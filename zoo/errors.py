@@ -248,7 +248,7 @@ class BlobNotFound(Damaged):
 class CatalogDamaged(Damaged):
     """The catalog's file is damaged."""
 
-    hint = "Restore it from a backup; the bytes of checkpoints and pictures are in blobs/."
+    hint = "Move its file aside and take a backup: zoo db restore FILE; the bytes are in blobs/."
 
 
 class DigestMismatch(Damaged):
