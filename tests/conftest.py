@@ -1,6 +1,7 @@
 """What every test may ask for."""
 
 import json
+import logging
 import os
 import uuid
 from importlib.resources import files
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import urllib3
 from hypothesis import HealthCheck, settings
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
@@ -85,6 +87,37 @@ def postgresql_url(postgresql_server):
         yield own.render_as_string(hide_password=False)
         connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
     engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def s3_server():
+    """The address of a service that speaks as S3 does, in a thread of this process."""
+    # boto3, which moto stands on, is slow to import.
+    from moto.server import ThreadedMotoServer  # noqa: PLC0415
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3_keys(monkeypatch):
+    """Keys that moto's service takes, as it takes all."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+
+
+@pytest.fixture
+def s3_settings(s3_server, s3_keys):  # noqa: ARG001  # whoever asks shows the keys
+    """Settings of a store in a bucket of its own."""
+    bucket = f"zoo-{uuid.uuid4().hex}"
+    pool = urllib3.PoolManager()
+    assert pool.request("PUT", f"{s3_server}/{bucket}").status == 200
+    pool.clear()
+    return {"store": f"s3://{bucket}/models", "store_endpoint": s3_server}
 
 
 @pytest.fixture

@@ -66,6 +66,7 @@ ZooError
 ├── GateMissed
 ├── StorageFull
 ├── CatalogUnavailable
+├── StoreUnavailable
 ├── ServerUnreachable
 ├── JobFailed
 └── Interrupted
@@ -247,7 +248,7 @@ class BlobNotFound(Damaged):
 class CatalogDamaged(Damaged):
     """The catalog's file is damaged."""
 
-    hint = "Restore it from a backup; the bytes of checkpoints and pictures are in blobs/."
+    hint = "Move its file aside and take a backup: zoo db restore FILE; the bytes are in blobs/."
 
 
 class DigestMismatch(Damaged):
@@ -497,6 +498,12 @@ class CatalogUnavailable(ZooError):
     """The catalog does not answer."""
 
     hint = "See whether its database runs and who holds it, then run the command again."
+
+
+class StoreUnavailable(ZooError):
+    """The store of the blobs does not answer."""
+
+    hint = "See whether it runs and ZOO_STORE_ENDPOINT is its address, then run the command again."
 
 
 class ServerUnreachable(ZooError):

@@ -37,6 +37,29 @@ class Settings(BaseSettings):
     database_url: str = Field(
         default="", description="SQLAlchemy URL of the catalog; empty means SQLite in the home."
     )
+    store: str = Field(
+        default="",
+        description="Where blobs are kept: a folder, or s3://BUCKET/PREFIX; empty means blobs/ in"
+        " the home.",
+    )
+    store_endpoint: str = Field(
+        default="", description="Address of the S3 service; empty means AWS_ENDPOINT_URL, or AWS."
+    )
+    store_public_endpoint: str = Field(
+        default="",
+        description="Address at which clients reach the S3 service; empty means the same.",
+    )
+    store_region: str = Field(
+        default="", description="Region of the bucket; empty means AWS_REGION, or us-east-1."
+    )
+    store_redirects: bool = Field(
+        default=True, description="Whether large downloads are redirected to the S3 service."
+    )
+    store_cache_bytes: int = Field(
+        default=32 * GIB,
+        ge=0,
+        description="Most that copies of blobs in S3 take on this machine; those in use stay.",
+    )
     host: str = Field(default="127.0.0.1", description="Address `zoo serve` listens on.")
     trusted_hosts: tuple[str, ...] = Field(
         default=(),

@@ -14,6 +14,8 @@ TRIES = 5
 BUSY = (429, 502, 503, 504)
 PIECE_BYTES = 2**20
 CONNECTIONS = 8
+LEADING = {302, 307}  # statuses that tell where the bytes are
+GIVEN = {200, 206}
 FAILED = 400  # statuses from here on are errors
 # How a server answers where it has no such address, or none for such a request.
 UNKNOWN = {"not_found", "method_not_allowed"}
@@ -131,7 +133,13 @@ class Remote:
         headers = self._headers | {"Accept-Encoding": "identity"}
         if offset:
             headers["Range"] = f"bytes={offset}-"
-        answer = self._request("GET", path + _asked(query), headers=headers, preload_content=False)
+        options = {"preload_content": False, "redirect": False}
+        answer = self._request("GET", path + _asked(query), headers=headers, **options)
+        if answer.status in LEADING:
+            answer.release_conn()
+            # The token is for this zoo alone.
+            others = {name: told for name, told in headers.items() if name != "Authorization"}
+            answer = self._request_elsewhere(answer.headers.get("Location"), others, options)
         try:
             if answer.status >= FAILED:
                 self._read(answer.status, answer.read())
@@ -175,6 +183,23 @@ class Remote:
             headers["Content-Length"] = str(size_bytes)
         address = path + _asked(query)
         return self._request("POST", address, body=data, headers=headers, retries=False)
+
+    def _request_elsewhere(
+        self, location: str | None, headers: Mapping[str, str], options: Mapping[str, Any]
+    ) -> Any:  # noqa: ANN401  # urllib3's
+        """GET what a zoo has its store give."""
+        if location is None or urlsplit(location).scheme not in {"http", "https"}:
+            raise self.unlike(f"it leads to {location!r}")
+        try:
+            answer = self._pool.request("GET", location, headers=headers, **options)
+        except urllib3.exceptions.HTTPError as error:
+            raise self._unreachable(error) from error
+        if answer.status not in GIVEN:
+            answer.release_conn()
+            raise ServerUnreachable(
+                f"The store that {self.url} leads to answers {answer.status}.", url=self.url
+            )
+        return answer
 
     def _request(self, method: str, path: str, **options: Any) -> Any:  # noqa: ANN401  # urllib3's
         try:

@@ -50,7 +50,7 @@ def run_as_job(model: str, dataset: str, split: Split | None, top: int, output: 
 
 def copy_predictions(zoo: Zoo, number: int, target: str) -> None:
     """Write the answers of a job to a file that is not there yet, or to stdout."""
-    _, local = get_predictions(zoo, number)
+    local = zoo.blobs.local_path(get_predictions(zoo, number).digest)
     if target == STDOUT:
         with local.open("rb") as answers:
             shutil.copyfileobj(answers, sys.stdout.buffer)

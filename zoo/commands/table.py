@@ -42,6 +42,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "accounts": ("accounts", "List accounts, and give and take their roles."),
     "audit": ("audit", "Say who changed what."),
     "stats": ("stats", "Say what the zoo holds, and how often models were downloaded."),
-    "db": ("db", "Show the catalog's schema, or bring it up to date."),
+    "db": ("db", "Show the catalog's schema, bring it up to date, back it up, restore it."),
     "doctor": ("doctor", "Say what this zoo stands on: versions, devices, database, disk."),
 }

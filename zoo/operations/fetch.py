@@ -33,12 +33,15 @@ from zoo.domain.revision import (
     split_address,
 )
 from zoo.domain.search import Found, ModelWish
-from zoo.errors import DigestMismatch, MalformedCheckpoint, ModelNotFound, NotRunnable
+from zoo.errors import BlobNotFound, DigestMismatch, MalformedCheckpoint, ModelNotFound, NotRunnable
 from zoo.operations.access import check_visible
 from zoo.operations.opening import Zoo
 
 # By the zoo itself.
 WRITTEN = {CARD, CONFIG, DENSE, GRAPH, LAYERS, PARITY, QUANTIZATION, REPORT, TRAINING, WEIGHTS}
+
+LINKED_BYTES = 2**20  # from here on a file is given by the store itself, where it can
+LINK_S = 3600
 
 
 def list_models(
@@ -134,6 +137,23 @@ def get_file(zoo: Zoo, revision: Revision, path: str) -> tuple[File, Path]:
     """
     file = revision.get_file(path)
     return file, zoo.blobs.local_path(file.digest)
+
+
+def find_link(zoo: Zoo, file: File) -> str | None:
+    """Give a URL at which anyone may GET a large file for a while, from the store itself.
+
+    None where the store has no such URLs, where the settings want none, and for small files, which
+    are answered sooner than a redirect is followed.
+
+    Raises:
+        BlobNotFound: its bytes are gone.
+    """
+    if file.size_bytes < LINKED_BYTES or not zoo.settings.store_redirects:
+        return None
+    link = zoo.blobs.find_link(file.digest, seconds=LINK_S)
+    if link is not None and not zoo.blobs.has(file.digest):
+        raise BlobNotFound(f"The store does not hold {file.digest}.", digest=file.digest)
+    return link
 
 
 def local_files(zoo: Zoo, revision: Revision) -> Mapping[str, Path]:

@@ -1,6 +1,7 @@
 """Opening a zoo: its settings, its store and its catalog, brought up to date."""
 
 import fcntl
+import math
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from zoo.domain.job import Attempt
 from zoo.errors import BadSetting, StorageFull, Unsupported, is_full
 from zoo.settings import Settings
 from zoo.storage.blobs import BlobStore
+from zoo.storage.copies import Copies
 from zoo.storage.local import LocalBlobs
 
 
@@ -59,23 +61,60 @@ class Zoo:
 
 
 @contextmanager
-def open_zoo(settings: Settings) -> Iterator[Zoo]:
+def open_zoo(settings: Settings, *, held_s: float = math.inf) -> Iterator[Zoo]:
     """Open the zoo the settings name; a new or older catalog is migrated first.
 
+    Where blobs are in S3, a copy of one that a process was given stays for ``held_s`` seconds, by
+    default as long as the process lives.
+
     Raises:
-        BadSetting: its home or its database cannot be opened.
+        BadSetting: its home, its store or its database cannot be opened.
         Unsupported: a later release of the zoo has changed its catalog.
         StorageFull: there is no room for it.
     """
     home = settings.home
     with _translated(home):
         home.mkdir(parents=True, exist_ok=True)
-        blobs = LocalBlobs(home / "blobs")
-        blobs.clear_incoming()
+        blobs = open_blobs(settings, held_s=held_s)
     with closing(Database(settings.catalog_url)) as catalog:
         with _translated(home):
             _migrate_once(catalog, home)
         yield Zoo(settings=settings, blobs=blobs, catalog=catalog)
+
+
+def open_blobs(settings: Settings, *, held_s: float = math.inf) -> BlobStore:
+    """Open the store that the settings name; what dead writers left on this machine is removed.
+
+    Raises:
+        BadSetting: it is no folder and no bucket that can be used.
+    """
+    if not settings.store.startswith("s3:"):
+        if "://" in settings.store:
+            raise BadSetting(
+                f"ZOO_STORE cannot be used: {settings.store!r} is neither a folder nor a bucket.",
+                hint="Give a folder, or s3://BUCKET/PREFIX.",
+            )
+        root = Path(settings.store).expanduser() if settings.store else settings.home / "blobs"
+        blobs = LocalBlobs(root.absolute())
+        blobs.clear_incoming()
+        return blobs
+    try:
+        from zoo.storage.s3 import Bucket, S3Blobs  # noqa: PLC0415  # obstore may be missing
+    except ModuleNotFoundError as error:
+        raise BadSetting(
+            f"ZOO_STORE={settings.store} needs {error.name}, which is not installed.",
+            hint="Install it: pip install 'zoo[s3]'",
+        ) from error
+    folder = settings.home / "cache" / "blobs"
+    copies = Copies(folder, most_bytes=settings.store_cache_bytes, held_s=held_s)
+    copies.blobs.clear_incoming()
+    bucket = Bucket(
+        url=settings.store,
+        endpoint=settings.store_endpoint,
+        public_endpoint=settings.store_public_endpoint,
+        region=settings.store_region,
+    )
+    return S3Blobs(bucket, copies)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 
 from zoo.catalog import audit, garbage
 from zoo.domain.revision import Blob
-from zoo.errors import BlobNotFound, Interrupted, ZooError
+from zoo.errors import Interrupted, ZooError
 from zoo.operations.opening import Zoo
 from zoo.operations.scrub import find_fault
 
@@ -66,7 +66,7 @@ def step(zoo: Zoo, stop: threading.Event) -> float:
             ended = replace(ended, finished_at=now.isoformat(), rounds=state.rounds + 1)
         _keep(zoo, ended)
         return REST_S
-    place = _find_place(zoo, blob)
+    mark = zoo.blobs.find_mark(blob.digest)
     try:
         reason = find_fault(zoo, blob, pace=lambda count: _breathe(stop, count))
     except Interrupted:
@@ -75,7 +75,7 @@ def step(zoo: Zoo, stop: threading.Event) -> float:
         LOG.warning("not read in this round: %s: %s", blob.digest, error)
         reason = None
     faults = {digest: told for digest, told in state.faults.items() if digest != blob.digest}
-    if reason is not None and _set_aside(zoo, blob, reason, place):
+    if reason is not None and _set_aside(zoo, blob, reason, mark):
         faults[blob.digest] = reason
     _keep(
         zoo,
@@ -90,11 +90,11 @@ def step(zoo: Zoo, stop: threading.Event) -> float:
     return min(LONGEST_PAUSE_S, zoo.settings.scrub_days * DAY_S * blob.size_bytes / max(total, 1))
 
 
-def _set_aside(zoo: Zoo, blob: Blob, reason: str, place: int | None) -> bool:
+def _set_aside(zoo: Zoo, blob: Blob, reason: str, mark: str | None) -> bool:
     """Set damaged bytes aside and write it down, unless they are swept or put back meanwhile."""
     with zoo.catalog.writing() as db:
         used_by = list(garbage.list_users(db, blob.digest))
-        if not used_by or _find_place(zoo, blob) != place:
+        if not used_by or zoo.blobs.find_mark(blob.digest) != mark:
             return False
         audit.add_entry(
             db,
@@ -108,14 +108,6 @@ def _set_aside(zoo: Zoo, blob: Blob, reason: str, place: int | None) -> bool:
         zoo.blobs.quarantine(blob.digest)
     LOG.warning("damaged: %s: %s; used by %s", blob.digest, reason, ", ".join(used_by))
     return True
-
-
-def _find_place(zoo: Zoo, blob: Blob) -> int | None:
-    """Tell which file holds the bytes; those that are put back come to lie in another."""
-    try:
-        return zoo.blobs.local_path(blob.digest).stat().st_ino
-    except (BlobNotFound, FileNotFoundError):
-        return None
 
 
 def _breathe(stop: threading.Event, count: int) -> None:

@@ -1,6 +1,5 @@
 """Predictions of a dataset as a job: queued, and its file of answers found again."""
 
-from pathlib import Path
 from typing import Any
 
 from zoo.domain.config import GRAPH
@@ -58,14 +57,13 @@ def tell_predictions(blob: Blob, form: Form, tally: Tally) -> dict[str, Any]:
     }
 
 
-def get_predictions(zoo: Zoo, number: int) -> tuple[File, Path]:
-    """Give the file of answers that a job wrote, and where its bytes lie.
+def get_predictions(zoo: Zoo, number: int) -> File:
+    """Give the file of answers that a job wrote.
 
     Raises:
         JobNotFound: there is no job of that number.
         FileNotFound: it predicts nothing.
         Conflict: it has not succeeded.
-        BlobNotFound: the bytes are gone.
     """
     job = jobs.get_job(zoo, number)
     if job.kind is not JobKind.PREDICT:
@@ -82,8 +80,7 @@ def get_predictions(zoo: Zoo, number: int) -> tuple[File, Path]:
             state=job.state.value,
         )
     told = job.result
-    file = File(path=told["file"], digest=told["digest"], size_bytes=told["size_bytes"])
-    return file, zoo.blobs.local_path(file.digest)
+    return File(path=told["file"], digest=told["digest"], size_bytes=told["size_bytes"])
 
 
 def _check_predicts(revision: Revision) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from zoo.catalog import garbage
 from zoo.domain.revision import Blob, revision_id
-from zoo.errors import BlobNotFound, PathNotFound
+from zoo.errors import BlobNotFound, PathNotFound, StoreUnavailable
 from zoo.operations.access import check_rules
 from zoo.operations.opening import Zoo
 from zoo.storage.blobs import chunks_of
@@ -75,6 +75,8 @@ def _judge(zoo: Zoo, blob: Blob) -> tuple[str | None, bool]:
         return find_fault(zoo, blob), True
     except OSError as error:
         return f"it cannot be read for now: {error.strerror}", False
+    except StoreUnavailable as error:
+        return f"it cannot be read for now: {error}", False
 
 
 def find_fault(
@@ -85,15 +87,14 @@ def find_fault(
     ``pace`` is told the bytes of each piece that was read, and may take its time.
 
     Raises:
-        OSError: they cannot be read for now, for a reason that is not theirs.
+        OSError, StoreUnavailable: they cannot be read for now, for a reason that is not theirs.
     """
     try:
-        with zoo.blobs.open(blob.digest) as file:
-            sha256, size_bytes = hashlib.sha256(), 0
-            for chunk in chunks_of(file):
-                sha256.update(chunk)
-                size_bytes += len(chunk)
-                pace(len(chunk))
+        sha256, size_bytes = hashlib.sha256(), 0
+        for chunk in zoo.blobs.read(blob.digest):
+            sha256.update(chunk)
+            size_bytes += len(chunk)
+            pace(len(chunk))
     except BlobNotFound:
         return "it is missing"
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What a blob store promises. Keepers: ``local`` and ``memory``; one test file tries them all."""
+"""What a blob store promises. Keepers: ``local``, ``s3``, ``memory``; one test file tries all."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -52,6 +52,25 @@ class BlobStore(Protocol):
         Raises:
             BlobNotFound: they are not kept.
         """
+        ...
+
+    def read(self, digest: str) -> Iterator[bytes]:
+        """Read the bytes as the store itself holds them, past every copy, and unchecked.
+
+        Raises:
+            BlobNotFound: they are not kept.
+        """
+        ...
+
+    def find_link(self, digest: str, *, seconds: int) -> str | None:
+        """Give a URL at which anyone may GET the bytes for a while; None where there is none.
+
+        Whether they are kept is not looked at.
+        """
+        ...
+
+    def find_mark(self, digest: str) -> str | None:
+        """Give a text that is another one after other bytes came to lie there; None without any."""
         ...
 
     def delete(self, digest: str, *, older_than_s: float = -math.inf) -> bool:

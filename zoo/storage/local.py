@@ -15,7 +15,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -23,7 +23,7 @@ from typing import BinaryIO
 
 from zoo.domain.revision import Blob
 from zoo.errors import BlobNotFound, DigestMismatch, StorageFull, is_full
-from zoo.storage.blobs import Chunk
+from zoo.storage.blobs import Chunk, chunks_of
 
 PIECE = 2**22  # bytes that are hashed and written at a time
 FEWEST_BESIDE = 2**16  # bytes worth a thread; hashing fewer takes no longer than waking one
@@ -38,8 +38,17 @@ class LocalBlobs:
         self._settled: set[Path] = set()  # folders whose own names would survive a power cut
         self._settling = threading.Lock()
 
-    def put(self, chunks: Iterable[Chunk], *, expected: str | None = None) -> Blob:
-        """Keep the bytes; see ``BlobStore.put``."""
+    def put(
+        self,
+        chunks: Iterable[Chunk],
+        *,
+        expected: str | None = None,
+        first: Callable[[Path, Blob], None] = lambda _path, _blob: None,
+    ) -> Blob:
+        """Keep the bytes; see ``BlobStore.put``.
+
+        ``first`` is given the whole file before it is kept; where it raises, nothing is.
+        """
         with self._told_when_full(), self._incoming_file() as (file, path):
             blob = _write(file, chunks)
             if expected is not None and blob.digest != expected:
@@ -48,6 +57,7 @@ class LocalBlobs:
                     expected=expected,
                     found=blob.digest,
                 )
+            first(path, blob)
             self._settle(path, blob.digest)
         return blob
 
@@ -78,6 +88,21 @@ class LocalBlobs:
         if not path.is_file():
             raise _gone(digest)
         return path
+
+    def read(self, digest: str) -> Iterator[bytes]:
+        """Read the blob's own file; see ``BlobStore.read``."""
+        with self.open(digest) as file:
+            yield from chunks_of(file)
+
+    def find_link(self, digest: str, *, seconds: int) -> None:
+        """Give no URL: a folder has none."""
+
+    def find_mark(self, digest: str) -> str | None:
+        """Tell which file holds the bytes; those that are put back come to lie in another."""
+        try:
+            return str(self._path(digest).stat().st_ino)
+        except FileNotFoundError:
+            return None
 
     def delete(self, digest: str, *, older_than_s: float = -math.inf) -> bool:
         """Forget bytes of some age; see ``BlobStore.delete``."""

@@ -60,6 +60,17 @@ class MemoryBlobs:
         path.write_bytes(self._get(digest))
         return path
 
+    def read(self, digest: str) -> Iterator[bytes]:
+        """Give the bytes in one piece; see ``BlobStore.read``."""
+        yield self._get(digest)
+
+    def find_link(self, digest: str, *, seconds: int) -> None:
+        """Give no URL: memory has none."""
+
+    def find_mark(self, digest: str) -> str | None:
+        """Tell when the bytes were put; see ``BlobStore.find_mark``."""
+        return str(self._put_at[digest]) if digest in self._kept else None
+
     def delete(self, digest: str, *, older_than_s: float = -math.inf) -> bool:
         """Forget bytes of some age; see ``BlobStore.delete``."""
         is_old = self.is_older(digest, older_than_s)

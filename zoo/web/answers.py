@@ -32,6 +32,7 @@ STATUS: dict[type[errors.ZooError], int] = {
     errors.QuotaExceeded: 413,  # no 5xx: nothing is wrong here, and trying again does not help
     errors.StorageFull: 507,
     errors.CatalogUnavailable: 503,
+    errors.StoreUnavailable: 503,
     errors.ServerUnreachable: 502,
     errors.ZooError: 500,
 }

@@ -47,6 +47,7 @@ from zoo.web.limits import RATES, Rates
 from zoo.web.pages import frame
 from zoo.web.pages.table import PAGES
 
+HELD_S = 3600.0  # A request is over by then, and whatever reads a file has it open.
 POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'"
 
 
@@ -62,7 +63,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__)
     stack = ExitStack()
     atexit.register(stack.close)
-    zoo = stack.enter_context(open_zoo(settings or read_settings()))
+    zoo = stack.enter_context(open_zoo(settings or read_settings(), held_s=HELD_S))
     app.extensions[ZOO] = zoo
     service = app.extensions[SERVICE] = open_service(zoo)
     stack.callback(service.close)

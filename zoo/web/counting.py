@@ -16,7 +16,7 @@ LOG = logging.getLogger(__name__)
 COUNTS = "zoo_counts"
 WRITTEN_EVERY_S = 10.0
 MOST_KEPT = 100_000  # files and days, while the catalog cannot be written to
-WHOLE, PART = 200, 206
+WHOLE, PART, ELSEWHERE = 200, 206, 302
 
 
 class Counts:
@@ -73,4 +73,6 @@ def count_download(zoo: Zoo, revision: Revision, path: str, response: Response) 
 def _is_beginning(response: Response) -> bool:
     if response.status_code == PART:
         return response.headers.get("Content-Range", "").startswith("bytes 0-")
+    if response.status_code == ELSEWHERE:
+        return request.headers.get("Range", "bytes=0-").startswith("bytes=0-")
     return response.status_code == WHOLE

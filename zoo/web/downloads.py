@@ -9,15 +9,42 @@ from werkzeug.http import dump_options_header
 
 from zoo.domain.dataset import FAITHFUL
 from zoo.domain.revision import File
+from zoo.operations.fetch import find_link
+from zoo.operations.opening import Zoo
 from zoo.operations.pack import PackedDataset
 
 UNKNOWN = "application/octet-stream"
 # A file of others that a browser opens all the same is a page of no site, and does nothing.
 ALONE = "sandbox; default-src 'none'"
+LEADING, NOT_MODIFIED = 302, 304
 
 
-def send_local(local: Path, file: File) -> Response:
-    """Answer with a file of a revision; the kernel sends it where the server can have it so."""
+def send_kept(zoo: Zoo, file: File) -> Response:
+    """Answer with a file that is kept, or lead to where the store itself gives its bytes.
+
+    HEAD is answered here in any case: a signed address is one to GET. A browser that saves a file
+    asks here too, since the store knows no name for it but its digest.
+    """
+    is_page = request.headers.get("Sec-Fetch-Mode") == "navigate"
+    link = None if is_page else find_link(zoo, file)
+    if link is None:
+        return _send_local(zoo.blobs.local_path(file.digest), file)
+    kind, _ = mimetypes.guess_type(file.path)
+    response = Response(mimetype=kind or UNKNOWN)
+    response.headers["Accept-Ranges"] = "bytes"
+    response.content_length = file.size_bytes
+    response.set_etag(file.digest)
+    response.make_conditional(request)
+    if request.method == "HEAD" or response.status_code == NOT_MODIFIED:
+        return response
+    leading = Response(status=LEADING, headers={"Location": link})
+    leading.headers["Cache-Control"] = "no-store"  # The address ends sooner than the file.
+    leading.headers["Referrer-Policy"] = "no-referrer"
+    return leading
+
+
+def _send_local(local: Path, file: File) -> Response:
+    """Answer with a file of this machine; the kernel sends it where the server can have it so."""
     kind, _ = mimetypes.guess_type(file.path)
     response = send_file(
         local,

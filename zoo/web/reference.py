@@ -215,6 +215,7 @@ def _ranges(content: dict[str, Any]) -> dict[str, Any]:
     """Tell what is answered to Range and If-None-Match."""
     beyond = {"application/json": {"schema": _schema(ErrorAnswer)}}
     return {
+        "302": {"description": "The store itself gives the bytes, at the Location, for an hour."},
         "206": {"description": "The range that was asked for.", "content": content},
         "304": {"description": "The client has it already."},
         "416": {"description": "requested_range_not_satisfiable", "content": beyond},

@@ -19,9 +19,19 @@ DATA = b"edge detector"
 DIGEST = hashlib.sha256(DATA).hexdigest()
 
 
-@pytest.fixture(params=["local", "memory"])
-def blobs(request, tmp_path):
-    return LocalBlobs(tmp_path / "blobs") if request.param == "local" else MemoryBlobs(tmp_path)
+@pytest.fixture(params=["local", "memory", "s3"])
+def blobs(request):
+    return request.getfixturevalue(f"{request.param}_blobs")
+
+
+@pytest.fixture
+def local_blobs(tmp_path):
+    return LocalBlobs(tmp_path / "blobs")
+
+
+@pytest.fixture
+def memory_blobs(tmp_path):
+    return MemoryBlobs(tmp_path)
 
 
 def test_a_blob_is_named_by_its_content(blobs):
@@ -83,6 +93,38 @@ def test_held_bytes_are_in_a_file_for_a_while_and_not_kept(blobs):
 def test_unknown_bytes_are_not_found(blobs, verb):
     with pytest.raises(BlobNotFound):
         getattr(blobs, verb)(DIGEST)
+    with pytest.raises(BlobNotFound):
+        next(blobs.read(DIGEST))
+    assert blobs.find_mark(DIGEST) is None
+
+
+def test_bytes_are_read_as_the_store_holds_them(blobs):
+    blobs.put([DATA])
+    assert b"".join(blobs.read(DIGEST)) == DATA
+
+
+def test_the_mark_stays_until_the_bytes_are_set_aside(blobs):
+    blobs.put([DATA])
+    mark = blobs.find_mark(DIGEST)
+    assert mark is not None
+    assert blobs.find_mark(DIGEST) == mark
+    blobs.quarantine(DIGEST)
+    assert blobs.find_mark(DIGEST) is None
+
+
+def test_bytes_are_listed_with_their_sizes_in_the_order_of_their_digests(blobs):
+    kept = [blobs.put([bytes(size)]) for size in (3, 1, 0, 2)]
+    assert list(blobs.list_blobs()) == sorted(kept, key=lambda blob: blob.digest)
+
+
+def test_a_writer_that_fails_keeps_nothing(blobs):
+    def chunks():
+        yield DATA
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        blobs.put(chunks())
+    assert list(blobs.list_blobs()) == []
 
 
 def test_forgotten_bytes_are_gone_and_forgetting_again_is_no_error(blobs):

@@ -16,7 +16,7 @@ from zoo.errors import (
 from zoo.operations.predictions import enqueue_predictions, get_predictions
 from zoo.web.access import Need, needs
 from zoo.web.context import current_zoo, read_body
-from zoo.web.downloads import send_local
+from zoo.web.downloads import send_kept
 from zoo.web.reference import tells
 from zoo.web.shapes.jobs import JobAnswer
 from zoo.web.shapes.predictions import PredictionsBody
@@ -47,11 +47,11 @@ def post_predictions(name: str) -> ResponseReturnValue:
 
 @bp.get("/jobs/<int:number>/predictions")
 @needs(Need.READ)
-@tells("application/octet-stream", refuses=(JobNotFound, FileNotFound, Conflict))
+@tells("application/octet-stream", refuses=(JobNotFound, FileNotFound, Conflict), is_ranged=True)
 def get_job_predictions(number: int) -> ResponseReturnValue:
     """Download the answers of a job that predicted a dataset, a line a picture.
 
     Ranges are served; the ETag is the file's sha256.
     """
-    file, local = get_predictions(current_zoo(), number)
-    return send_local(local, file)
+    zoo = current_zoo()
+    return send_kept(zoo, get_predictions(zoo, number))

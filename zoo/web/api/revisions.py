@@ -23,7 +23,7 @@ from zoo.operations.upload import Upload, upload_revision
 from zoo.web.access import Need, needs
 from zoo.web.context import check_fields, current_zoo
 from zoo.web.counting import count_download
-from zoo.web.downloads import send_local
+from zoo.web.downloads import send_kept
 from zoo.web.reference import Body, tells
 from zoo.web.shapes.models import (
     MOST_LETTERS,
@@ -144,14 +144,14 @@ def get_revision(name: str, ref: str) -> ResponseReturnValue:
 def get_revision_file(name: str, ref: str, path: str) -> ResponseReturnValue:
     """Download a file of a revision.
 
-    Ranges are served; the ETag is the file's sha256.
+    Ranges are served; the ETag is the file's sha256. Where blobs are in S3, GET of a large file
+    leads there.
     """
     zoo = current_zoo()
     revision = fetch.get_revision(zoo, f"{name}@{ref}")
-    file, local = fetch.get_file(zoo, revision, path)
-    response = send_local(local, file)
+    response = send_kept(zoo, revision.get_file(path))
     count_download(zoo, revision, path, response)
-    if COMMIT.fullmatch(ref):
+    if COMMIT.fullmatch(ref) and response.location is None:
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     return response
 

@@ -23,7 +23,7 @@ from zoo.operations.waiting import PARTS, check_waiting, waiting_folder
 from zoo.web.access import Need, needs
 from zoo.web.body import read_pieces
 from zoo.web.context import current_zoo, limit_body
-from zoo.web.downloads import send_local
+from zoo.web.downloads import send_kept
 from zoo.web.hub import errors
 from zoo.web.hub.bodies import LfsBatchBody, LfsCompleteBody, LfsObject, read_json
 
@@ -117,8 +117,7 @@ def get_object(signed: str) -> ResponseReturnValue:
     """Give an object's bytes."""
     zoo, permission = _open_signed(DOWNLOAD, signed, seconds=READS_S)
     digest = permission["oid"]
-    local = zoo.blobs.local_path(digest)
-    return send_local(local, File(path=digest, digest=digest, size_bytes=local.stat().st_size))
+    return send_kept(zoo, File(path=digest, digest=digest, size_bytes=permission["size"]))
 
 
 def _tell_uploads(zoo: Zoo, model: str, body: LfsBatchBody, transfer: str) -> list[dict[str, Any]]:
@@ -192,7 +191,12 @@ def _tell_downloads(zoo: Zoo, model: str, body: LfsBatchBody) -> list[dict[str, 
     for one in body.objects:
         entry: dict[str, Any] = {"oid": one.oid, "size": sizes.get(one.oid, one.size)}
         if one.oid in sizes:
-            href = _address(sign(zoo, DOWNLOAD, {"oid": one.oid, "account": zoo.caller.account}))
+            permission = {
+                "oid": one.oid,
+                "size": sizes[one.oid],
+                "account": zoo.caller.account,
+            }
+            href = _address(sign(zoo, DOWNLOAD, permission))
             entry["actions"] = {"download": {"href": href, "expires_in": READS_S}}
         else:
             entry["error"] = {"code": 404, "message": "The model has no such object."}

@@ -23,7 +23,7 @@ from zoo.operations import fetch, refs, statistics
 from zoo.web.access import Need, needs
 from zoo.web.context import current_zoo, limit_body
 from zoo.web.counting import count_download
-from zoo.web.downloads import send_local
+from zoo.web.downloads import send_kept
 from zoo.web.hub import answers, errors
 
 bp = Blueprint("hub_reading", __name__)
@@ -41,8 +41,8 @@ def resolve(name: str, ref: str, path: str) -> ResponseReturnValue:
     """Give a file of a revision, or with HEAD what is known of it."""
     zoo = current_zoo()
     revision = _get_revision(name, ref)
-    file, local = fetch.get_file(zoo, revision, path)
-    response = send_local(local, file)
+    file = revision.get_file(path)
+    response = send_kept(zoo, file)
     count_download(zoo, revision, path, response)
     response.headers["X-Repo-Commit"] = revision.id
     response.headers["X-Linked-Size"] = str(file.size_bytes)
