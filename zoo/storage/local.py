@@ -38,6 +38,14 @@ class LocalBlobs:
         self._settled: set[Path] = set()  # folders whose own names would survive a power cut
         self._settling = threading.Lock()
 
+    @property
+    def place(self) -> str:
+        """The folder."""
+        return str(self.root)
+
+    def check(self) -> None:
+        """Say nothing: a folder that is missing is made when it is written to."""
+
     def put(
         self,
         chunks: Iterable[Chunk],

@@ -104,16 +104,17 @@ class S3Blobs:
     def __init__(self, bucket: Bucket, copies: Copies) -> None:
         self.copies = copies
         self.url = bucket.url
+        self._endpoint = bucket.endpoint
         self._store = bucket.connect()
         self._public = bucket.connect(endpoint=bucket.public_endpoint)
 
-    def check(self) -> None:
-        """See whether the bucket answers.
+    @property
+    def place(self) -> str:
+        """The bucket and the prefix, at the service's address."""
+        return f"{self.url.rstrip('/')} {self._endpoint}".strip()
 
-        Raises:
-            BadSetting: it is not there, or refuses these keys.
-            StoreUnavailable: it does not answer.
-        """
+    def check(self) -> None:
+        """See whether the bucket answers; see ``BlobStore.check``."""
         with self._told():
             next(iter(obstore.list(self._store, "blobs", chunk_size=1)), None)
 
