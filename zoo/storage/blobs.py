@@ -52,6 +52,10 @@ class BlobStore(Protocol):
         """Tell whether these bytes are kept."""
         ...
 
+    def find_kept(self, digests: Iterable[str]) -> set[str]:
+        """Give those of some bytes that are kept."""
+        ...
+
     def open(self, digest: str) -> BinaryIO:
         """Open the bytes for reading, seekable.
 

@@ -82,6 +82,10 @@ class LocalBlobs:
         """Tell whether these bytes are kept."""
         return self._path(digest).is_file()
 
+    def find_kept(self, digests: Iterable[str]) -> set[str]:
+        """Give those of some bytes that are kept."""
+        return {digest for digest in digests if self.has(digest)}
+
     def open(self, digest: str) -> BinaryIO:
         """Open the bytes for reading; see ``BlobStore.open``."""
         path = self.local_path(digest)

@@ -58,6 +58,10 @@ class MemoryBlobs:
         """Tell whether these bytes are kept."""
         return digest in self._kept
 
+    def find_kept(self, digests: Iterable[str]) -> set[str]:
+        """Give those of some bytes that are kept."""
+        return self._kept.keys() & set(digests)
+
     def open(self, digest: str) -> BinaryIO:
         """Open the bytes for reading; see ``BlobStore.open``."""
         return io.BytesIO(self._get(digest))
