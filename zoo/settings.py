@@ -60,6 +60,12 @@ class Settings(BaseSettings):
         ge=0,
         description="Most that copies of blobs in S3 take on this machine; those in use stay.",
     )
+    signing_key: str = Field(
+        default="",
+        repr=False,
+        description="Secret that signs the addresses of uploads, the same on all machines of a zoo;"
+        " empty means one that the home keeps.",
+    )
     host: str = Field(default="127.0.0.1", description="Address `zoo serve` listens on.")
     trusted_hosts: tuple[str, ...] = Field(
         default=(),

@@ -68,12 +68,15 @@ def test_every_status_is_told(docs):
         "finetune",
         "formats",
         "hub",
+        "laptop",
+        "one-server",
         "predict",
         "quantize",
         "registry",
         "rest",
         "serving",
         "settings",
+        "several-machines",
     ],
 )
 def test_the_readme_leads_to_every_page(docs, page):

@@ -107,6 +107,16 @@ def test_lfs_leads_there_too(client, sha256):
     assert follow(client.get(href)).data == LARGE
 
 
+def test_an_upload_is_gone_on_with_and_kept_in_the_bucket(app, client, sha256):
+    at = f"/v1/models/lab/new/uploads/{sha256(LARGE * 9)}?size_bytes={9 * len(LARGE)}"
+    first = client.put(f"{at}&offset=0", data=LARGE * 4)
+    assert first.json["received_bytes"] == 4 * len(LARGE)
+    last = client.put(f"{at}&offset={4 * len(LARGE)}", data=LARGE * 5)
+    assert last.json["is_kept"]
+    kept = app.extensions["zoo"].blobs.read(sha256(LARGE * 9))
+    assert b"".join(kept) == LARGE * 9
+
+
 def test_a_private_model_leads_nobody_who_may_not_read_it(make_app, s3_settings, urls):
     client = make_app(access="tokens", **s3_settings).test_client()
     for door in urls.values():

@@ -44,6 +44,7 @@ def command(host: str | None, port: int | None) -> None:
         signal.signal(name, lambda *_: stop.set())
     check_device(settings.device)
     with open_zoo(settings) as zoo:
+        zoo.blobs.check()
         listener = server.open_socket(settings.host, settings.port)
         _tell_access(zoo)
         url = server.url_of(listener)

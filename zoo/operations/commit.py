@@ -93,7 +93,8 @@ def find_proven(zoo: Zoo, model: str, digests: Iterable[str]) -> dict[str, Blob]
     """Give those of the digests whose bytes are kept and known to be the caller's to name."""
     with zoo.catalog.reading() as db:
         found = uploads.find_proven(db, zoo.caller, model, set(digests))
-    return {digest: blob for digest, blob in found.items() if zoo.blobs.has(digest)}
+    kept = zoo.blobs.find_kept(found)
+    return {digest: blob for digest, blob in found.items() if digest in kept}
 
 
 def check_writable(zoo: Zoo, name: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 from zoo.catalog.database import SCHEMA
+from zoo.errors import ZooError
 from zoo.operations.opening import Zoo
 from zoo.operations.patrol import get_patrol
 from zoo.serving.predictor import CUDA, NVIDIA_DRIVER
@@ -34,6 +35,7 @@ def examine(zoo: Zoo) -> list[Finding]:
         _provider(),
         _device(zoo),
         _catalog(zoo),
+        _home(zoo),
         _store(zoo),
         _scrub(zoo),
         *(
@@ -111,10 +113,18 @@ def _catalog(zoo: Zoo) -> Finding:
 
 
 def _store(zoo: Zoo) -> Finding:
+    try:
+        zoo.blobs.check()
+    except ZooError as error:
+        return Finding(name="store", value=str(error), is_sound=False, hint=error.hint)
+    return Finding(name="store", value=zoo.blobs.place)
+
+
+def _home(zoo: Zoo) -> Finding:
     home = zoo.settings.home
     free = shutil.disk_usage(home).free
     return Finding(
-        name="store",
+        name="home",
         value=f"{home} ({free / 1e9:.1f} GB free)",
         is_sound=free > LITTLE_BYTES,
         hint="" if free > LITTLE_BYTES else "Less than 1 GiB is left: free some space.",

@@ -108,8 +108,10 @@ def check_kept(zoo: Zoo, digests: Iterable[str]) -> None:
     Raises:
         Conflict: some are not in the store.
     """
-    for digest in digests:
-        if not zoo.blobs.has(digest):
+    wanted = list(digests)
+    kept = zoo.blobs.find_kept(wanted)
+    for digest in wanted:
+        if digest not in kept:
             raise Conflict(
                 f"The bytes {digest} are not in the store: they were not sent, or swept since.",
                 hint="Send them again, then what names them.",

@@ -42,6 +42,8 @@ def _serializer(zoo: Zoo, purpose: str) -> URLSafeTimedSerializer:
 
 def _read_key(zoo: Zoo) -> bytes:
     """Read the zoo's own key; the first who asks makes it, for all processes of the home."""
+    if zoo.settings.signing_key:
+        return zoo.settings.signing_key.encode()
     path = zoo.settings.home / KEY
     if not path.exists():
         fresh = path.with_name(f"{KEY}.{secrets.token_hex(8)}")

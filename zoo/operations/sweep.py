@@ -2,6 +2,8 @@
 
 import shutil
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +14,7 @@ from zoo.operations.access import check_rules
 from zoo.operations.opening import Zoo
 
 BATCH = 200  # blobs that are looked at in one transaction
+AT_ONCE = 16
 # Of transfers that were never finished, in the cache. Where chunks of kept files lie is told by
 # small files that stay: clients remember for weeks what they have sent.
 LEFTOVERS = ("parts/*/*", "pulls/*", "uploads/*/*", "xet/*/*.xorb")
@@ -70,18 +73,25 @@ def _sweep(zoo: Zoo, batch: list[Blob], *, is_dry: bool) -> list[Blob]:
     since = zoo.clock() - timedelta(seconds=zoo.settings.grace_s)
     with zoo.catalog.reading() as db:
         free = garbage.find_unreferenced(db, [blob.digest for blob in batch], sent_since=since)
-    old = {digest for digest in free if zoo.blobs.is_older(digest, zoo.settings.grace_s)}
+    old = _select(free, lambda digest: zoo.blobs.is_older(digest, zoo.settings.grace_s))
     if is_dry or not old:
         return [blob for blob in batch if blob.digest in old]
     with zoo.catalog.writing() as db:
         # Under the writers' lock: nobody comes to refer to them between this look and the end.
-        gone = {
-            digest
-            for digest in garbage.find_unreferenced(db, old, sent_since=since)
-            if zoo.blobs.delete(digest, older_than_s=zoo.settings.grace_s)
-        }
+        gone = _select(
+            garbage.find_unreferenced(db, old, sent_since=since),
+            lambda digest: zoo.blobs.delete(digest, older_than_s=zoo.settings.grace_s),
+        )
         garbage.forget_blobs(db, gone)
     return [blob for blob in batch if blob.digest in gone]
+
+
+def _select(digests: set[str], test: Callable[[str], bool]) -> set[str]:
+    """Give those that pass a test, several of which run at once: a store may be far away."""
+    wanted = list(digests)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        passed = list(pool.map(test, wanted))
+    return {digest for digest, is_one in zip(wanted, passed, strict=True) if is_one}
 
 
 def _clear_cache(zoo: Zoo) -> None:

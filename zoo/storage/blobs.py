@@ -15,6 +15,20 @@ Chunk = bytes | memoryview
 class BlobStore(Protocol):
     """A place for immutable bytes, each named by its sha256."""
 
+    @property
+    def place(self) -> str:
+        """Where the bytes are; two stores of one place are one."""
+        ...
+
+    def check(self) -> None:
+        """See whether the store answers.
+
+        Raises:
+            BadSetting: it is not there, or refuses us.
+            StoreUnavailable: it does not answer.
+        """
+        ...
+
     def put(self, chunks: Iterable[Chunk], *, expected: str | None = None) -> Blob:
         """Keep the bytes and return their name; keeping them twice is keeping them once.
 
@@ -36,6 +50,10 @@ class BlobStore(Protocol):
 
     def has(self, digest: str) -> bool:
         """Tell whether these bytes are kept."""
+        ...
+
+    def find_kept(self, digests: Iterable[str]) -> set[str]:
+        """Give those of some bytes that are kept."""
         ...
 
     def open(self, digest: str) -> BinaryIO:

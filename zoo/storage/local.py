@@ -38,6 +38,14 @@ class LocalBlobs:
         self._settled: set[Path] = set()  # folders whose own names would survive a power cut
         self._settling = threading.Lock()
 
+    @property
+    def place(self) -> str:
+        """The folder."""
+        return str(self.root)
+
+    def check(self) -> None:
+        """Say nothing: a folder that is missing is made when it is written to."""
+
     def put(
         self,
         chunks: Iterable[Chunk],
@@ -73,6 +81,10 @@ class LocalBlobs:
     def has(self, digest: str) -> bool:
         """Tell whether these bytes are kept."""
         return self._path(digest).is_file()
+
+    def find_kept(self, digests: Iterable[str]) -> set[str]:
+        """Give those of some bytes that are kept."""
+        return {digest for digest in digests if self.has(digest)}
 
     def open(self, digest: str) -> BinaryIO:
         """Open the bytes for reading; see ``BlobStore.open``."""

@@ -24,6 +24,14 @@ class MemoryBlobs:
         self._aside: dict[str, bytes] = {}
         self._spill = spill  # a folder for those who need a file
 
+    @property
+    def place(self) -> str:
+        """The object: no other has these bytes."""
+        return f"memory {id(self)}"
+
+    def check(self) -> None:
+        """Say nothing: memory answers."""
+
     def put(self, chunks: Iterable[Chunk], *, expected: str | None = None) -> Blob:
         """Keep the bytes; see ``BlobStore.put``."""
         data = b"".join(map(bytes, chunks))
@@ -49,6 +57,10 @@ class MemoryBlobs:
     def has(self, digest: str) -> bool:
         """Tell whether these bytes are kept."""
         return digest in self._kept
+
+    def find_kept(self, digests: Iterable[str]) -> set[str]:
+        """Give those of some bytes that are kept."""
+        return self._kept.keys() & set(digests)
 
     def open(self, digest: str) -> BinaryIO:
         """Open the bytes for reading; see ``BlobStore.open``."""

@@ -76,4 +76,4 @@ def test_cuda_without_a_driver_is_unsound(monkeypatch, found, device, driver, is
 @pytest.mark.parametrize(("little", "is_sound"), [(0, True), (2**80, False)])
 def test_a_disk_that_is_nearly_full_is_unsound(monkeypatch, found, little, is_sound):
     monkeypatch.setattr(inspect, "LITTLE_BYTES", little)
-    assert found()["store"].is_sound is is_sound
+    assert found()["home"].is_sound is is_sound

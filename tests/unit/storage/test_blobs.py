@@ -112,6 +112,12 @@ def test_the_mark_stays_until_the_bytes_are_set_aside(blobs):
     assert blobs.find_mark(DIGEST) is None
 
 
+def test_those_of_many_that_are_kept_are_found(blobs):
+    kept = {blobs.put([bytes(size)]).digest for size in range(20)}
+    assert blobs.find_kept([*kept, *kept, DIGEST]) == kept
+    assert blobs.find_kept([]) == set()
+
+
 def test_bytes_are_listed_with_their_sizes_in_the_order_of_their_digests(blobs):
     kept = [blobs.put([bytes(size)]) for size in (3, 1, 0, 2)]
     assert list(blobs.list_blobs()) == sorted(kept, key=lambda blob: blob.digest)
