@@ -16,7 +16,9 @@ def test_advice_ends_in_a_command_that_runs_and_is_held_against_its_result(zoo_c
     assert told["depth"][-1]["layer"] == "codes"
     assert {"accuracy", "standard_error", "random", "gain"} <= told["depth"][0].keys()
     assert told["quadrant"]["name"].startswith("small + ")
-    assert len(told["because"]) == 5
+    assert len(told["because"]) == 6
+    assert told["reference_moments"] is None
+    assert "zoo reference lenet FOLDER" in told["because"][-1]
     assert told["similarity"]["stands_for"]
     assert [point["pictures"] for point in told["learning_curve"]] == [10, 20, 30, 40]
     strategies = {arm["strategy"] for arm in told["arms"]}
@@ -81,3 +83,45 @@ def test_what_is_not_there_is_named(zoo_cli, arguments, said):
     ran = zoo_cli("advise", *arguments)
     assert ran.code != 0
     assert said in ran.err
+
+
+def test_how_far_pictures_are_from_a_reference_is_told(zoo_cli, digits):
+    ran = zoo_cli("reference", "lenet", digits, "--json")
+    assert ran.code == 0, ran.err
+    assert ran.json["pictures"] >= 50
+    assert ran.json["layers"][-1] == "codes"
+    told = zoo_cli("advise", "lenet", "digits", "--json").json
+    far = told["reference_moments"]
+    assert far["source"] == digits.name
+    assert far["reference"] == ran.json["pictures"]
+    assert far["pictures"] == 25  # half of the reference
+    assert 0.3 < far["ratio"] < 1.2  # They are its own.
+    assert [point["frechet_ratio"] for point in told["depth"]][-1] == far["ratio"]
+    shown = zoo_cli("advise", "lenet", "digits")
+    assert "FRECHET RATIO" in shown.out
+    assert f"{far['ratio']:.1f} times that of as many of their own kind" in shown.out
+
+
+def test_reference_pictures_that_are_too_few_are_refused_and_nothing_is_kept(
+    zoo_cli, digits, tmp_path, home
+):
+    folder = tmp_path / "few"
+    folder.mkdir()
+    for number, path in enumerate(sorted(digits.rglob("*.png"))[:5]):
+        (folder / f"{number}.png").write_bytes(path.read_bytes())
+    (folder / "notes.txt").write_text("no picture")
+    ran = zoo_cli("reference", "lenet", folder)
+    assert ran.code != 0
+    assert "5 readable pictures" in ran.err
+    assert not list(home.glob("references/*"))
+    missing = zoo_cli("reference", "lenet", tmp_path / "none")
+    assert missing.code != 0
+    assert "there is no such file or folder" in missing.err
+
+
+def test_a_reference_that_is_damaged_counts_as_none(zoo_cli, digits, home):
+    assert zoo_cli("reference", "lenet", digits).code == 0
+    (kept,) = home.glob("references/*")
+    kept.write_bytes(kept.read_bytes()[:100])
+    told = zoo_cli("advise", "lenet", "digits", "--json").json
+    assert told["reference_moments"] is None

@@ -85,10 +85,12 @@ def _show_advice(told: dict[str, Any]) -> None:
             f"{point['accuracy']:.3f} +- {point['standard_error']:.3f}",
             f"{point['random']:.3f}",
             f"{point['gain'] * 100:+.1f}",
+            *([f"{ratio:.1f}"] if (ratio := point.get("frechet_ratio")) is not None else []),
         )
         for point in told["depth"]
     ]
-    show_table(("CODES OF", "NUMBERS", "ACCURACY", "RANDOM WEIGHTS", "POINTS GAINED"), rows)
+    far = ("FRECHET RATIO",) if told.get("reference_moments") else ()
+    show_table(("CODES OF", "NUMBERS", "ACCURACY", "RANDOM WEIGHTS", "POINTS GAINED", *far), rows)
     _show_similarity(told["similarity"])
     for gain in told["gains"]:
         click.echo(

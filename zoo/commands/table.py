@@ -6,6 +6,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "create": ("create", "Create an untrained model: an architecture by name, or a prototxt."),
     "datasets": ("datasets", "Add, list, show and export datasets of labelled pictures."),
     "advise": ("advise", "Say what fine-tuning would come to, and which model suits a dataset."),
+    "reference": ("reference", "Keep what pictures a network was trained on are to it."),
     "finetune": ("finetune", "Fine-tune a model on a dataset and publish the result as ONNX."),
     "reproduce": ("reproduce", "Run a fine-tune once more, and compare what comes of it."),
     "eval": ("eval_", "Measure a model on a dataset, and compare two models."),

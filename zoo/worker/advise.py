@@ -30,6 +30,7 @@ from zoo.operations.finetune import check_finetune
 from zoo.operations.opening import Zoo
 from zoo.planning import plan_finetune
 from zoo.training.depth import DepthPoint, measure_depth
+from zoo.training.frechet import LEAST_REFERENCE, Distance, measure_distance
 from zoo.training.learningcurve import measure_curve, predict_gain
 from zoo.training.metrics import Z_95
 from zoo.training.quadrant import count_known, find_quadrant
@@ -39,6 +40,7 @@ from zoo.worker.codes import read_codes, taps_of
 from zoo.worker.network import choose_device
 from zoo.worker.parent import Parent, open_parent
 from zoo.worker.progress import Progress
+from zoo.worker.reference import find_references
 from zoo.worker.sight import Sight
 from zoo.worker.undone import undo_dense
 
@@ -66,6 +68,18 @@ class Sample:
     def digests(self) -> list[str]:
         """Name their bytes."""
         return [picture.digest for picture in self.pictures]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distances:
+    """How far the pictures are from a model's reference, by tap, ``codes`` among them."""
+
+    source: str
+    by_tap: dict[str, Distance]
+
+    def as_json(self) -> dict[str, Any]:
+        """Write down what is told of the last tap; the others stand in the depth curve."""
+        return {"source": self.source, **self.by_tap[CODES].as_json()}
 
 
 def run(zoo: Zoo, job: Job, progress: Progress) -> None:
@@ -128,6 +142,7 @@ def _advise(zoo: Zoo, model: str, sample: Sample, progress: Progress) -> dict[st
     best = next(point for point in points if point.layer == tap)
     progress.say("curve", f"accuracy by number of pictures, on the codes of {tap}")
     curve = measure_curve(codes[tap], sample.labels, sample.plan)
+    distances = _distances(zoo, parent, codes)
     arms, advised = list_arms(
         quadrant,
         parent.revision.model,
@@ -137,16 +152,17 @@ def _advise(zoo: Zoo, model: str, sample: Sample, progress: Progress) -> dict[st
         pass_s=_measure_pass(sight, sample),
     )
     gains = [predict_gain(curve, more) for more in MORE]
-    for reason in quadrant.because:
+    because = [*quadrant.because, _tell_distance(distances, parent)]
+    for reason in because:
         progress.say("advise", reason)
     return {
         "facts": facts,
         "looked_at": len(sample.pictures),
-        "depth": _tell_depth(points, twin),
+        "depth": _tell_depth(points, twin, distances),
         "quadrant": quadrant.as_json(),
-        "because": list(quadrant.because),
+        "because": because,
         "similarity": similarity.as_json() if similarity else None,
-        "reference_moments": None,
+        "reference_moments": distances and distances.as_json(),
         "learning_curve": [point.as_json() for point in curve],
         "gains": [gain.as_json() for gain in gains if gain is not None],
         "arms": arms,
@@ -232,11 +248,46 @@ def _depth(
     return tuple(found)
 
 
-def _tell_depth(points: Sequence[DepthPoint], twin: Sequence[DepthPoint]) -> list[dict[str, Any]]:
+def _tell_depth(
+    points: Sequence[DepthPoint], twin: Sequence[DepthPoint], distances: Distances | None
+) -> list[dict[str, Any]]:
+    by_tap = distances.by_tap if distances else {}
     return [
-        {**own.as_json(), "random": other.accuracy, "gain": own.accuracy - other.accuracy}
+        {
+            **own.as_json(),
+            "random": other.accuracy,
+            "gain": own.accuracy - other.accuracy,
+            "frechet_ratio": by_tap[own.layer].ratio if own.layer in by_tap else None,
+        }
         for own, other in zip(points, twin, strict=True)
     ]
+
+
+def _distances(zoo: Zoo, parent: Parent, codes: dict[str, NDArray[np.float32]]) -> Distances | None:
+    """Measure how far the pictures are from the model's reference; None where there is none."""
+    references = find_references(zoo, parent)
+    if references is None:
+        return None
+    found = {
+        tap: measure_distance(references.taps[tap], matrix)
+        for tap, matrix in codes.items()
+        if tap in references.taps
+    }
+    by_tap = {tap: one for tap, one in found.items() if one is not None}
+    return Distances(source=references.source, by_tap=by_tap) if CODES in by_tap else None
+
+
+def _tell_distance(distances: Distances | None, parent: Parent) -> str:
+    if distances is None:
+        return (
+            "how far they are from what the network was trained on is not known; "
+            f"{LEAST_REFERENCE} such pictures tell: zoo reference {parent.revision.model} FOLDER"
+        )
+    last = distances.by_tap[CODES]
+    return (
+        f"Fréchet distance to {last.reference} reference pictures ({distances.source}): "
+        f"{last.ratio:.1f} times that of as many of their own kind; told, not part of the rule"
+    )
 
 
 def _interval(point: DepthPoint) -> dict[str, float]:
