@@ -27,6 +27,7 @@ PUBLIC = {
 
 # What is read though it is asked for by POST; of git-lfs's batch the operation says which it is.
 READING = (
+    "/try",
     "/predict",
     "/map",
     "/heatmap",

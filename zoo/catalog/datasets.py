@@ -7,7 +7,14 @@ from sqlalchemy.orm import Session
 
 from zoo.catalog.models import add_blobs
 from zoo.catalog.tables import DatasetRow, PictureRow
-from zoo.domain.dataset import Dataset, DatasetSummary, Picture, Skipped
+from zoo.domain.dataset import (
+    Dataset,
+    DatasetDescription,
+    DatasetSummary,
+    Picture,
+    PictureWish,
+    Skipped,
+)
 from zoo.domain.revision import COMMIT, Blob, check_model_name
 from zoo.errors import DatasetNotFound
 
@@ -35,6 +42,40 @@ def get_dataset(db: Session, address: str) -> Dataset:
         DatasetNotFound: there is none.
     """
     return _dataset(_get_row(db, address))
+
+
+def get_description(db: Session, address: str) -> DatasetDescription:
+    """Give a dataset as ``get_dataset`` does, without its pictures."""
+    row = _get_row(db, address)
+    return DatasetDescription(
+        name=row.name,
+        id=row.id,
+        classes=tuple(row.classes),
+        counts=row.counts,
+        skipped=_skipped(row),
+        split_source=row.split_source,
+    )
+
+
+def list_pictures(db: Session, address: str, wish: PictureWish, *, limit: int) -> list[Picture]:
+    """List so many pictures of a dataset, in its order, beginning at a place."""
+    wanted = select(PictureRow).where(
+        PictureRow.dataset_pk == _get_row(db, address).pk, PictureRow.position >= wish.first
+    )
+    if wish.label is not None:
+        wanted = wanted.where(PictureRow.label == wish.label)
+    if wish.split is not None:
+        wanted = wanted.where(PictureRow.split == wish.split)
+    return [_picture(row) for row in db.scalars(wanted.order_by(PictureRow.position).limit(limit))]
+
+
+def find_picture(db: Session, address: str, digest: str) -> Picture | None:
+    """Find a picture of a dataset by its bytes."""
+    wanted = select(PictureRow).where(
+        PictureRow.dataset_pk == _get_row(db, address).pk, PictureRow.digest == digest
+    )
+    row = db.scalars(wanted.limit(1)).first()
+    return _picture(row) if row else None
 
 
 def get_dataset_pk(db: Session, address: str) -> int:
@@ -104,17 +145,22 @@ def _dataset(row: DatasetRow) -> Dataset:
     return Dataset(
         name=row.name,
         classes=tuple(row.classes),
-        pictures=tuple(
-            Picture(
-                path=picture.path,
-                label=picture.label,
-                split=picture.split,
-                digest=picture.digest,
-                size_bytes=picture.size_bytes,
-            )
-            for picture in row.pictures
-        ),
-        skipped=tuple(Skipped(path=path, reason=reason) for path, reason in row.skipped),
+        pictures=tuple(map(_picture, row.pictures)),
+        skipped=_skipped(row),
         split_source=row.split_source,
         created_at=row.created_at,
     )
+
+
+def _picture(row: PictureRow) -> Picture:
+    return Picture(
+        path=row.path,
+        label=row.label,
+        split=row.split,
+        digest=row.digest,
+        size_bytes=row.size_bytes,
+    )
+
+
+def _skipped(row: DatasetRow) -> tuple[Skipped, ...]:
+    return tuple(Skipped(path=path, reason=reason) for path, reason in row.skipped)

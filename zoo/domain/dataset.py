@@ -113,6 +113,15 @@ class DatasetDescription:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PictureWish:
+    """Which pictures of a dataset are wanted: those that all of this is true of."""
+
+    label: str | None = None
+    split: Split | None = None
+    first: int = 0  # place in the manifest that the list begins at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetSummary:
     """A dataset without its pictures, for lists."""
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from zoo.domain.access import LOCAL_ACCOUNT
+from zoo.domain.training import EPOCH, Measured
 
 
 class JobKind(StrEnum):
@@ -71,3 +72,11 @@ class Job:
     error: dict[str, Any] | None = None
     events: tuple[JobEvent, ...] = field(default=())
     account: str = LOCAL_ACCOUNT  # who asked for it
+
+    @property
+    def curve(self) -> tuple[Measured, ...]:
+        """How the epochs of a training ended, as far as its events are here, by epoch."""
+        told = (Measured.read(event.message) for event in self.events if event.step == EPOCH)
+        # Of one that was measured again, by a later attempt, the last word counts.
+        by_epoch = {one.epoch: one for one in told if one is not None}
+        return tuple(by_epoch[epoch] for epoch in sorted(by_epoch))

@@ -1,8 +1,11 @@
 """How a network is trained by gradient descent: the decisions of it, as values."""
 
+import re
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Self
+
+EPOCH = "epoch"  # the step of a job whose messages are what `Measured` writes
 
 
 class Beginning(StrEnum):
@@ -27,6 +30,47 @@ class Overrides:
     def as_json(self) -> dict[str, Any]:
         """Write down what was decided, and nothing else."""
         return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+_NUMBER = r"(-?[0-9.]+(?:e[+-]?[0-9]+)?)"
+_MEASURED = re.compile(
+    rf"epoch ([0-9]+): (?:training loss {_NUMBER}, )?held-out loss {_NUMBER}, "
+    rf"held-out accuracy {_NUMBER}, {_NUMBER} of the highest rates"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """How an epoch ended."""
+
+    epoch: int  # 0 is before the first step
+    rate: float  # share of the highest rates
+    training_loss: float | None  # mean over the steps of the epoch
+    held_out_loss: float
+    held_out_accuracy: float
+
+    def __str__(self) -> str:
+        """Say it in a sentence, which ``read`` understands."""
+        loss = "" if self.training_loss is None else f"training loss {self.training_loss:.6g}, "
+        return (
+            f"epoch {self.epoch}: {loss}held-out loss {self.held_out_loss:.6g}, held-out accuracy "
+            f"{self.held_out_accuracy:.6g}, {self.rate:.3g} of the highest rates"
+        )
+
+    @classmethod
+    def read(cls, text: str) -> Self | None:
+        """Read such a sentence; None where it is another one."""
+        match = _MEASURED.fullmatch(text)
+        if match is None:
+            return None
+        epoch, training, held_out, accuracy, rate = match.groups()
+        return cls(
+            epoch=int(epoch),
+            rate=float(rate),
+            training_loss=None if training is None else float(training),
+            held_out_loss=float(held_out),
+            held_out_accuracy=float(accuracy),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

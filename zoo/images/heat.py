@@ -16,6 +16,7 @@ LEGEND_PX = 20  # height of the strip
 NARROWEST_PX = 128  # picture under which a legend fits
 GAP_PX = 4
 COLOURS = 192  # of a small picture
+QUALITY = 82  # of JPEG
 
 Heat = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
@@ -54,9 +55,17 @@ def lay_over(pixels: Pixels, heat: Heat, *, opacity: float, shown: Range) -> Pix
     """
     painted = np.empty_like(pixels)
     for band in _bands(len(pixels)):
-        mixed = pixels[band] * (1 - opacity) + _colours(heat[band], shown) * opacity
+        mixed = pixels[band] * (1 - opacity) + colour(heat[band], shown) * opacity
         painted[band] = np.rint(mixed)
     return painted
+
+
+def colour(heat: Heat, shown: Range) -> Pixels:
+    """Give the colour of each value; where all are the same, the first."""
+    low, high = shown
+    share = np.clip((heat - low) / ((high - low) or 1.0), 0, 1)
+    colours: Pixels = VIRIDIS[np.rint(share * (len(VIRIDIS) - 1)).astype(np.uint8)]
+    return colours
 
 
 def add_legend(pixels: Pixels, shown: Range) -> Pixels:
@@ -76,7 +85,7 @@ def add_legend(pixels: Pixels, shown: Range) -> Pixels:
     draw.text((GAP_PX, middle), low, "black", font, anchor="lm")
     draw.text((width - GAP_PX, middle), high, "black", font, anchor="rm")
     ramp = np.linspace(0, 1, end - begin, dtype=np.float32)
-    bar = np.tile(_colours(ramp, (0.0, 1.0)), (LEGEND_PX - 2 * GAP_PX, 1, 1))
+    bar = np.tile(colour(ramp, (0.0, 1.0)), (LEGEND_PX - 2 * GAP_PX, 1, 1))
     strip.paste(Image.fromarray(bar), (begin, GAP_PX))
     return np.concatenate([pixels, np.asarray(strip)])
 
@@ -99,6 +108,13 @@ def as_small_png(pixels: Pixels) -> bytes:
     return buffer.getvalue()
 
 
+def as_jpeg(pixels: Pixels) -> bytes:
+    """Give a photograph as the bytes of a JPEG file, to be looked at."""
+    buffer = BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=QUALITY, optimize=True)
+    return buffer.getvalue()
+
+
 def _neighbours(
     side: Side, cells: int, read_px: int, picture_px: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], Heat]:
@@ -114,11 +130,3 @@ def _bands(rows: int) -> Iterator[slice]:
     """Cut the rows of a picture into bands."""
     for first in range(0, rows, BAND_ROWS):
         yield slice(first, first + BAND_ROWS)
-
-
-def _colours(heat: Heat, shown: Range) -> Pixels:
-    """Give the colour of each value; where all are the same, the first."""
-    low, high = shown
-    share = np.clip((heat - low) / ((high - low) or 1.0), 0, 1)
-    colours: Pixels = VIRIDIS[np.rint(share * (len(VIRIDIS) - 1)).astype(np.uint8)]
-    return colours

@@ -94,6 +94,13 @@ def resize_whole(image: Image, size_px: tuple[int, int], interpolation: Interpol
     return np.array(image.resize((width, height), RESAMPLING[interpolation]))
 
 
+def shrink_whole(image: Image, side_px: int) -> Pixels:
+    """Resize all of an RGB picture so that its shorter side has so many pixels, or fewer."""
+    share = min(side_px / min(image.size), 1.0)
+    size_px = max(round(image.height * share), 1), max(round(image.width * share), 1)
+    return resize_whole(image, size_px, Interpolation.BILINEAR)
+
+
 def _kept(side: float, resized: int, crop: int) -> tuple[float, float]:
     """Give the part of a side that the centre crop keeps, in pixels before the resize."""
     first = round((resized - crop) / 2)  # as torchvision rounds: half to even

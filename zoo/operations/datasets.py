@@ -8,7 +8,15 @@ from pathlib import Path
 from zoo.catalog import audit, datasets
 from zoo.catalog.tables import LONGEST_LABEL, LONGEST_PATH
 from zoo.domain.access import Role
-from zoo.domain.dataset import Dataset, DatasetSummary, Picture, Skipped, Split
+from zoo.domain.dataset import (
+    Dataset,
+    DatasetDescription,
+    DatasetSummary,
+    Picture,
+    PictureWish,
+    Skipped,
+    Split,
+)
 from zoo.domain.revision import Blob, check_model_name, derive_name
 from zoo.errors import DatasetNotFound, EmptyDataset, TooLarge, UnreadablePicture
 from zoo.images.decode import decode
@@ -94,6 +102,26 @@ def get_dataset(zoo: Zoo, address: str) -> Dataset:
     """
     with zoo.catalog.reading() as db:
         return datasets.get_dataset(db, address)
+
+
+def describe_dataset(zoo: Zoo, address: str) -> DatasetDescription:
+    """Give a dataset as ``get_dataset`` does, without its pictures, of which there may be many.
+
+    Raises:
+        DatasetNotFound: there is none.
+    """
+    with zoo.catalog.reading() as db:
+        return datasets.get_description(db, address)
+
+
+def list_pictures(zoo: Zoo, address: str, wish: PictureWish, *, limit: int) -> list[Picture]:
+    """List so many of a dataset's pictures, in its order.
+
+    Raises:
+        DatasetNotFound: there is none.
+    """
+    with zoo.catalog.reading() as db:
+        return datasets.list_pictures(db, address, wish, limit=limit)
 
 
 def list_datasets(zoo: Zoo) -> list[DatasetSummary]:

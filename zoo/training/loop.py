@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from zoo.domain.training import Training
+from zoo.domain.training import Measured, Training
 from zoo.errors import Interrupted, OutOfMemory, TrainingDiverged
 from zoo.training.learner import Learner
 from zoo.training.mixing import draw_blend
@@ -51,17 +51,6 @@ class Group:
 
     parameters: list[nn.Parameter]
     rate: float  # the highest
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
-    """How an epoch ended."""
-
-    epoch: int  # 0 is before the first step
-    rate: float  # share of the highest rates
-    training_loss: float | None  # mean over the steps of the epoch
-    held_out_loss: float
-    held_out_accuracy: float
 
 
 @dataclass(slots=True)
@@ -106,6 +95,7 @@ class Loop:
     save: Callable[[Snapshot], None]
     check: Callable[[], None] = lambda: None  # raises where it should stop
     report: Callable[[int, int], None] = lambda *_: None
+    measured: Callable[[Measured], None] = lambda _: None  # after every epoch
     counts: Counts = field(default_factory=Counts)
     average: State = field(default_factory=dict)
     best: State = field(default_factory=dict)
@@ -305,6 +295,7 @@ class Loop:
             )
         )
         self.counts.loss = 0.0
+        self.measured(self.counts.curve[-1])
         if loss <= min(one.held_out_loss for one in self.counts.curve):
             self.counts.best = epoch
             for name, tensor in self.average.items():

@@ -24,6 +24,7 @@ EVERYWHERE = (errors.Unauthenticated, errors.Forbidden, errors.TooManyRequests)
 # What an address with a name in it may: nothing is or can be called so.
 NAMED = (errors.NotFound, errors.BadName)
 BYTES = {"type": "string", "format": "binary"}
+KNOWN = {"304": {"description": "The client has it already."}}
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -49,6 +50,7 @@ class Told:
     refuses: tuple[type[errors.ZooError], ...] = ()
     also: tuple[str, ...] = ()  # media types of bytes that the answer may be instead
     is_ranged: bool = False  # a part may be asked for, and whether it is known already
+    has_tag: bool = False  # it may be asked whether it is known already
     error: type[BaseModel] = ErrorAnswer  # the shape of every refusal
 
 
@@ -61,6 +63,7 @@ def tells(  # noqa: PLR0913  # as many as there is to tell
     refuses: tuple[type[errors.ZooError], ...] = (),
     also: tuple[str, ...] = (),
     is_ranged: bool = False,
+    has_tag: bool = False,
     error: type[BaseModel] = ErrorAnswer,
 ) -> Callable[[View], View]:
     """Have a view tell the reference what it takes and answers."""
@@ -72,6 +75,7 @@ def tells(  # noqa: PLR0913  # as many as there is to tell
         refuses=refuses,
         also=also,
         is_ranged=is_ranged,
+        has_tag=has_tag,
         error=error,
     )
 
@@ -207,7 +211,7 @@ def _responses(told: Told, *, has_name: bool) -> dict[str, Any]:
     for media in told.also:
         content |= _content(media)
     first = {"description": "Done.", "content": content}
-    told_ranges = _ranges(content) if told.is_ranged else {}
+    told_ranges = _ranges(content) if told.is_ranged else KNOWN if told.has_tag else {}
     return dict(sorted(({str(told.status): first} | told_ranges | answers).items()))
 
 
@@ -217,7 +221,7 @@ def _ranges(content: dict[str, Any]) -> dict[str, Any]:
     return {
         "302": {"description": "The store itself gives the bytes, at the Location, for an hour."},
         "206": {"description": "The range that was asked for.", "content": content},
-        "304": {"description": "The client has it already."},
+        **KNOWN,
         "416": {"description": "requested_range_not_satisfiable", "content": beyond},
     }
 

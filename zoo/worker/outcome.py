@@ -3,8 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from zoo.domain.training import Measured
 from zoo.training.judging import Mix, Verdict
-from zoo.training.loop import Measured
 from zoo.training.probe import Probe
 from zoo.worker.subject import Subject
 

@@ -14,7 +14,7 @@ from torch.fx import GraphModule
 
 from zoo.domain.dataset import Split
 from zoo.domain.plan import Strategy
-from zoo.domain.training import Beginning, Overrides
+from zoo.domain.training import EPOCH, Beginning, Overrides
 from zoo.errors import TooFewPictures
 from zoo.filters.scheme import parse_scheme
 from zoo.images.split import draw_split
@@ -218,6 +218,7 @@ class _Bench:
             save=save,
             check=self.progress.check,
             report=lambda done, total: self.progress.count("train", "steps", done, total),
+            measured=lambda one: self.progress.say(EPOCH, str(one)),
         )
 
     def _class_weights(self, classes: int) -> Tensor:

@@ -1,6 +1,6 @@
 """/v1/jobs: work that a worker does."""
 
-from flask import Blueprint, jsonify
+from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from zoo.errors import DatasetNotFound, Invalid, JobNotFound, ModelNotFound, NotRunnable
@@ -53,12 +53,19 @@ def post_job() -> ResponseReturnValue:
 
 @bp.get("/<int:number>")
 @needs(Need.READ)
-@tells(JobAnswer, query=JobQuery, refuses=(JobNotFound,))
+@tells(JobAnswer, query=JobQuery, refuses=(JobNotFound,), has_tag=True)
 def get_job(number: int) -> ResponseReturnValue:
-    """Give a job with its events, or with those after the one already seen."""
+    """Give a job with its events, or with those after the one already seen.
+
+    The ETag changes with the answer, so that who asks again and again is told little while nothing
+    happens.
+    """
     query = read_query(JobQuery)
     job = jobs.get_job(current_zoo(), number, after=query.after)
-    return jsonify(JobAnswer.of(job).model_dump(mode="json"))
+    response = jsonify(JobAnswer.of(job).model_dump(mode="json"))
+    response.cache_control.no_cache = True
+    response.add_etag()
+    return response.make_conditional(request)
 
 
 @bp.post("/<int:number>/cancel")

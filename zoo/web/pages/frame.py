@@ -30,6 +30,7 @@ class Ways:
 
     twin: str  # path and query
     command: str  # without the name of the program
+    body: str = ""  # the file that is sent, where something is
 
     @property
     def zoo(self) -> str:
@@ -41,17 +42,20 @@ class Ways:
     def curl(self) -> str:
         """Give the command of curl."""
         header = '-H "Authorization: Bearer $ZOO_TOKEN" ' if _asks_for_tokens() else ""
-        return f"curl {header}{shlex.quote(_root() + self.twin)}"
+        body = f"--data-binary @{self.body} " if self.body else ""
+        return f"curl {header}{body}{shlex.quote(_root() + self.twin)}"
 
     @property
     def python(self) -> str:
         """Give the lines of Python."""
-        url = repr(_root() + self.twin)
-        if not _asks_for_tokens():
-            return f"import json, urllib.request as web; json.load(web.urlopen({url}))"
-        header = 'headers={"Authorization": "Bearer " + os.environ["ZOO_TOKEN"]}'
-        asked = f"web.Request({url}, {header})"
-        return f"import json, os, urllib.request as web; json.load(web.urlopen({asked}))"
+        asked = repr(_root() + self.twin)
+        if self.body:
+            asked += f", open({self.body!r}, 'rb').read()"
+        if _asks_for_tokens():
+            header = "{'Authorization': 'Bearer ' + os.environ['ZOO_TOKEN']}"
+            asked = f"web.Request({asked}, headers={header})"
+        used = "json, os" if _asks_for_tokens() else "json"
+        return f"import {used}, urllib.request as web; json.load(web.urlopen({asked}))"
 
 
 def install(app: Flask) -> None:

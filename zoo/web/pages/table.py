@@ -2,6 +2,32 @@
 
 from types import ModuleType
 
-from zoo.web.pages import assets, faces, gallery, models, signing_in
+from zoo.web.pages import (
+    adding,
+    admin,
+    assets,
+    comparison,
+    datasets,
+    faces,
+    finetune,
+    gallery,
+    jobs,
+    models,
+    signing_in,
+    trying,
+)
 
-PAGES: tuple[ModuleType, ...] = (assets, signing_in, gallery, faces, models)
+PAGES: tuple[ModuleType, ...] = (
+    assets,
+    signing_in,
+    gallery,
+    faces,
+    models,
+    trying,
+    datasets,
+    jobs,
+    finetune,
+    adding,
+    comparison,
+    admin,
+)

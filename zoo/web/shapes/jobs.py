@@ -93,6 +93,16 @@ class EventAnswer(Shape):
     total: int | None
 
 
+class EpochAnswer(Shape):
+    """How an epoch of a training ended."""
+
+    epoch: int = Field(description="0 is before the first step")
+    rate: float = Field(description="share of the highest rates")
+    training_loss: float | None
+    held_out_loss: float
+    held_out_accuracy: float
+
+
 class JobAnswer(Shape):
     """A job, how far it is and what came of it."""
 
@@ -108,6 +118,7 @@ class JobAnswer(Shape):
     result: dict[str, Any] | None
     error: dict[str, Any] | None
     events: list[EventAnswer]
+    curve: list[EpochAnswer] = Field(description="of the events that are told")
 
     @classmethod
     def of(cls, job: Job) -> Self:
