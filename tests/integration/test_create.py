@@ -10,7 +10,7 @@ from zoo.domain.job import JobState
 from zoo.errors import DatasetNotFound, Invalid, MalformedPrototxt, PathNotFound, UnsupportedLayers
 from zoo.formats.safetensors import read_safetensors
 from zoo.operations import fetch, jobs
-from zoo.operations.create import CreateOptions, enqueue_create
+from zoo.operations.create import CreateOptions, enqueue_create, read_prototxt
 from zoo.operations.datasets import add_dataset
 from zoo.worker.progress import Progress
 from zoo.worker.run import run
@@ -29,12 +29,18 @@ layer { name: "prob" type: "Softmax" bottom: "ip" top: "prob" }
 """
 
 
+def options_of(architecture, **options):
+    """Name the model m; a prototxt is read, as the command does."""
+    called = str(architecture)
+    return CreateOptions(name="m", architecture=called, prototxt=read_prototxt(called), **options)
+
+
 @pytest.fixture
 def create(zoo):
     """A function that creates the model m and gives the job's result, or its error."""
 
     def create_it(architecture, **options):
-        made = CreateOptions(name="m", architecture=str(architecture), **options)
+        made = options_of(architecture, **options)
         job = enqueue_create(zoo, made)
         attempt = jobs.claim(zoo, worker="the test", number=job.id)
         run(zoo, Progress(zoo, attempt))
@@ -193,7 +199,7 @@ def test_a_prototxt_that_cannot_be_built_is_told(  # noqa: PLR0913, PLR0917  # c
     if text is not None:
         path.write_text(text)
     with pytest.raises(error, match=told):
-        enqueue_create(zoo, CreateOptions(name="m", architecture=str(path), **options))
+        enqueue_create(zoo, options_of(path, **options))
 
 
 def test_a_network_of_several_inputs_begins_on_noise_and_takes_no_pictures(

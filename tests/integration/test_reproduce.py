@@ -70,7 +70,7 @@ def test_what_differs_is_told(home):
 
     with open_zoo(read_settings(home=home)) as zoo:
         first = republish(zoo, "other", change)
-        found = compare_repetition(zoo, first, "lenet-digits")
+        found = compare_repetition(zoo, first.address, "lenet-digits")
     assert found.equal == found.tensors
     assert found.is_same  # every bit is, whatever is claimed
     assert found.rights[0] == found.rights[1] - 1

@@ -4,11 +4,13 @@ Each is given twice over two copies of one home: once with ``--at``, and once wi
 printed and how the command ends must be the same to the letter, and so must what it changed.
 """
 
+import io
 import re
 import shutil
 import socket
 import threading
 import wsgiref.simple_server
+from pathlib import Path
 from socketserver import ThreadingMixIn
 
 import numpy as np
@@ -19,9 +21,9 @@ from PIL import Image
 from zoo.commands.here import Here
 from zoo.commands.remote import opened_at
 from zoo.domain.access import Role
-from zoo.errors import DatasetNotFound, ModelNotFound
+from zoo.errors import DatasetNotFound, FileNotFound, ModelNotFound
 from zoo.formats.safetensors import write_safetensors
-from zoo.operations import jobs
+from zoo.operations import fetch, jobs
 from zoo.operations.access import list_audit
 from zoo.operations.accounts import create_token
 from zoo.operations.opening import open_zoo
@@ -95,7 +97,8 @@ def far(make_far):
 TIMES = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?(\+00:00)?|\d\d:\d\d:\d\d")
 
 
-PROGRESS = re.compile(r"^(read|pack|send): \w+ \d+/\d+\n", re.MULTILINE)
+STEPS = "read|pack|send|predict|codes|train|verify"
+PROGRESS = re.compile(rf"^({STEPS}): \w+ \d+/\d+\n", re.MULTILINE)
 RATES = re.compile(r"[\d.]+ a second")
 
 
@@ -511,6 +514,133 @@ def test_changes_are_the_same(both, lines, stocked, far_home):
             continue
         both(*line.split())
     assert audit_of(far_home) == audit_of(stocked)
+
+
+@pytest.mark.usefixtures("working")
+def test_reports_are_the_same(both, tmp_path):
+    """What is measured there comes here by files, which are those that are written here."""
+    both("eval", "lenet-digits", "digits", "--json")
+    both("eval", "lenet-digits", "digits", "--split", "train", "-o", "report")
+    both("eval", "lenet-digits", "digits", "--against", "lenet-digits:main", "-o", "again")
+    both("codes", "lenet", "digits", "--split", "val", "-o", "codes.npz", "--json")
+    both("codes", "lenet", "digits", "--all", "-o", "all.npz")
+    here, there = (
+        {
+            path.relative_to(tmp_path / folder): path.read_bytes()
+            for path in (tmp_path / folder).rglob("*")
+            if path.is_file()
+        }
+        for folder in ("here", "there")
+    )
+    assert here.keys() == there.keys()
+    assert {Path("report/eval.json"), Path("again/confusion.png"), Path("all.npz")} <= here.keys()
+    for path, data in here.items():
+        if path.suffix == ".npz":
+            one, other = (np.load(tmp_path / at / path) for at in ("here", "there"))
+            assert one.files == other.files
+            for name in one.files:
+                np.testing.assert_array_equal(one[name], other[name])
+        else:
+            assert there[path] == data, path
+
+
+@pytest.mark.usefixtures("working")
+@pytest.mark.parametrize(
+    "line",
+    [
+        "eval nothing digits",
+        "eval lenet-digits nothing",
+        "eval lenet-digits digits --split test",
+        "eval lenet digits",
+        "eval lenet-digits digits --against nothing -o report",
+        "codes nothing digits -o codes.npz",
+        "codes lenet digits --split test -o codes.npz",
+        "codes lenet digits --layer nothing -o codes.npz --json",
+        "verify nothing",
+        "init-study nothing",
+        "init-study digits --init prototxt",
+        "transfer-study nothing digits digits",
+        "transfer-study lenet digits nothing",
+        "reproduce lenet",
+        "reproduce nothing --json",
+        "create x --arch ./nothing.prototxt",
+        "create x --arch torchvision:nothing",
+        "create a--b --arch torchvision:resnet18",
+        "create x --arch torchvision:resnet18 --init pca",
+        "create x --arch torchvision:resnet18 --data digits --init he",
+    ],
+)
+def test_what_cannot_be_measured_or_made_is_refused_in_the_same_words(both, line, tmp_path):
+    assert both(*line.split()).code != 0
+    assert not any(path.is_file() for path in (tmp_path / "there").rglob("*"))
+
+
+@pytest.mark.usefixtures("working")
+def test_what_is_verified_and_mended_is_the_same(both, stocked, far_home, tmp_path):
+    both("verify", "lenet", "--json")
+    both("verify", "--all")
+    both("verify", "--all", "--json")
+    backup, damaged = tmp_path / "backup", None
+    shutil.copytree(stocked / "blobs", backup)
+    for home in (stocked, far_home):
+        with open_zoo(read_settings(home=home)) as zoo:
+            file = fetch.get_revision(zoo, "lenet").get_file("README.md")
+            damaged = zoo.blobs.local_path(file.digest)
+            damaged.chmod(0o600)
+            damaged.write_bytes(b"damaged")
+    assert both("verify", "lenet").code == 6
+    assert both("verify", "--all", "--quarantine").code == 6
+    (tmp_path / "empty").mkdir()
+    assert both("repair", tmp_path / "empty").code == 6
+    assert both("repair", tmp_path / "nothing").code == 3
+    both("repair", backup)
+    assert both("verify", "--all").code == 0
+
+
+def test_bytes_that_nothing_consists_of_are_not_put_back(far):
+    with opened_at(far) as there, pytest.raises(FileNotFound):
+        there.remote.send(f"/v1/blobs/{'a' * 64}", io.BytesIO(b"x"), 1)
+
+
+def test_a_reference_is_read_where_it_lies(zoo_cli, far):
+    ran = zoo_cli("verify", "lenet", "--reference", "x.npz", "--at", far)
+    assert ran.code == 2
+    assert "zoo pull MODEL" in ran.err
+
+
+@pytest.mark.usefixtures("working", "stocked")
+def test_models_that_begin_anew_are_the_same(both, tmp_path, starter):
+    text = (starter / "deploy.prototxt").read_text()
+    for folder in ("here", "there"):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / "net.prototxt").write_text(text)
+    both("create", "lab/anew", "--arch", "./net.prototxt", "--seed", "3", "--json")
+    both("create", "lab/seen", "--arch", "./net.prototxt", "--init", "he+lsuv", "--data", "digits")
+    both("show", "lab/anew", "--json")
+    both("show", "lab/seen")
+
+
+@pytest.mark.usefixtures("working", "stocked")
+def test_a_fine_tune_is_repeated_there_as_here(zoo_cli, far):
+    command = ("reproduce", "lenet-digits", "--name", "lab/again", "--json")
+    here, there = (zoo_cli(*command, *at).json for at in ((), ("--at", far)))
+    assert here["is_same"]
+    for told in (here, there):
+        assert told.pop("second").startswith("lab/again@")  # It tells when it was made.
+    assert there == here
+
+
+@pytest.mark.usefixtures("working")
+def test_studies_are_the_same(both, tmp_path):
+    small = ("--epochs", "1", "--seeds", "1")
+    both("init-study", "digits", *small, "--init", "he", "--train-pictures", "10", "--json")
+    both("transfer-study", "lenet", "digits", "digits", *small, "--stages", "1", "-o", "study")
+    for path in ("init-study-digits/study.md", "study/study.json", "study/transfer.png"):
+        here, there = (tmp_path / at / path for at in ("here", "there"))
+        assert here.read_bytes() == there.read_bytes()
+    assert both("init-study", "digits", *small).code == 1
+    ran = both("transfer-study", "lenet", "digits", "digits", *small, "-o", "init-study-digits")
+    assert ran.code == 1
 
 
 def audit_of(home):

@@ -149,7 +149,8 @@ def _held_by_jobs(db: Session) -> set[str]:
     )
     answers = db.scalars(
         select(JobRow.result).where(
-            JobRow.kind == JobKind.PREDICT, JobRow.state == JobState.SUCCEEDED
+            JobRow.kind.in_([kind for kind in JobKind if kind.gives_files]),
+            JobRow.state == JobState.SUCCEEDED,
         )
     )
     told = [*params, *answers]

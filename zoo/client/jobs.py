@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from zoo.client.reading import Asking
 from zoo.domain.job import Job, JobEvent
@@ -11,7 +12,9 @@ from zoo.domain.surgery import Cut, FoldBatchNorm, ReplaceHead
 from zoo.domain.training import Overrides
 from zoo.errors import Interrupted, ServerUnreachable
 from zoo.operations.advise import Kept
+from zoo.operations.create import CreateOptions
 from zoo.operations.quantize import QuantizeOptions
+from zoo.operations.reproduce import Repetition
 from zoo.operations.surgery import OWN_HEAD, DenseOptions
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 2.0  # between two looks at a job
@@ -122,6 +125,34 @@ class Jobs(Asking):
         told = {key: value for key, value in asdict(surgery).items() if value != OWN_HEAD}
         body = {"surgery": told, "name": name, "labels": labels}
         return self.ask(Job, "POST", self.at(model, "surgeries"), body)
+
+    def enqueue_create(self, options: CreateOptions) -> Job:
+        """Queue an architecture whose first numbers are drawn; a prototxt is sent along."""
+        body = {
+            "name": options.name,
+            "architecture": Path(options.architecture).name
+            if options.prototxt is not None
+            else options.architecture,
+            "prototxt": options.prototxt,
+            "init": options.init,
+            "seed": options.seed,
+            "data": options.data,
+            "classes": options.classes,
+            "labels": options.labels,
+        }
+        return self.ask(Job, "POST", "/v1/creations", body)
+
+    def enqueue_reproduce(self, address: str, *, name: str | None) -> Job:
+        """Queue the fine-tune that a revision came of once more."""
+        return self.ask(Job, "POST", "/v1/repetitions", {"model": address, "name": name})
+
+    def compare_repetition(self, address: str, model: str) -> Repetition:
+        """Compare a revision with what came of its repetition."""
+        query = {"first": address, "second": model}
+        told = self.remote.ask("GET", "/v1/repetitions", query=query)
+        if isinstance(told, dict) and told.get("largest_difference") is None:
+            told["largest_difference"] = float("inf")  # JSON has no word for it.
+        return self.read(Repetition, told)
 
     def enqueue_advise(self, model: str, dataset: str, *, seed: int) -> Job:
         """Queue advice on a model, or on which model suits a dataset."""

@@ -227,6 +227,11 @@ class Remote:
             raise self.unlike(f"it answers {status} without an error")
         raise self._error(said)
 
+    def error(self, told: object) -> ZooError | None:
+        """Give the error that a job of the other zoo ended with; None where it tells none."""
+        said = told.get("error") if isinstance(told, dict) else None
+        return self._error(said) if isinstance(said, dict) else None
+
     def _error(self, said: dict[str, Any]) -> ZooError:
         """Make the error of the class that the other zoo's has."""
         given = said.get("detail")

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import click
 
-from zoo.commands.console import ProgressLine, json_option, opened, show_json, show_table
-from zoo.commands.datasets import address_of
+from zoo.commands.console import ProgressLine, json_option, show_json, show_table
+from zoo.commands.datasets import address_at
+from zoo.commands.remote import at_option, opened_at
 from zoo.domain.dataset import Split
 from zoo.errors import Conflict
 from zoo.operations.written import write_whole
@@ -22,6 +23,7 @@ SPLITS = [split.value for split in Split]
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, help="The .npz file to write."
 )
+@at_option
 @json_option
 def command(
     *,
@@ -31,6 +33,7 @@ def command(
     is_all: bool,
     splits: tuple[str, ...],
     output: Path,
+    url: str | None,
     is_json: bool,
 ) -> None:
     r"""Write the codes of DATASET's pictures at a layer of MODEL to a file of NumPy arrays.
@@ -49,19 +52,14 @@ def command(
     if output.exists():
         raise Conflict(f"{output} exists already.", hint="Name another file: -o FILE")
     line = ProgressLine()
-    with opened() as zoo:
-        address = address_of(zoo, dataset, line)
-        # It needs torch, and takes seconds to come.
-        from zoo.worker.codes import write_codes
-
-        data, taps = write_codes(
-            zoo,
+    with opened_at(url) as at:
+        data, taps = at.take_codes(
             model,
-            address,
+            address_at(at, dataset, line),
             layers=layers,
             is_all=is_all,
             splits=[Split(split) for split in splits or SPLITS],
-            report=lambda done, total: line.count("codes", "pictures", done, total),
+            report=line.count,
         )
     write_whole(output, data)
     if is_json:

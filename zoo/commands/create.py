@@ -5,11 +5,12 @@ from typing import Any
 
 import click
 
-from zoo.commands.console import ProgressLine, json_option, opened, result_of, show_json
-from zoo.commands.datasets import address_of
+from zoo.commands.console import ProgressLine, json_option, result_of, show_json
+from zoo.commands.datasets import address_at
 from zoo.commands.import_ import show_imported
+from zoo.commands.remote import at_option, opened_at
 from zoo.filters.scheme import parse_scheme, tell_schemes
-from zoo.operations.create import DEFAULT, CreateOptions, enqueue_create
+from zoo.operations.create import DEFAULT, CreateOptions, read_prototxt
 from zoo.operations.import_ import ImportOptions, read_label_file
 
 SCHEMES = "\n".join(f"      {name}: {told}" for name, told in tell_schemes())
@@ -52,6 +53,7 @@ HELP = f"""Create the model NAME: an architecture whose filters hold first numbe
 @click.option("--classes", type=click.IntRange(1, 10**6), help="Outputs; the library's otherwise.")
 @click.option("--labels", type=click.Path(path_type=Path), help="File with one label a line.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
+@at_option
 @json_option
 def command(
     *,
@@ -62,27 +64,26 @@ def command(
     classes: int | None,
     labels: Path | None,
     seed: int,
+    url: str | None,
     is_json: bool,
 ) -> None:
     """Create an untrained model."""
-    # The job's process is started from here; torch stays out of this one.
-    from zoo.worker.supervisor import run_job
-
     parse_scheme(init)  # A wrong one is told before pictures are read.
     given = read_label_file(labels) if labels else None
     line = ProgressLine()
-    with opened() as zoo:
+    with opened_at(url) as at:
         options = CreateOptions(
             name=name,
             architecture=arch,
             init=init,
             seed=seed,
-            data=address_of(zoo, data, line) if data else None,
+            data=address_at(at, data, line) if data else None,
             classes=_count(arch, classes, given),
             labels=given,
+            prototxt=read_prototxt(arch),
         )
-        job = enqueue_create(zoo, options)
-        result = result_of(run_job(zoo, job.id, line.event))
+        job = at.enqueue_create(options)
+        result = result_of(at.finish_job(job.id, line.event))
     if is_json:
         show_json({"model": name, "job": job.id, **result})
         return

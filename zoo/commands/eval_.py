@@ -1,6 +1,5 @@
 """`zoo eval`."""
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -9,22 +8,14 @@ import click
 from zoo.commands.console import (
     ProgressLine,
     json_option,
-    opened,
     show_accuracy,
     show_json,
     show_table,
 )
-from zoo.commands.datasets import address_of
+from zoo.commands.datasets import address_at
+from zoo.commands.remote import at_option, opened_at
 from zoo.domain.dataset import Split
-from zoo.errors import Conflict, NoHead, NotRunnable, Unsupported
-from zoo.operations.evaluate import Evaluation, evaluate
-from zoo.operations.evaluation_report import (
-    draw_wrong,
-    read_wrong,
-    tell_evaluation,
-    write_evaluation,
-)
-from zoo.operations.opening import Zoo
+from zoo.operations.written import refuse_folder, write_folder
 
 SPLITS = [split.value for split in Split]
 
@@ -37,6 +28,7 @@ SPLITS = [split.value for split in Split]
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Folder for tables and pictures."
 )
+@at_option
 @json_option
 def command(
     *,
@@ -45,6 +37,7 @@ def command(
     split: str,
     against: str | None,
     output: Path | None,
+    url: str | None,
     is_json: bool,
 ) -> None:
     r"""Measure MODEL on the pictures of DATASET, as it is served: by its ONNX graph.
@@ -59,31 +52,26 @@ def command(
       zoo eval squeezenet-ants-and-bees ants-and-bees -o report
       zoo eval squeezenet-flowers flowers --against alexnet-flowers
     """
-    if output is not None and output.exists():
-        raise Conflict(f"{output} exists already.", hint="Name another folder: -o FOLDER")
+    if output is not None:
+        refuse_folder(output)
     line = ProgressLine()
-    with opened() as zoo:
-        address = address_of(zoo, dataset, line)
-        found, other = (
-            evaluate(
-                zoo,
-                name,
-                address,
-                Split(split),
-                lambda done, total: line.count("predict", "pictures", done, total),
-            )
-            if name
-            else None
-            for name in (model, against)
+    with opened_at(url) as at:
+        report = at.evaluate(
+            model,
+            address_at(at, dataset, line),
+            split=Split(split),
+            against=against,
+            is_written=output is not None,
+            report=line.count,
         )
-        assert found is not None
-        told = tell_evaluation(found, other)
-        if output is not None:
-            _write(zoo, told, found, output)
+    for note in report.notes:
+        click.echo(f"  {note}", err=True)
+    if output is not None:
+        write_folder(output, report.files)
     if is_json:
-        show_json(told)
+        show_json(report.told)
         return
-    _show(told)
+    _show(report.told)
     if output is not None:
         click.echo(f"  {output}", err=True)
 
@@ -106,26 +94,3 @@ def _show(told: dict[str, Any]) -> None:
     show_table(["CLASS", "RIGHT", "OF", "ACCURACY"], rows)
     if "comparison" in told:
         click.echo(told["comparison"]["told"])
-
-
-def _write(zoo: Zoo, told: dict[str, Any], found: Evaluation, folder: Path) -> None:
-    """Write the report beside its place and move it there: it is there whole or not at all."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    files = write_evaluation(told, found)
-    wrong, pixels = read_wrong(zoo, found)
-    if wrong:
-        files["wrong.png"] = draw_wrong(wrong, pixels)
-        # It needs torch, and takes seconds to come.
-        from zoo.worker.gradcam import explain_pictures
-
-        try:
-            laid_over = explain_pictures(zoo, found.model, pixels, [one.label for one in wrong])
-            files["gradcam.png"] = draw_wrong(wrong, laid_over)
-        except (NoHead, NotRunnable, Unsupported) as error:
-            click.echo(f"  no gradcam.png: {error}", err=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".zoo-eval-") as work:
-        part = Path(work) / "part"
-        part.mkdir()
-        for name, data in files.items():
-            (part / name).write_bytes(data)
-        part.rename(folder)

@@ -10,12 +10,13 @@ from zoo.domain.revision import RefKind
 from zoo.operations import access, accounts, fetch, jobs, models, quotas, refs, statistics, sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
+    from typing import Any
 
     from zoo.domain.access import Account, AuditEntry, Role, Token
     from zoo.domain.comparison import Comparison, Lineage
-    from zoo.domain.dataset import ArchiveKind, DatasetDescription, DatasetSummary
+    from zoo.domain.dataset import ArchiveKind, DatasetDescription, DatasetSummary, Split
     from zoo.domain.filters import Scaling
     from zoo.domain.job import Job, JobEvent
     from zoo.domain.layers import Inventory
@@ -27,12 +28,17 @@ if TYPE_CHECKING:
     from zoo.domain.surgery import Cut, FoldBatchNorm, ReplaceHead
     from zoo.domain.training import Overrides
     from zoo.operations.advise import Kept
+    from zoo.operations.create import CreateOptions
+    from zoo.operations.evaluation_report import EvaluationReport
     from zoo.operations.filters import FilterPicture, FilterReport
     from zoo.operations.heat import HeatOptions, HeatReport
     from zoo.operations.import_ import Begun, ImportOptions
+    from zoo.operations.measuring import InitStudy, TransferStudy
     from zoo.operations.opening import Zoo
     from zoo.operations.pack import PackedDataset
     from zoo.operations.quantize import QuantizeOptions
+    from zoo.operations.reproduce import Repetition
+    from zoo.operations.scrub import Fault, Repaired, Verified
     from zoo.operations.surgery import DenseOptions
     from zoo.operations.verbs import StepReport
 
@@ -280,6 +286,24 @@ class Here:
 
         return enqueue_surgery(self.zoo, model, surgery, name=name, labels=labels)
 
+    def enqueue_create(self, options: CreateOptions) -> Job:
+        """Queue an architecture whose first numbers are drawn."""
+        from zoo.operations.create import enqueue_create  # noqa: PLC0415
+
+        return enqueue_create(self.zoo, options)
+
+    def enqueue_reproduce(self, address: str, *, name: str | None) -> Job:
+        """Queue the fine-tune that a revision came of once more."""
+        from zoo.operations.reproduce import enqueue_reproduce  # noqa: PLC0415
+
+        return enqueue_reproduce(self.zoo, address, name=name)
+
+    def compare_repetition(self, address: str, model: str) -> Repetition:
+        """Compare a revision with what came of its repetition."""
+        from zoo.operations.reproduce import compare_repetition  # noqa: PLC0415
+
+        return compare_repetition(self.zoo, address, model)
+
     def enqueue_advise(self, model: str, dataset: str, *, seed: int) -> Job:
         """Queue advice on a model, or on which model suits a dataset."""
         from zoo.operations.advise import enqueue_advise  # noqa: PLC0415
@@ -329,3 +353,107 @@ class Here:
         from zoo.operations.predict import open_service  # noqa: PLC0415
 
         return report_heat(self.zoo, open_service(self.zoo), address, picture, options)
+
+    def evaluate(
+        self,
+        model: str,
+        dataset: str,
+        *,
+        split: Split,
+        against: str | None,
+        is_written: bool,
+        report: StepReport,
+    ) -> EvaluationReport:
+        """Measure a model, with ``is_written`` also as files."""
+        from zoo.operations.evaluation_report import (  # noqa: PLC0415
+            EvaluationReport,
+            tell_evaluation,
+        )
+        from zoo.worker.evaluate import evaluate_both, report_evaluation
+
+        found, other = evaluate_both(
+            self.zoo,
+            model,
+            against,
+            dataset=dataset,
+            split=split,
+            report=lambda *far: report("predict", "pictures", *far),
+        )
+        if not is_written:
+            return EvaluationReport(told=tell_evaluation(found, other))
+        return report_evaluation(self.zoo, found, other, has_pictures=True)
+
+    def take_codes(
+        self,
+        model: str,
+        dataset: str,
+        *,
+        layers: Sequence[str],
+        is_all: bool,
+        splits: Sequence[Split],
+        report: StepReport,
+    ) -> tuple[bytes, list[tuple[str, int]]]:
+        """Give codes as the bytes of an .npz, and how many each layer has."""
+        # It needs torch, and takes seconds to come.
+        from zoo.worker.codes import write_codes
+
+        return write_codes(
+            self.zoo,
+            model,
+            dataset,
+            layers=layers,
+            is_all=is_all,
+            splits=splits,
+            report=lambda *far: report("codes", "pictures", *far),
+        )
+
+    def study_init(
+        self, dataset: str, study: InitStudy, folder: Path, *, report: StepReport
+    ) -> dict[str, Any]:
+        """Compare how filters may begin; the report is written into an empty folder."""
+        from zoo.worker.init_study import options_of, study_schemes, write_study
+
+        told = study_schemes(self.zoo, dataset, options_of(study), report)
+        write_study(told, folder)
+        return told
+
+    def study_transfer(
+        self,
+        model: str,
+        datasets: tuple[str, str],
+        study: TransferStudy,
+        folder: Path,
+        *,
+        report: StepReport,
+    ) -> dict[str, Any]:
+        """Measure how far layers transfer; a folder that was begun is gone on with."""
+        from zoo.worker.transfer_study import options_of, study_transfer
+
+        return study_transfer(self.zoo, model, datasets, options_of(study), folder, report=report)
+
+    def verify(self, address: str, *, reference: Path | None, report: StepReport) -> Verified:
+        """Prove once more that a revision is what it says; no step of it takes long."""
+        from zoo.operations.scrub import Verified  # noqa: PLC0415
+        from zoo.worker.verify import verify  # needs torch
+
+        del report
+        revision = fetch.get_revision(self.zoo, address)
+        checks = tuple(verify(self.zoo, revision, reference=reference))
+        return Verified(revision=revision.address, checks=checks)
+
+    def verify_all(self, *, quarantines: bool, report: StepReport) -> list[Fault]:
+        """Read every byte, and give what is missing or damaged."""
+        from zoo.operations.scrub import scrub  # noqa: PLC0415
+
+        return scrub(
+            self.zoo,
+            quarantines=quarantines,
+            report=lambda *far: report("verify", "blobs", *far),
+        )
+
+    def repair(self, paths: Iterable[Path], *, report: StepReport) -> Repaired:
+        """Put bytes that are missing or damaged back from files."""
+        from zoo.operations.scrub import repair  # noqa: PLC0415
+
+        del report
+        return repair(self.zoo, paths)

@@ -1,14 +1,14 @@
 """`zoo init-study`."""
 
-import tempfile
 from pathlib import Path
 
 import click
 
-from zoo.commands.console import ProgressLine, json_option, opened, show_json, show_table
-from zoo.commands.datasets import address_of
-from zoo.errors import Conflict, Invalid
-from zoo.filters.scheme import Scheme, parse_scheme
+from zoo.commands.console import ProgressLine, json_option, show_json, show_table
+from zoo.commands.datasets import address_at
+from zoo.commands.remote import at_option, opened_at
+from zoo.operations.measuring import InitStudy, check_schemes
+from zoo.operations.written import making_folder
 
 DEFAULTS = (
     "library",
@@ -60,6 +60,7 @@ DEFAULTS = (
     type=click.Path(path_type=Path),
     help="Folder to write.  [default: init-study-DATASET]",
 )
+@at_option
 @json_option
 def command(
     *,
@@ -71,6 +72,7 @@ def command(
     train_pictures: int | None,
     rate: float,
     output: Path | None,
+    url: str | None,
     is_json: bool,
 ) -> None:
     r"""Compare how filters may begin: train a small network on DATASET from each scheme.
@@ -84,56 +86,27 @@ def command(
     Example:
       zoo init-study ./digits --train-pictures 200 --init he --init he+lsuv
     """
-    schemes = _read_schemes(texts)
+    study = InitStudy(
+        schemes=check_schemes(texts),  # A wrong one is told before pictures are read.
+        epochs=epochs,
+        seeds=seeds,
+        rate=rate,
+        side_px=size,
+        training_pictures=train_pictures,
+    )
     line = ProgressLine()
-    with opened() as zoo:
-        address = address_of(zoo, dataset, line)
+    with opened_at(url) as at:
+        address = address_at(at, dataset, line)
         name = address.partition("@")[0].replace("/", "-")
         folder = output or Path(f"init-study-{name}")
-        if folder.exists():
-            raise Conflict(f"{folder} exists already.", hint="Name another folder: -o FOLDER")
-        # It needs torch, and takes seconds to come.
-        from zoo.worker.init_study import (
-            StudyOptions,
-            study_schemes,
-            tell_accuracies,
-            write_study,
-        )
-
-        options = StudyOptions(
-            schemes=schemes,
-            epochs=epochs,
-            seeds=seeds,
-            rate=rate,
-            side_px=size,
-            training_pictures=train_pictures,
-        )
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        # Everything is written beside the goal and then renamed: it is there whole or not at all.
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".zoo-init-study-") as work:
-            told = study_schemes(zoo, address, options, line.count)
-            part = Path(work) / "part"
-            part.mkdir()
-            write_study(told, part)
-            part.rename(folder)
+        with making_folder(folder) as part:
+            told = at.study_init(address, study, part, report=line.count)
     if is_json:
         show_json(told)
         return
+    # It needs torch, and takes seconds to come.
+    from zoo.worker.init_study import tell_accuracies
+
     head, rows = tell_accuracies(told)
     show_table([cell.upper() for cell in head], rows)
     click.echo(f"  {folder}", err=True)
-
-
-def _read_schemes(texts: tuple[str, ...]) -> tuple[Scheme, ...]:
-    """Read the schemes to compare, each once.
-
-    Raises:
-        Invalid: one cannot be read, or needs a prototxt, which the study's network has not.
-    """
-    schemes = tuple(dict.fromkeys(map(parse_scheme, texts)))
-    if any(scheme.name == "prototxt" for scheme in schemes):
-        raise Invalid(
-            "The network of a study comes from no prototxt, so none states its fillers.",
-            hint="Name the filler itself, as in --init gaussian:std=0.01.",
-        )
-    return schemes

@@ -4,14 +4,15 @@ from pathlib import Path
 
 import click
 
-from zoo.commands.console import opened
+from zoo.commands.console import ProgressLine
+from zoo.commands.remote import at_option, opened_at
 from zoo.errors import VerificationFailed
-from zoo.operations.scrub import repair
 
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-def command(*, paths: tuple[Path, ...]) -> None:
+@at_option
+def command(*, paths: tuple[Path, ...], url: str | None) -> None:
     r"""Put bytes that `zoo verify --all` misses back from files, or folders of files, PATHS.
 
     A file is taken when its SHA-256 is that of bytes the zoo misses, whatever it is called.
@@ -20,8 +21,9 @@ def command(*, paths: tuple[Path, ...]) -> None:
     Example:
       zoo repair backup/blobs
     """
-    with opened() as zoo:
-        done = repair(zoo, paths)
+    line = ProgressLine()
+    with opened_at(url) as at:
+        done = at.repair(paths, report=line.count)
     for digest, path in done.repaired:
         click.echo(f"{digest}  from {path}")
     if done.missing:

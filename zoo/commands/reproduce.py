@@ -2,16 +2,17 @@
 
 import click
 
-from zoo.commands.console import ProgressLine, json_option, opened, result_of, show_json
+from zoo.commands.console import ProgressLine, json_option, result_of, show_json
+from zoo.commands.remote import at_option, opened_at
 from zoo.errors import VerificationFailed
-from zoo.operations.reproduce import compare_repetition, enqueue_reproduce
 
 
 @click.command()
 @click.argument("model")
 @click.option("--name", help="What the repetition is called; MODEL-again otherwise.")
+@at_option
 @json_option
-def command(*, model: str, name: str | None, is_json: bool) -> None:
+def command(*, model: str, name: str | None, url: str | None, is_json: bool) -> None:
     r"""Run the fine-tune that MODEL came of once more, and compare.
 
     MODEL is a name, name:ref or name@revision. Parent, pictures, strategy, seed and options are
@@ -23,14 +24,12 @@ def command(*, model: str, name: str | None, is_json: bool) -> None:
     Example:
       zoo reproduce squeezenet-ants-and-bees
     """
-    # The job's process is started from here; torch stays out of this one.
-    from zoo.worker.supervisor import run_job
-
-    with opened() as zoo:
+    with opened_at(url) as at:
         line = ProgressLine()
-        job, first = enqueue_reproduce(zoo, model, name=name)
-        result_of(run_job(zoo, job.id, line.event))
-        found = compare_repetition(zoo, first, job.params["name"])
+        first = at.get_revision(model)
+        job = at.enqueue_reproduce(first.address, name=name)
+        result_of(at.finish_job(job.id, line.event))
+        found = at.compare_repetition(first.address, job.params["name"])
     if is_json:
         show_json(found.as_json())
     else:

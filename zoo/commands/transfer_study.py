@@ -4,9 +4,11 @@ from pathlib import Path
 
 import click
 
-from zoo.commands.console import ProgressLine, json_option, opened, show_json, show_table
-from zoo.commands.datasets import address_of
+from zoo.commands.console import ProgressLine, json_option, show_json, show_table
+from zoo.commands.datasets import address_at
+from zoo.commands.remote import at_option, opened_at
 from zoo.filters.scheme import parse_scheme
+from zoo.operations.measuring import TransferStudy
 
 
 @click.command()
@@ -41,6 +43,7 @@ from zoo.filters.scheme import parse_scheme
     type=click.Path(path_type=Path),
     help="Folder of the study.  [default: transfer-study-MODEL]",
 )
+@at_option
 @json_option
 def command(
     *,
@@ -54,6 +57,7 @@ def command(
     batch: int,
     text: str,
     output: Path | None,
+    url: str | None,
     is_json: bool,
 ) -> None:
     r"""Measure how far each layer of MODEL's network transfers from DATASET_A to DATASET_B.
@@ -69,26 +73,25 @@ def command(
     Example:
       zoo transfer-study cifar10_full ./cifar10 ./cifar10 --seeds 3
     """
-    scheme = parse_scheme(text)
+    study = TransferStudy(
+        epochs=epochs,
+        rate=rate,
+        batch=batch,
+        seeds=seeds,
+        init=str(parse_scheme(text)),
+        stages=stages,
+    )
     line = ProgressLine()
-    with opened() as zoo:
-        addresses = (address_of(zoo, dataset_a, line), address_of(zoo, dataset_b, line))
+    with opened_at(url) as at:
+        addresses = (address_at(at, dataset_a, line), address_at(at, dataset_b, line))
         folder = output or Path(f"transfer-study-{model.replace('/', '-').partition('@')[0]}")
-        # It needs torch, and takes seconds to come.
-        from zoo.worker.transfer_study import TransferOptions, study_transfer, tell_accuracies
-
-        options = TransferOptions(
-            epochs=epochs,
-            rate=rate,
-            batch=batch,
-            seeds=seeds,
-            init=scheme,
-            stages=stages,
-        )
-        told = study_transfer(zoo, model, addresses, options, folder, report=line.count)
+        told = at.study_transfer(model, addresses, study, folder, report=line.count)
     if is_json:
         show_json(told)
         return
+    # It needs torch, and takes seconds to come.
+    from zoo.worker.transfer_study import tell_accuracies
+
     head, rows, sentences = tell_accuracies(told)
     show_table([cell.upper() for cell in head], rows)
     for sentence in sentences:

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import click
 
-from zoo.commands.console import ProgressLine, json_option, opened, show_json, show_table
+from zoo.commands.console import ProgressLine, json_option, show_json, show_table
+from zoo.commands.remote import at_option, opened_at
 from zoo.errors import VerificationFailed
-from zoo.operations import fetch
-from zoo.operations.scrub import scrub
 
 
 @click.command()
@@ -20,6 +19,7 @@ from zoo.operations.scrub import scrub
     type=click.Path(path_type=Path),
     help="An .npz of input:<blob> and blob:<blob> that another program computed.",
 )
+@at_option
 @json_option
 def command(
     *,
@@ -27,6 +27,7 @@ def command(
     is_all: bool,
     quarantines: bool,
     reference: Path | None,
+    url: str | None,
     is_json: bool,
 ) -> None:
     r"""Prove once more that MODEL (name, name:ref or name@revision) is what it says.
@@ -43,37 +44,36 @@ def command(
     """
     if (model is None) != is_all:
         raise click.UsageError("Give a MODEL, or --all.")
+    if reference is not None and url is not None:
+        raise click.UsageError(
+            "A --reference is read on this machine. Bring the model here first: zoo pull MODEL"
+            f" --at {url}"
+        )
     if model is None:
-        _verify_all(quarantines=quarantines, is_json=is_json)
+        _verify_all(url, quarantines=quarantines, is_json=is_json)
         return
-    with opened() as zoo:
-        revision = fetch.get_revision(zoo, model)
-        from zoo.worker.verify import verify  # needs torch
-
-        checks = list(verify(zoo, revision, reference=reference))
+    line = ProgressLine()
+    with opened_at(url) as at:
+        found = at.verify(model, reference=reference, report=line.count)
+    address, checks = found.revision, found.checks
     if is_json:
-        show_json({"revision": revision.address, "checks": [asdict(check) for check in checks]})
+        show_json({"revision": address, "checks": [asdict(check) for check in checks]})
     else:
         rows = [("ok" if one.is_sound else "FAILED", one.name, one.found) for one in checks]
         show_table(("", "CHECK", "FOUND"), rows)
     failed = [check.name for check in checks if not check.is_sound]
     if failed:
         raise VerificationFailed(
-            f"{revision.address} failed {len(failed)} of {len(checks)} checks: "
-            f"{', '.join(failed[:10])}.",
+            f"{address} failed {len(failed)} of {len(checks)} checks: {', '.join(failed[:10])}.",
             checks=failed,
         )
 
 
-def _verify_all(*, quarantines: bool, is_json: bool) -> None:
+def _verify_all(url: str | None, *, quarantines: bool, is_json: bool) -> None:
     """Read every byte the zoo keeps."""
     line = ProgressLine()
-    with opened() as zoo:
-        faults = scrub(
-            zoo,
-            quarantines=quarantines,
-            report=lambda done, total: line.count("verify", "blobs", done, total),
-        )
+    with opened_at(url) as at:
+        faults = at.verify_all(quarantines=quarantines, report=line.count)
     if is_json:
         show_json({"faults": [asdict(fault) for fault in faults]})
     for fault in () if is_json else faults:

@@ -18,6 +18,22 @@ class JobKind(StrEnum):
     PREDICT = "predict"  # a revision and a dataset to a file of answers
     SURGERY = "surgery"  # a revision to one whose network is cut, joined or made dense
     QUANTIZE = "quantize"  # a revision to one whose graph computes with fewer bits
+    EVALUATE = "evaluate"  # a revision and a dataset to a report
+    CODES = "codes"  # a revision and a dataset to a file of codes
+    INIT_STUDY = "init_study"  # a dataset to a report on how filters may begin
+    TRANSFER_STUDY = "transfer_study"  # a revision and two datasets to a report on its layers
+    VERIFY = "verify"  # a revision, or every byte there is, to what is not as it should be
+
+    @property
+    def gives_files(self) -> bool:
+        """Tell whether what comes of it are files that can be downloaded."""
+        return self in {
+            JobKind.PREDICT,
+            JobKind.EVALUATE,
+            JobKind.CODES,
+            JobKind.INIT_STUDY,
+            JobKind.TRANSFER_STUDY,
+        }
 
 
 class JobState(StrEnum):

@@ -1,5 +1,6 @@
 """Creating models that nobody has trained: an architecture here, its first numbers in a job."""
 
+import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -37,6 +38,22 @@ class CreateOptions:
     data: str | None = None  # the dataset whose pictures the scheme looks at
     classes: int | None = None  # the library's otherwise
     labels: tuple[str, ...] | None = None
+    prototxt: str | None = None  # the content of the file that the architecture names
+
+
+def read_prototxt(architecture: str) -> str | None:
+    """Read the description that an architecture names; None where a library has it.
+
+    Raises:
+        PathNotFound: there is no such prototxt.
+        Invalid: it is no text.
+    """
+    if not architecture.endswith(PROTOTXT):
+        return None
+    path = Path(architecture)
+    if not is_there(path) or not path.is_file():
+        raise PathNotFound(f"There is no file {path}.", path=str(path))
+    return read_text(path)
 
 
 def enqueue_create(zoo: Zoo, options: CreateOptions) -> Job:
@@ -45,16 +62,15 @@ def enqueue_create(zoo: Zoo, options: CreateOptions) -> Job:
     Raises:
         Invalid: no architecture was named in one of its forms, or scheme, dataset and architecture
             do not go together.
-        PathNotFound: there is no such prototxt.
-        MalformedPrototxt, UnsupportedLayers: it describes no network that can be built.
+        MalformedPrototxt, UnsupportedLayers: the prototxt describes no network that can be built.
         DatasetNotFound: there is no such dataset.
         Forbidden: the caller may not write what belongs to the model's owner.
     """
     check_role(zoo, Role.WRITE, check_model_name(options.name))
     scheme = parse_scheme(options.init)
     _check_pictures(scheme, options)
-    if options.architecture.endswith(PROTOTXT):
-        checkpoint, files = _read_prototxt(zoo, options, scheme)
+    if options.prototxt is not None:
+        checkpoint, files = _read_prototxt(zoo, options, options.prototxt, scheme)
     else:
         checkpoint, files = _read_named(options, scheme), {}
     assert checkpoint.source is not None
@@ -116,35 +132,35 @@ def _read_named(options: CreateOptions, scheme: Scheme) -> Checkpoint:
 
 
 def _read_prototxt(
-    zoo: Zoo, options: CreateOptions, scheme: Scheme
+    zoo: Zoo, options: CreateOptions, text: str, scheme: Scheme
 ) -> tuple[Checkpoint, dict[str, Blob]]:
     """Read a network of Caffe's and keep its description."""
-    path = Path(options.architecture)
-    if not is_there(path) or not path.is_file():
-        raise PathNotFound(f"There is no file {path}.", path=str(path))
+    called = Path(options.architecture).name
     if options.classes is not None:
         raise Invalid(
-            f"{path.name} states itself how many outputs the network has.",
+            f"{called} states itself how many outputs the network has.",
             hint="Leave --classes out, or change num_output in the file's last layer.",
-            path=str(path),
+            path=called,
         )
     if scheme.name == "library":
         raise Invalid(
-            f"{path.name} is drawn by no library.",
+            f"{called} is drawn by no library.",
             hint=f"Choose --init prototxt, for the fillers it states, or --init {DEFAULT}",
             scheme=str(scheme),
         )
-    text = read_text(path)
     if scheme.name == "prototxt":
-        _check_fillers(text, path.name)
-    checkpoint = read_caffe_description(path, name=path.name)
+        _check_fillers(text, called)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / DEPLOY
+        path.write_text(text, encoding="utf-8")
+        checkpoint = read_caffe_description(path, name=called)
     checkpoint = replace(
         checkpoint,
         title=options.name,
         labels=options.labels,
         tags=(*checkpoint.tags, UNTRAINED),
     )
-    contents = {**checkpoint.files, DEPLOY: path.read_bytes()}
+    contents = {**checkpoint.files, DEPLOY: text.encode()}
     return checkpoint, {name: zoo.blobs.put([content]) for name, content in contents.items()}
 
 

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.domain.dataset import Dataset, Picture, Split
-from zoo.errors import ClassesDiffer, EmptyDataset
+from zoo.errors import ClassesDiffer
 from zoo.images.prepare import Pixels, read_picture
 from zoo.operations.datasets import get_dataset
 from zoo.operations.fetch import get_revision
+from zoo.operations.measuring import check_split
 from zoo.operations.opening import Zoo
 from zoo.operations.predict import find_predictor, open_service
 from zoo.serving.predictor import Predictor
@@ -105,15 +106,8 @@ def evaluate(
     """
     revision = get_revision(zoo, model)
     pictures = get_dataset(zoo, dataset)
+    check_split(pictures, split)
     chosen = pictures.of_split(split)
-    if not chosen:
-        given = ", ".join(pictures.counts())
-        raise EmptyDataset(
-            f"Dataset {pictures.name!r} has no pictures of the split {split.value!r}.",
-            hint=f"It has: {given}.",
-            dataset=pictures.name,
-            split=split.value,
-        )
     predictor = find_predictor(zoo, open_service(zoo), revision)
     columns = match_classes(predictor.labels, pictures, revision.address)
     rows = list(_predict(zoo, predictor, chosen, report))

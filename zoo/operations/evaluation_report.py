@@ -1,8 +1,8 @@
 """The report of an evaluation: figures as JSON and Markdown, and sheets of pictures."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,16 @@ from zoo.operations.predict import find_predictor, open_service
 from zoo.training.metrics import Accuracy
 
 LISTED = 20  # wrong pictures in the Markdown
+EVALUATION = "eval.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationReport:
+    """All figures of an evaluation, and the files that tell of them."""
+
+    told: dict[str, Any]  # with plain JSON types
+    files: Mapping[str, bytes] = field(default_factory=dict)  # by name; none where none are wanted
+    notes: tuple[str, ...] = ()  # what could not be drawn, a sentence each
 
 
 def tell_evaluation(evaluation: Evaluation, against: Evaluation | None) -> dict[str, Any]:
@@ -37,7 +47,7 @@ def write_evaluation(told: dict[str, Any], evaluation: Evaluation) -> dict[str, 
     metrics = evaluation.metrics
     columns = [*evaluation.classes, OTHER][: len(metrics.confusion[0])]
     return {
-        "eval.json": json.dumps(told, indent=2, ensure_ascii=False).encode() + b"\n",
+        EVALUATION: json.dumps(told, indent=2, ensure_ascii=False).encode() + b"\n",
         "eval.md": _markdown(told, evaluation).encode(),
         "confusion.png": draw_confusion(
             np.array(metrics.confusion), list(evaluation.classes), columns

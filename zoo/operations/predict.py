@@ -138,10 +138,19 @@ def find_predictor(zoo: Zoo, service: Service, revision: Revision) -> Predictor:
     Raises:
         NotRunnable: the revision has no graph, or one that cannot be loaded.
     """
+    with service.lines.hold_exactly(check_classifier(zoo, revision)) as served:
+        return served.classifier
+
+
+def check_classifier(zoo: Zoo, revision: Revision) -> Target:
+    """Say where the graph of a revision is, which has to be a classifier of pictures.
+
+    Raises:
+        NotRunnable: it has none, or reads something else.
+    """
     target = find_target(zoo, revision)
     _refuse_network(target)
-    with service.lines.hold_exactly(target) as served:
-        return served.classifier
+    return target
 
 
 def find_target(zoo: Zoo, revision: Revision) -> Target:

@@ -42,7 +42,7 @@ class Repetition:
         return asdict(self) | {"is_same": self.is_same}
 
 
-def enqueue_reproduce(zoo: Zoo, address: str, *, name: str | None = None) -> tuple[Job, Revision]:
+def enqueue_reproduce(zoo: Zoo, address: str, *, name: str | None = None) -> Job:
     """Queue the fine-tune that a revision came of once more, under a name of its own.
 
     Raises:
@@ -58,7 +58,7 @@ def enqueue_reproduce(zoo: Zoo, address: str, *, name: str | None = None) -> tup
             hint="It was made by an older zoo. Fine-tune again: zoo finetune MODEL DATASET",
             revision=revision.address,
         )
-    job = enqueue_finetune(
+    return enqueue_finetune(
         zoo,
         told["parent"],
         told["dataset"],
@@ -70,15 +70,16 @@ def enqueue_reproduce(zoo: Zoo, address: str, *, name: str | None = None) -> tup
         overrides=Overrides(**request["training"]),
         is_anew=True,
     )
-    return job, revision
 
 
-def compare_repetition(zoo: Zoo, first: Revision, model: str) -> Repetition:
+def compare_repetition(zoo: Zoo, address: str, model: str) -> Repetition:
     """Compare a revision with the one that a repetition published for the same strategy.
 
     Raises:
-        RevisionNotFound: it published none of that strategy.
+        ModelNotFound, RevisionNotFound: there is none, or none of that strategy.
+        NotRunnable: one of them came of no fine-tune.
     """
+    first = get_revision(zoo, address)
     told = read_training(zoo, first)
     strategy = told["plan"]["strategy"]
     second = get_revision(zoo, model)

@@ -5,13 +5,14 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
-from zoo.catalog import garbage
+from zoo.catalog import audit, garbage
 from zoo.domain.revision import Blob, revision_id
-from zoo.errors import BlobNotFound, PathNotFound, StoreUnavailable
+from zoo.errors import BlobNotFound, FileNotFound, PathNotFound, StoreUnavailable
 from zoo.operations.access import check_rules
 from zoo.operations.opening import Zoo
-from zoo.storage.blobs import chunks_of
+from zoo.storage.blobs import Chunk, chunks_of
 
 # What a disk answers that has lost something; anything else (too many open files, no memory) is of
 # this moment, and says nothing of the bytes.
@@ -25,6 +26,23 @@ class Fault:
     subject: str  # a digest, or the address of a revision
     reason: str
     used_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing of a revision that was looked at, and whether it is sound."""
+
+    name: str
+    found: str
+    is_sound: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """A revision, and all that was looked at of it."""
+
+    revision: str  # address
+    checks: tuple[Check, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +132,22 @@ def repair(zoo: Zoo, paths: Iterable[Path]) -> Repaired:
         StorageFull: there is no room.
         Forbidden: the caller does not look after the zoo.
     """
-    wanted = {fault.subject for fault in scrub(zoo, quarantines=True) if "@" not in fault.subject}
+    return repair_with(
+        scrub(zoo, quarantines=True),
+        paths,
+        lambda digest, file: put_back(zoo, digest, chunks_of(file)),
+    )
+
+
+def repair_with(
+    faults: Iterable[Fault], paths: Iterable[Path], put: Callable[[str, BinaryIO], object]
+) -> Repaired:
+    """Give what is at fault to ``put``, with its digest, where files hold it.
+
+    Raises:
+        PathNotFound: there is no such file or folder.
+    """
+    wanted = {fault.subject for fault in faults if "@" not in fault.subject}
     repaired = []
     for path in _files(paths):
         if not wanted:
@@ -123,10 +156,35 @@ def repair(zoo: Zoo, paths: Iterable[Path]) -> Repaired:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             if digest in wanted:
                 file.seek(0)
-                zoo.blobs.put(chunks_of(file), expected=digest)
+                put(digest, file)
                 wanted.discard(digest)
                 repaired.append((digest, str(path)))
     return Repaired(repaired=tuple(repaired), missing=tuple(sorted(wanted)))
+
+
+def put_back(zoo: Zoo, digest: str, chunks: Iterable[Chunk]) -> Blob:
+    """Put bytes back that the catalog names; they are written once more where they are whole.
+
+    Raises:
+        FileNotFound: nothing in the catalog consists of such bytes.
+        DigestMismatch: these are others.
+        StorageFull: there is no room.
+        Forbidden: the caller does not look after the zoo.
+    """
+    check_rules(zoo)
+    with zoo.catalog.reading() as db:
+        users = garbage.list_users(db, digest)
+    if not users:
+        raise FileNotFound(
+            f"No file and no picture of this zoo consists of the bytes {digest}.",
+            hint="Only what is missing or damaged is put back: zoo verify --all",
+            digest=digest,
+        )
+    blob = zoo.blobs.put(chunks, expected=digest)
+    with zoo.catalog.writing() as db:
+        detail = {"used_by": users, "size_bytes": blob.size_bytes}
+        audit.add_entry(db, zoo.caller, "blob.repair", digest, now=zoo.clock(), **detail)
+    return blob
 
 
 def _files(paths: Iterable[Path]) -> Iterator[Path]:

@@ -7,15 +7,15 @@ and refuse with the same errors; ``tests/integration/test_verbs.py`` asks both t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:  # Most of these rooms are slow to import, and here they are only named.
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from zoo.domain.access import Account, AuditEntry, Role, Token
     from zoo.domain.comparison import Comparison, Lineage
-    from zoo.domain.dataset import ArchiveKind, DatasetDescription, DatasetSummary
+    from zoo.domain.dataset import ArchiveKind, DatasetDescription, DatasetSummary, Split
     from zoo.domain.filters import Scaling
     from zoo.domain.job import Job, JobEvent
     from zoo.domain.layers import Inventory
@@ -28,11 +28,16 @@ if TYPE_CHECKING:  # Most of these rooms are slow to import, and here they are o
     from zoo.domain.training import Overrides
     from zoo.operations.accounts import NewToken
     from zoo.operations.advise import Kept
+    from zoo.operations.create import CreateOptions
+    from zoo.operations.evaluation_report import EvaluationReport
     from zoo.operations.filters import FilterPicture, FilterReport
     from zoo.operations.heat import HeatOptions, HeatReport
     from zoo.operations.import_ import Begun, ImportOptions
+    from zoo.operations.measuring import InitStudy, TransferStudy
     from zoo.operations.pack import DatasetArchive
     from zoo.operations.quantize import QuantizeOptions
+    from zoo.operations.reproduce import Repetition
+    from zoo.operations.scrub import Fault, Repaired, Verified
     from zoo.operations.surgery import DenseOptions
     from zoo.operations.sweep import Swept
 
@@ -211,6 +216,15 @@ class JobVerbs(Protocol):
     ) -> Job:
         """Queue a surgery."""
 
+    def enqueue_create(self, options: CreateOptions) -> Job:
+        """Queue an architecture whose first numbers are drawn."""
+
+    def enqueue_reproduce(self, address: str, *, name: str | None) -> Job:
+        """Queue the fine-tune that a revision came of once more."""
+
+    def compare_repetition(self, address: str, model: str) -> Repetition:
+        """Compare a revision with what came of its repetition."""
+
     def enqueue_advise(self, model: str, dataset: str, *, seed: int) -> Job:
         """Queue advice on a model, or on which model suits a dataset."""
 
@@ -245,6 +259,59 @@ class PictureVerbs(Protocol):
         """Draw where on a picture, given as (name, file), a class is, and tell of it."""
 
 
+class MeasuringVerbs(Protocol):
+    """What measures and is waited for; ``report`` is told (step, what, done, total)."""
+
+    def evaluate(  # noqa: PLR0913  # what is measured, and what is told of it
+        self,
+        model: str,
+        dataset: str,
+        *,
+        split: Split,
+        against: str | None,
+        is_written: bool,
+        report: StepReport,
+    ) -> EvaluationReport:
+        """Measure a model, with ``is_written`` also as files."""
+
+    def take_codes(  # noqa: PLR0913  # whose codes, of what
+        self,
+        model: str,
+        dataset: str,
+        *,
+        layers: Sequence[str],
+        is_all: bool,
+        splits: Sequence[Split],
+        report: StepReport,
+    ) -> tuple[bytes, list[tuple[str, int]]]:
+        """Give codes as the bytes of an .npz, and how many each layer has."""
+
+    def study_init(
+        self, dataset: str, study: InitStudy, folder: Path, *, report: StepReport
+    ) -> dict[str, Any]:
+        """Compare how filters may begin; the report is written into an empty folder."""
+
+    def study_transfer(
+        self,
+        model: str,
+        datasets: tuple[str, str],
+        study: TransferStudy,
+        folder: Path,
+        *,
+        report: StepReport,
+    ) -> dict[str, Any]:
+        """Measure how far layers transfer; the folder has what is needed to go on."""
+
+    def verify(self, address: str, *, reference: Path | None, report: StepReport) -> Verified:
+        """Prove once more that a revision is what it says; a reference is a file of here alone."""
+
+    def verify_all(self, *, quarantines: bool, report: StepReport) -> list[Fault]:
+        """Read every byte, and give what is missing or damaged."""
+
+    def repair(self, paths: Iterable[Path], *, report: StepReport) -> Repaired:
+        """Put bytes that are missing or damaged back from files of this machine."""
+
+
 class Verbs(
     ModelVerbs,
     RefVerbs,
@@ -253,6 +320,7 @@ class Verbs(
     JobVerbs,
     DatasetVerbs,
     PictureVerbs,
+    MeasuringVerbs,
     Protocol,
 ):
     """All that can be asked of a zoo, wherever it is."""

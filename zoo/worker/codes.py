@@ -8,18 +8,22 @@ from numpy.typing import NDArray
 
 from zoo.domain.config import WEIGHTS
 from zoo.domain.dataset import Dataset, Picture, Split
+from zoo.domain.job import Job
 from zoo.errors import EmptyDataset, Invalid
 from zoo.images.prepare import Pixels, read_picture
 from zoo.networks.preprocess import Preprocess, find_mean_image
 from zoo.networks.surgery import find_head
 from zoo.networks.taps import CODES, Tap, list_taps, tap_network
+from zoo.operations import jobs
 from zoo.operations.datasets import get_dataset
+from zoo.operations.made import CODES_FILE, keep_files
 from zoo.operations.opening import Zoo
 from zoo.training.cache import CodesCache, body_key
 from zoo.training.codes import CodesTask, gather_taps
 from zoo.training.eviction import evict
 from zoo.worker.network import choose_device
 from zoo.worker.parent import Parent, open_parent
+from zoo.worker.progress import Progress
 from zoo.worker.undone import undo_dense
 
 Report = Callable[[int, int], None]
@@ -62,6 +66,28 @@ def read_codes(  # noqa: PLR0913  # whose codes, of what
         tap: np.stack([codes[digest] for digest in digests])
         for tap, codes in zip(taps, found, strict=True)
     }
+
+
+def run(zoo: Zoo, job: Job, progress: Progress) -> None:
+    """Write codes, and end the job with their file.
+
+    Raises:
+        EmptyDataset: the dataset has no pictures of these splits.
+        LayerNotFound, NoHead, Unsupported: a layer gives no codes.
+    """
+    params = job.params
+    data, taps = write_codes(
+        zoo,
+        params["model"],
+        params["dataset"],
+        layers=params["layers"],
+        is_all=params["is_all"],
+        splits=[Split(split) for split in params["splits"]],
+        report=lambda done, total: progress.count("codes", "pictures", done, total),
+    )
+    layers = [{"layer": layer, "codes": count} for layer, count in taps]
+    kept = keep_files(zoo, {CODES_FILE: data})
+    jobs.succeed(zoo, progress.attempt, {"layers": layers, **kept})
 
 
 def write_codes(  # noqa: PLR0913  # whose codes, of what, where

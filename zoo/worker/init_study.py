@@ -1,6 +1,7 @@
 """A study of how filters may begin, on a dataset: pictures in, a report of three files out."""
 
 import json
+import tempfile
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,16 +13,21 @@ import torch
 from numpy.typing import NDArray
 
 from zoo.domain.dataset import Dataset, Picture, Split
+from zoo.domain.job import Job
 from zoo.domain.preprocessing import Channels, Preprocessing, Resize
 from zoo.errors import Unsupported
-from zoo.filters.scheme import Scheme
+from zoo.filters.scheme import Scheme, parse_scheme
 from zoo.images.chart import Chart, Line, draw_chart
 from zoo.images.prepare import Pixels, read_picture
 from zoo.networks.preprocess import Preprocess
+from zoo.operations import jobs
 from zoo.operations.datasets import get_dataset
+from zoo.operations.made import keep_files
+from zoo.operations.measuring import InitStudy
 from zoo.operations.opening import Zoo
 from zoo.training.initreport import accuracy_rows, tell_study, write_markdown
 from zoo.training.initstudy import Part, Study, run_study
+from zoo.worker.progress import Progress
 
 JSON, MARKDOWN, PLOT = "study.json", "study.md", "accuracy.png"
 MOST_PIXELS = 2**28  # of all pictures together, which are held at once
@@ -84,6 +90,38 @@ def study_schemes(zoo: Zoo, address: str, options: StudyOptions, report: Report)
         "versions": {"torch": str(torch.__version__), "numpy": np.__version__},
     }
     return tell_study(study, runs, about)
+
+
+def run(zoo: Zoo, job: Job, progress: Progress) -> None:
+    """Do a study, and end the job with its report.
+
+    Raises:
+        Unsupported: the pictures are more than are held at once.
+    """
+    told = study_schemes(
+        zoo, job.params["dataset"], options_of(InitStudy(**job.params["study"])), progress.count
+    )
+    with tempfile.TemporaryDirectory() as work:
+        write_study(told, Path(work))
+        files = {path.name: path.read_bytes() for path in Path(work).iterdir()}
+    kept = keep_files(zoo, files)
+    jobs.succeed(zoo, progress.attempt, {"report": JSON, **kept})
+
+
+def options_of(study: InitStudy) -> StudyOptions:
+    """Give what is studied; its schemes come as texts.
+
+    Raises:
+        Invalid: a scheme cannot be read.
+    """
+    return StudyOptions(
+        schemes=tuple(map(parse_scheme, study.schemes)),
+        epochs=study.epochs,
+        seeds=study.seeds,
+        rate=study.rate,
+        side_px=study.side_px,
+        training_pictures=study.training_pictures,
+    )
 
 
 def write_study(told: dict[str, Any], folder: Path) -> None:

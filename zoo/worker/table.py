@@ -13,4 +13,9 @@ BODIES: dict[JobKind, str] = {
     JobKind.PREDICT: "predict",
     JobKind.SURGERY: "surgery",
     JobKind.QUANTIZE: "quantize",
+    JobKind.EVALUATE: "evaluate",
+    JobKind.CODES: "codes",
+    JobKind.INIT_STUDY: "init_study",
+    JobKind.TRANSFER_STUDY: "transfer_study",
+    JobKind.VERIFY: "verify",
 }

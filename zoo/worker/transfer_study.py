@@ -5,6 +5,7 @@ given again, the study goes on with what is missing. Tables and the plot are wri
 """
 
 import json
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,9 +17,10 @@ import torch
 from torch.fx import GraphModule
 
 from zoo.domain.dataset import Dataset, Picture, Split
+from zoo.domain.job import Job
 from zoo.domain.preprocessing import Preprocessing
 from zoo.errors import OneClass, Unsupported
-from zoo.filters.scheme import Scheme
+from zoo.filters.scheme import Scheme, parse_scheme
 from zoo.images.chart import Chart, Line, draw_chart
 from zoo.images.prepare import Pixels, read_picture
 from zoo.networks.build import build_network
@@ -27,12 +29,17 @@ from zoo.networks.initial import initialise
 from zoo.networks.preprocess import Preprocess
 from zoo.networks.stages import Stage, list_stages
 from zoo.networks.surgery import HEAD, find_head, replace_head
+from zoo.operations import jobs
 from zoo.operations.datasets import get_dataset
+from zoo.operations.made import keep_files
+from zoo.operations.measuring import TransferStudy
 from zoo.operations.opening import Zoo
 from zoo.operations.written import write_whole
 from zoo.training.transfer import Bench, Course, Labelled, Task, Treatment
 from zoo.training.transferreport import accuracy_rows, say, tell_transfer, write_markdown
+from zoo.worker.finished import clear_finished
 from zoo.worker.parent import Parent, open_parent
+from zoo.worker.progress import Progress
 from zoo.worker.standardised import standardise
 from zoo.worker.transfer_kept import KeptStudy, Training
 from zoo.worker.undone import undo_dense
@@ -62,6 +69,44 @@ class TransferOptions:
     def course(self) -> Course:
         """How every network is trained."""
         return Course(epochs=self.epochs, rate=self.rate, batch=self.batch)
+
+
+def run(zoo: Zoo, job: Job, progress: Progress) -> None:
+    """Do the trainings that attempts before did not, and end the job with the report.
+
+    Raises:
+        As ``study_transfer``.
+    """
+    clear_finished(zoo, zoo.trainings_folder)
+    folder = zoo.trainings_folder / str(job.id)
+    study_transfer(
+        zoo,
+        job.params["model"],
+        tuple(job.params["datasets"]),
+        options_of(TransferStudy(**job.params["study"])),
+        folder,
+        report=progress.count,
+    )
+    files = {name: (folder / name).read_bytes() for name in (JSON, MARKDOWN, PLOT)}
+    kept = keep_files(zoo, files)
+    jobs.succeed(zoo, progress.attempt, {"report": JSON, **kept})
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def options_of(study: TransferStudy) -> TransferOptions:
+    """Give how a study is done; its scheme comes as a text.
+
+    Raises:
+        Invalid: the scheme cannot be read.
+    """
+    return TransferOptions(
+        epochs=study.epochs,
+        rate=study.rate,
+        batch=study.batch,
+        seeds=study.seeds,
+        init=parse_scheme(study.init),
+        stages=study.stages,
+    )
 
 
 def study_transfer(  # noqa: PLR0913  # what is studied, how, and where it is kept

@@ -2,7 +2,7 @@
 
 import importlib.util
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch.fx import GraphModule
 
 from zoo.domain.config import CONFIG, DENSE, GRAPH, QUANTIZATION, WEIGHTS, ModelConfig
+from zoo.domain.job import Job
 from zoo.domain.revision import Revision
 from zoo.domain.weights import Weights
 from zoo.errors import Invalid, ParityBroken, Unsupported, ZooError
@@ -23,14 +24,17 @@ from zoo.networks.build import build_network, load_weights
 from zoo.networks.classifier import Classifier
 from zoo.networks.dense import measure_geometry
 from zoo.networks.preprocess import find_mean_image
+from zoo.operations import jobs
 from zoo.operations.draft import SERVED_AS_IT_IS
-from zoo.operations.fetch import parse_config, verified_files
+from zoo.operations.fetch import get_revision, parse_config, verified_files
 from zoo.operations.opening import Zoo
+from zoo.operations.scrub import Check, scrub
 from zoo.operations.surgery import read_dense
 from zoo.serving.dense import open_dense
 from zoo.worker.dense import compare_sizes, list_sizes
 from zoo.worker.network import check_on_noise, check_plain
 from zoo.worker.oracle import compare_with_opencv
+from zoo.worker.progress import Progress
 from zoo.worker.requantized import make_again
 from zoo.worker.undone import find_convolutionalize
 
@@ -40,13 +44,26 @@ INPUT, BLOB = "input:", "blob:"  # how a reference file names its arrays
 Paths = Mapping[str, Path]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """One thing that was looked at, and whether it is sound."""
+def run(zoo: Zoo, job: Job, progress: Progress) -> None:
+    """Verify a revision or every byte, and end the job with what was found, sound or not.
 
-    name: str
-    found: str
-    is_sound: bool = True
+    Raises:
+        DigestMismatch, BlobNotFound: bytes of the revision are not those that were published.
+    """
+    if job.params["model"] is None:
+        faults = scrub(
+            zoo,
+            quarantines=job.params["quarantines"],
+            report=lambda done, total: progress.count("verify", "blobs", done, total),
+        )
+        jobs.succeed(zoo, progress.attempt, {"faults": [asdict(fault) for fault in faults]})
+        return
+    revision = get_revision(zoo, job.params["model"])
+    checks = []
+    for check in verify(zoo, revision):
+        progress.say("verify", f"{check.name}: {check.found}")
+        checks.append(asdict(check))
+    jobs.succeed(zoo, progress.attempt, {"revision": revision.address, "checks": checks})
 
 
 def verify(zoo: Zoo, revision: Revision, *, reference: Path | None = None) -> Iterator[Check]:
