@@ -1,7 +1,6 @@
 """Files that come of jobs: kept in the store, told in the job's result, found again by path."""
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from zoo.domain.job import JobState
@@ -34,14 +33,13 @@ def list_files(result: Mapping[str, Any]) -> Iterable[File]:
     return [File(**one) for one in result.get(FILES, ())]
 
 
-def get_job_file(zoo: Zoo, number: int, path: str) -> tuple[File, Path]:
-    """Give a file that came of a job, and where its bytes lie.
+def get_job_file(zoo: Zoo, number: int, path: str) -> File:
+    """Give a file that came of a job.
 
     Raises:
         JobNotFound: there is no job of that number.
         Conflict: it has not succeeded.
         FileNotFound: no such file came of it.
-        BlobNotFound: the bytes are gone.
     """
     job = jobs.get_job(zoo, number)
     if job.state is not JobState.SUCCEEDED or job.result is None:
@@ -59,4 +57,4 @@ def get_job_file(zoo: Zoo, number: int, path: str) -> tuple[File, Path]:
             job=number,
             files=sorted(known),
         )
-    return known[path], zoo.blobs.local_path(known[path].digest)
+    return known[path]

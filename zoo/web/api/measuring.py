@@ -28,7 +28,7 @@ from zoo.operations.scrub import put_back
 from zoo.web.access import Need, needs
 from zoo.web.body import read_pieces
 from zoo.web.context import current_zoo, read_body
-from zoo.web.downloads import send_local
+from zoo.web.downloads import send_kept
 from zoo.web.reference import Body, tells
 from zoo.web.shapes.jobs import JobAnswer
 from zoo.web.shapes.measuring import (
@@ -176,8 +176,8 @@ def get_file_of_job(number: int, path: str) -> ResponseReturnValue:
 
     Ranges are served; the ETag is the file's sha256.
     """
-    file, local = get_job_file(current_zoo(), number, path)
-    return send_local(local, file)
+    zoo = current_zoo()
+    return send_kept(zoo, get_job_file(zoo, number, path))
 
 
 @bp.put("/blobs/<digest>")
