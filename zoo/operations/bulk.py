@@ -19,6 +19,7 @@ from zoo.operations.opening import Zoo
 from zoo.operations.predict import find_predictor, open_service, rank
 from zoo.serving.predictor import CPU, Predictor
 
+BROUGHT = 256  # pictures that come from a store elsewhere before the next are asked about
 CHUNK = 8  # pictures that a thread takes at once
 GPU_CHUNK = 32  # likewise where they run together
 AHEAD = 2  # chunks a thread that are begun before the first of them is told
@@ -56,11 +57,14 @@ def list_splits(dataset: Dataset, split: Split | None) -> tuple[Picture, ...]:
     return pictures
 
 
-def ask_about(zoo: Zoo, pictures: Iterable[Picture]) -> Iterator[Asked]:
+def ask_about(zoo: Zoo, pictures: Sequence[Picture]) -> Iterator[Asked]:
     """Ask about pictures of a dataset, which are labelled."""
-    for one in pictures:
-        path = zoo.blobs.local_path(one.digest)
-        yield Asked(name=one.path, path=path, truth=one.label)
+    for start in range(0, len(pictures), BROUGHT):
+        some = pictures[start : start + BROUGHT]
+        zoo.blobs.bring(one.digest for one in some)
+        for one in some:
+            path = zoo.blobs.local_path(one.digest)
+            yield Asked(name=one.path, path=path, truth=one.label)
 
 
 def predict_many(

@@ -183,6 +183,7 @@ def _predict(
 ) -> Iterator[NDArray[np.float32]]:
     for start in range(0, len(pictures), BATCH):
         batch = pictures[start : start + BATCH]
+        zoo.blobs.bring(picture.digest for picture in batch)
         images = np.stack([read_for(zoo, predictor, picture) for picture in batch])
         yield from predictor.predict(images)
         report(start + len(batch), len(pictures))

@@ -72,6 +72,14 @@ class BlobStore(Protocol):
         """
         ...
 
+    def bring(self, digests: Iterable[str]) -> None:
+        """Have ``local_path`` of many bytes be quick: what is elsewhere comes several at a time.
+
+        Raises:
+            BlobNotFound: some are not kept.
+        """
+        ...
+
     def read(self, digest: str) -> Iterator[bytes]:
         """Read the bytes as the store itself holds them, past every copy, and unchecked.
 

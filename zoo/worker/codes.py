@@ -59,6 +59,7 @@ def read_codes(  # noqa: PLR0913  # whose codes, of what
         load=lambda digest: _load(zoo, parent, digest),
         device=device,
     )
+    zoo.blobs.bring(digests)
     caches = [codes_cache(zoo, parent, tap, weights=weights) for tap in taps]
     found = gather_taps(task, digests, caches, report)
     evict(zoo.codes_folder, zoo.settings.cache_bytes)

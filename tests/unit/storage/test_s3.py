@@ -38,6 +38,19 @@ def test_what_one_machine_put_another_reads(s3_blobs, other):
     assert list(other.list_blobs()) == list(s3_blobs.list_blobs())
 
 
+def test_many_are_brought_at_once_and_then_read_without_the_bucket(s3_blobs, other, monkeypatch):
+    digests = put_many(s3_blobs, 40)
+    other.bring([*digests, digests[0]])
+    with monkeypatch.context() as cut:
+        cut.setattr(obstore, "get", None)
+        assert [other.local_path(one).read_bytes() for one in digests[:2]] == [
+            b"0000000000",
+            b"0000000001",
+        ]
+    with pytest.raises(BlobNotFound):
+        other.bring([*digests, "0" * 64])
+
+
 def test_a_large_blob_is_sent_in_parts(s3_blobs, other, monkeypatch):
     monkeypatch.setattr(s3, "AT_ONCE", 2**20)
     monkeypatch.setattr(s3, "PART", 5 * 2**20)
