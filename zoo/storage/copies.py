@@ -158,8 +158,14 @@ class _Written:
         self.begun = time.monotonic()
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
         self._descriptor = os.open(folder / secrets.token_hex(16), flags, 0o600)
-        weakref.finalize(self, os.close, self._descriptor)
+        weakref.finalize(self, _close, self._descriptor, self.process)
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
 
     def add(self, digest: str) -> None:
         os.write(self._descriptor, f"{digest}\n".encode())
+
+
+def _close(descriptor: int, process: int) -> None:
+    """Close a file of this process; in a copy of it the number may be another file's by now."""
+    if process == os.getpid():
+        os.close(descriptor)
