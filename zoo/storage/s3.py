@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
 PIECE = 2**22  # bytes that are read at a time
 PART = 2**24  # bytes of a part of a large blob, which is sent in several
+PARTS_AT_ONCE = 4  # each of which is in memory meanwhile
 AT_ONCE = 2**25  # bytes up to which a blob is sent in one request, if it is not there yet
 CONNECT_S, READ_S, WHOLE_S = 10, 60, 3600  # for a connection, for its next bytes, for a request
 TRIES = 5
@@ -262,12 +263,15 @@ class S3Blobs:
         return True
 
     def _overwrite(self, path: Path, blob: Blob) -> None:
-        is_large = blob.size_bytes > AT_ONCE
-        # A service takes 10,000 parts.
-        part = max(PART, -(-blob.size_bytes // 9_000))
         with self._told():
             obstore.put(
-                self._store, _key(blob.digest), path, use_multipart=is_large, chunk_size=part
+                self._store,
+                _key(blob.digest),
+                path,
+                use_multipart=blob.size_bytes > AT_ONCE,
+                # A service takes 10,000 parts.
+                chunk_size=max(PART, -(-blob.size_bytes // 9_000)),
+                max_concurrency=PARTS_AT_ONCE,
             )
 
     def _outwait_deletion(self, digest: str) -> None:
