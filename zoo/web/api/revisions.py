@@ -157,7 +157,7 @@ def get_revision_file(name: str, ref: str, path: str) -> ResponseReturnValue:
     revision = fetch.get_revision(zoo, f"{name}@{ref}")
     response = send_kept(zoo, revision.get_file(path))
     count_download(zoo, revision, path, response)
-    if COMMIT.fullmatch(ref) and response.location is None:
+    if COMMIT.fullmatch(ref) and "Location" not in response.headers:
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     return response
 
