@@ -21,7 +21,7 @@ from PIL import Image
 from zoo.commands.here import Here
 from zoo.commands.remote import opened_at
 from zoo.domain.access import Role
-from zoo.errors import DatasetNotFound, FileNotFound, ModelNotFound
+from zoo.errors import DatasetNotFound, FileNotFound, ModelNotFound, ServerUnreachable
 from zoo.formats.safetensors import write_safetensors
 from zoo.operations import fetch, jobs
 from zoo.operations.access import list_audit
@@ -514,6 +514,22 @@ def test_changes_are_the_same(both, lines, stocked, far_home):
             continue
         both(*line.split())
     assert audit_of(far_home) == audit_of(stocked)
+
+
+def test_lists_of_several_pages_are_whole(both, far, stocked, monkeypatch):
+    monkeypatch.setattr("zoo.client.reading.PAGE", 1)
+    both("datasets", "list")
+    with opened_at(far) as there, open_zoo(read_settings(home=stocked)) as zoo:
+        assert there.list_revisions("lenet") == Here(zoo).list_revisions("lenet")
+        assert len(there.list_revisions("lenet-digits")) > 0
+    both("datasets", "list", "--json")
+
+
+def test_a_page_that_leads_to_itself_is_no_list(listen):
+    app = Flask("other")
+    app.get("/v1/datasets")(lambda: {"datasets": [], "next": "x"})
+    with opened_at(listen(app)) as there, pytest.raises(ServerUnreachable, match="leads to itself"):
+        there.list_datasets()
 
 
 @pytest.mark.usefixtures("working")

@@ -52,6 +52,18 @@ def test_datasets_are_listed_without_their_pictures(client, zipped):
     assert (listed["name"], listed["id"], listed["skipped"]) == ("digits", identity, 1)
 
 
+def test_datasets_come_in_pages(client, zipped):
+    for name in ("b", "a", "lab/c"):
+        post(client, zipped, name)
+    seen, after = [], ""
+    while after is not None:
+        page = client.get("/v1/datasets", query_string={"limit": 2, "after": after}).json
+        seen.append([dataset["name"] for dataset in page["datasets"]])
+        after = page["next"]
+    assert seen == [["a", "b"], ["lab/c"]]
+    assert client.get(f"/v1/datasets?after=b@{'0' * 40}").status_code == 404
+
+
 def test_a_dataset_is_found_by_its_id(client, zipped):
     identity = post(client, zipped).json["id"]
     assert client.get(f"/v1/datasets/digits@{identity}").json["id"] == identity

@@ -75,6 +75,19 @@ def test_a_misspelled_model_is_answered_with_the_near_ones(client):
     assert answer.json["error"]["detail"]["near"][0] == "lenet"
 
 
+def test_revisions_come_in_pages(client, upload):
+    ids = [upload("net", ("README.md", text)).json["revision"]["id"] for text in (b"a", b"b", b"c")]
+    seen, after = [], ""
+    while after is not None:
+        page = client.get(f"/v1/models/net/revisions?limit=2&after={after}").json
+        seen.append([revision["id"] for revision in page["revisions"]])
+        after = page["next"]
+    assert seen == [[ids[2], ids[1]], [ids[0]]]
+    assert client.get("/v1/models/net/revisions?limit=3").json["next"] is None
+    assert client.get("/v1/models/net/revisions?after=nothing").status_code == 404
+    assert client.get("/v1/models/net/revisions?limit=0").status_code == 400
+
+
 def test_revisions_are_listed_the_newest_first(client, upload):
     first = upload("net", ("README.md", b"one"), message="the first").json["revision"]
     second = upload("net", ("README.md", b"two")).json["revision"]

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from zoo.catalog.models import add_blobs
@@ -83,9 +83,23 @@ def get_dataset_pk(db: Session, address: str) -> int:
     return _get_row(db, address).pk
 
 
-def list_datasets(db: Session) -> list[DatasetSummary]:
-    """List all datasets by name, the newest of a name first."""
-    rows = db.scalars(select(DatasetRow).order_by(DatasetRow.name, DatasetRow.pk.desc()))
+def list_datasets(
+    db: Session, *, after: str = "", limit: int | None = None
+) -> list[DatasetSummary]:
+    """List datasets by name, the newest of a name first: all, or those after a name or address.
+
+    Raises:
+        DatasetNotFound: there is none at the address ``after``.
+    """
+    wanted = select(DatasetRow)
+    name, _, identity = after.partition("@")
+    is_later = DatasetRow.name > name
+    if identity:
+        pk = get_dataset_pk(db, after)
+        is_later = or_(is_later, and_(DatasetRow.name == name, DatasetRow.pk < pk))
+    if after:
+        wanted = wanted.where(is_later)
+    rows = db.scalars(wanted.order_by(DatasetRow.name, DatasetRow.pk.desc()).limit(limit))
     return [
         DatasetSummary(
             name=row.name,

@@ -31,6 +31,7 @@ StepReport = Callable[[str, str, int, int], None]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Datasets:
     datasets: list[DatasetSummary]
+    next: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,8 @@ class Datasets(Asking):
 
     def list_datasets(self) -> list[DatasetSummary]:
         """List all datasets by name."""
-        return self.ask(_Datasets, "GET", "/v1/datasets").datasets
+        pages = self.pages(_Datasets, "/v1/datasets")
+        return [dataset for page in pages for dataset in page.datasets]
 
     def get_dataset(self, address: str) -> DatasetDescription:
         """Describe the newest dataset of a name, or the one at ``name@id``."""

@@ -23,6 +23,7 @@ from zoo.errors import BadName, RevisionNotFound
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Revisions:
     revisions: list[Revision]
+    next: str | None = None
 
 
 class Models(Asking):
@@ -49,8 +50,9 @@ class Models(Asking):
 
     def list_revisions(self, name: str) -> list[Revision]:
         """List the revisions of a model, the newest first."""
-        told = self.ask(_Revisions, "GET", f"{model_path(name)}/revisions")
-        return [self.checked(revision) for revision in told.revisions]
+        path = f"{model_path(name)}/revisions"
+        pages = self.pages(_Revisions, path)
+        return [self.checked(revision) for page in pages for revision in page.revisions]
 
     def read_file(self, revision: Revision, path: str) -> bytes:
         """Give the bytes of a small file of a revision.

@@ -6,10 +6,10 @@ may, is left out. Digests and paths come to name files here, so they are looked 
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
 from pydantic import TypeAdapter, ValidationError
@@ -28,7 +28,19 @@ from zoo.errors import RevisionNotFound
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
+PAGE = 1000  # as many as a page may have
+
+
+class Page(Protocol):
+    """A part of a list, and what the next one begins after."""
+
+    @property
+    def next(self) -> str | None:
+        """What the next page begins after; None at the end."""
+
+
 T = TypeVar("T")
+P = TypeVar("P", bound=Page)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +78,20 @@ class Asking:
             ZooError: what the other zoo said, by the same class.
         """
         return self.read(kind, self.remote.ask(method, path, body, query=query))
+
+    def pages(self, kind: type[P], path: str) -> Iterator[P]:
+        """Read a list page by page, as long as there is a next one.
+
+        Raises:
+            ServerUnreachable: a page leads to itself.
+        """
+        after: str | None = ""
+        while after is not None:
+            page = self.ask(kind, "GET", path, query={"after": after, "limit": PAGE})
+            if page.next == after:
+                raise self.remote.unlike(f"the page after {after!r} leads to itself")
+            yield page
+            after = page.next
 
     def read(self, kind: type[T], told: object) -> T:
         """Read what was answered as a value.

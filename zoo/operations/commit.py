@@ -27,6 +27,7 @@ from zoo.domain.revision import (
 )
 from zoo.errors import Conflict, MalformedUpload, RefMoved
 from zoo.operations.access import check_role, check_visible
+from zoo.operations.committed import queue_import
 from zoo.operations.opening import Zoo
 from zoo.operations.publish import Publication, publish
 from zoo.operations.quotas import check_bytes, check_room
@@ -116,7 +117,8 @@ def commit(zoo: Zoo, change: Change) -> Revision:
 
     Of two who change one branch at a time neither is lost: the second is put on top of the first,
     unless it said what it is on top of. What the zoo derived from a network (its graph, its report)
-    does not outlive a change of the network.
+    does not outlive a change of the network. Where main holds a checkpoint afterwards that can be
+    read, a job is queued that makes it able to predict.
 
     Raises:
         ModelNotFound, RevisionNotFound: there is no such model or branch.
@@ -138,10 +140,13 @@ def commit(zoo: Zoo, change: Change) -> Revision:
                 found=head.id,
             )
         try:
-            return _publish(zoo, name, change, head)
+            revision = _publish(zoo, name, change, head)
         except RefMoved:
             if change.on_top_of is not None:
                 raise
+        else:
+            queue_import(zoo, head, revision, ref=change.ref)
+            return revision
     raise RefMoved(f"{change.ref!r} of {name!r} moves too fast to be changed.")
 
 

@@ -124,10 +124,14 @@ def list_pictures(zoo: Zoo, address: str, wish: PictureWish, *, limit: int) -> l
         return datasets.list_pictures(db, address, wish, limit=limit)
 
 
-def list_datasets(zoo: Zoo) -> list[DatasetSummary]:
-    """List all datasets, by name."""
+def list_datasets(zoo: Zoo, *, after: str = "", limit: int | None = None) -> list[DatasetSummary]:
+    """List datasets by name, the newest of a name first: all, or those after a name or address.
+
+    Raises:
+        DatasetNotFound: there is none at the address ``after``.
+    """
     with zoo.catalog.reading() as db:
-        return datasets.list_datasets(db)
+        return datasets.list_datasets(db, after=after, limit=limit)
 
 
 def _limits(settings: Settings) -> Limits:

@@ -112,10 +112,11 @@ def get_revision(zoo: Zoo, address: str) -> Revision:
 def list_revisions(
     zoo: Zoo, name: str, *, after: str = "", limit: int | None = None
 ) -> list[Revision]:
-    """List the revisions of a model, the newest first: all, or so many older than one.
+    """List the revisions of a model, the newest first, or those that are older than one.
 
     Raises:
-        ModelNotFound, RevisionNotFound: there is no such thing.
+        ModelNotFound: there is no such model.
+        RevisionNotFound: it has no revision of the id ``after``.
     """
     with zoo.catalog.reading() as db:
         check_visible(zoo, db, check_model_name(name))

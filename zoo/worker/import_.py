@@ -8,24 +8,38 @@ from typing import Any
 
 from torch.fx import GraphModule
 
-from zoo.domain.config import CARD, CONFIG, WEIGHTS, ModelConfig
+from zoo.domain.config import CARD, CONFIG, GRAPH, WEIGHTS, ModelConfig
 from zoo.domain.job import Job
 from zoo.domain.preprocessing import Preprocessing
 from zoo.domain.recipe import Recipe, Source
-from zoo.domain.revision import Blob
+from zoo.domain.revision import Blob, RefKind, Revision
 from zoo.domain.weights import Weights
-from zoo.errors import Invalid, NotRunnable, Unsupported
+from zoo.errors import (
+    Conflict,
+    Interrupted,
+    Invalid,
+    LeaseLost,
+    NotRunnable,
+    RefMoved,
+    Unsupported,
+    ZooError,
+)
 from zoo.export.wrap import wrap_onnx
 from zoo.formats.onnx.external import beside
 from zoo.formats.safetensors import read_safetensors, write_safetensors
 from zoo.networks.build import build_network, load_weights
 from zoo.networks.classifier import output_shape
 from zoo.networks.vision import fit_weights
+from zoo.operations import jobs
+from zoo.operations.committed import COMMITTED, files_of, queue_import
 from zoo.operations.draft import CLASSIFIER, NETWORK, SERVED_AS_IT_IS, Draft, get_draft
+from zoo.operations.fetch import get_revision
 from zoo.operations.filters import warm_filters
+from zoo.operations.import_ import GENERATED, ImportOptions, is_importable, prepare_import
 from zoo.operations.opening import Zoo
 from zoo.operations.prints import warm_prints
 from zoo.operations.publish import Publication, publish, put_json, put_text
+from zoo.operations.refs import list_refs
 from zoo.serving.external import refuse_external_data
 from zoo.worker.built import Result
 from zoo.worker.check import check_accuracy
@@ -43,6 +57,8 @@ from zoo.worker.undone import build_original, find_convolutionalize
 Paths = Mapping[str, Path]
 
 TRANSFORMERS = "transformers"  # whose versions call the parts of a network otherwise
+SERVED = "served"  # the branch of what runs, where main has to stay as it was committed
+MOST_TRIES = 20  # at a branch that others commit to at the same time
 
 
 def run(zoo: Zoo, job: Job, progress: Progress) -> None:
@@ -52,27 +68,121 @@ def run(zoo: Zoo, job: Job, progress: Progress) -> None:
         WeightsMismatch: the weights are not those of the architecture.
         ParityBroken: the graph does not compute what the network computes.
     """
+    if COMMITTED in job.params:
+        _run_committed(zoo, job, progress)
+        return
     files = {
         path: Blob(digest=digest, size_bytes=size_bytes)
         for path, (digest, size_bytes) in job.params["files"].items()
     }
+    made = _make(zoo, job.params, get_draft(zoo, job.params["draft"]), files, progress)
+    publish(
+        zoo,
+        replace(made, tag=job.params["tag"], attempt=progress.attempt),
+    )
+
+
+def _run_committed(zoo: Zoo, job: Job, progress: Progress) -> None:
+    """Make what a branch points to run, and publish it on top of that.
+
+    Where the branch moves meanwhile, what it points to then is taken, so that no commit is missed
+    and none is made able to predict that is there no more.
+    """
+    for _ in range(MOST_TRIES):
+        head = get_revision(zoo, f"{job.params['model']}:{job.params[COMMITTED]}")
+        try:
+            _import_head(zoo, job, head, progress)
+        except (Interrupted, LeaseLost):
+            raise
+        except ZooError:
+            if _is_head(zoo, job, head):
+                raise
+            progress.say("build", f"{head.id[:12]} is there no more")
+        else:
+            return
+    raise RefMoved(f"{job.params[COMMITTED]!r} of {job.params['model']!r} moves too fast.")
+
+
+def _import_head(zoo: Zoo, job: Job, head: Revision, progress: Progress) -> None:
+    """Import a revision, and end the job.
+
+    Raises:
+        RefMoved: the branch points to another one by now.
+        Invalid, Unsupported: it cannot be right, or not be built.
+    """
+    files = files_of(head)
+    reason = "There is nothing that could be made able to predict."
+    if head.find_file(GRAPH) is None and is_importable(zoo, files):
+        prepared = prepare_import(zoo, files, ImportOptions(name=head.model))
+        reason = f"Stored, not runnable: {prepared.draft.reason}"
+        if prepared.is_runnable:
+            made = _make(zoo, {"model": head.model}, prepared.draft, dict(prepared.files), progress)
+            _publish_on(zoo, head, made, prepared.draft, progress)
+            return
+    jobs.succeed(zoo, progress.attempt, {"revision": head.address, "note": reason})
+    after = get_revision(zoo, f"{head.model}:{job.params[COMMITTED]}")
+    # A commit that came while this job ended was told that there is one already.
+    queue_import(zoo, head, after, ref=job.params[COMMITTED])
+
+
+def _publish_on(
+    zoo: Zoo, head: Revision, made: Publication, draft: Draft, progress: Progress
+) -> None:
+    """Publish what was made of a commit; the card stays as it was committed.
+
+    transformers reads its own config.json and calls parts of a network otherwise, so main stays
+    what its clients can read, and what runs has a branch of its own.
+    """
+    card = head.find_file(CARD)
+    files = {path: blob for path, blob in made.files.items() if path != GENERATED[CARD.lower()]}
+    if card is not None:
+        files[CARD] = Blob(digest=card.digest, size_bytes=card.size_bytes)
+    made = replace(made, files=files, attempt=progress.attempt)
+    if draft.recipe is None or draft.recipe.source.kind != TRANSFORMERS:
+        publish(zoo, replace(made, on_top_of=head.id))
+        return
+    for ref in list_refs(zoo, head.model):
+        if ref.name == SERVED and ref.kind is not RefKind.BRANCH:
+            raise Conflict(
+                f"{SERVED!r} of {head.model!r} is a {ref.kind.value}, no branch.",
+                hint=f"Give it another name: zoo refs delete {head.model} {SERVED}",
+            )
+    publish(zoo, replace(made, refs=(SERVED,), parent=head.address))
+
+
+def _is_head(zoo: Zoo, job: Job, head: Revision) -> bool:
+    return get_revision(zoo, f"{job.params['model']}:{job.params[COMMITTED]}").id == head.id
+
+
+def _make(
+    zoo: Zoo,
+    params: Mapping[str, Any],
+    draft: Draft,
+    files: dict[str, Blob],
+    progress: Progress,
+) -> Publication:
+    """Build the network of a draft, export its graph, prove it; give what is to be published.
+
+    Raises:
+        WeightsMismatch: the weights are not those of the architecture.
+        ParityBroken: the graph does not compute what the network computes.
+    """
     paths = {path: zoo.blobs.local_path(blob.digest) for path, blob in files.items()}
-    draft = get_draft(zoo, job.params["draft"])
-    progress.say("build", f"building the network of {job.params['model']}")
+    progress.say("build", f"building the network of {params['model']}")
     told: dict[str, Any] = {}
     if WEIGHTS not in files:
-        drawn = draw_weights(zoo, draft, job.params, paths, progress)
+        drawn = draw_weights(zoo, draft, params, paths, progress)
         draft, files[WEIGHTS], told = drawn.draft, drawn.weights, drawn.summary
         paths[WEIGHTS] = zoo.blobs.local_path(files[WEIGHTS].digest)
     if draft.recipe and draft.recipe.source.kind == TRANSFORMERS:
         files[WEIGHTS] = _renamed(zoo, draft.recipe.source, paths)
         paths[WEIGHTS] = zoo.blobs.local_path(files[WEIGHTS].digest)
     result = complete(draft, paths, files[WEIGHTS].digest, progress)
-    checked, extra = check_accuracy(zoo, job.params.get("check"), draft, result, progress)
+    checked, extra = check_accuracy(zoo, params.get("check"), draft, result, progress)
     progress.check()
     notes = (*result.notes, *checked)
     config = draft.config(result.recipe, labels=result.labels, pictures=result.pictures)
-    data = job.params.get("data")  # what the first numbers of a creation were drawn from
+    data = params.get("data")  # what the first numbers of a creation were drawn from
     if data is not None:
         config = replace(config, lineage={"dataset": data})
     card = draft.card(
@@ -86,17 +196,12 @@ def run(zoo: Zoo, job: Job, progress: Progress) -> None:
     summary = draft.summary(runs=result.runs, labels=result.labels, pictures=result.pictures)
     warm_filters(zoo, files[WEIGHTS].digest)
     warm_prints(zoo, files[WEIGHTS].digest)
-    publish(
-        zoo,
-        Publication(
-            model=job.params["model"],
-            files=files,
-            message="import",
-            summary=summary | result.summary | told | extra | {"notes": list(notes)},
-            dataset=data,
-            tag=job.params["tag"],
-            attempt=progress.attempt,
-        ),
+    return Publication(
+        model=params["model"],
+        files=files,
+        message="import",
+        summary=summary | result.summary | told | extra | {"notes": list(notes)},
+        dataset=data,
     )
 
 

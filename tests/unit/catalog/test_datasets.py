@@ -66,6 +66,21 @@ def test_datasets_are_listed_by_name_the_newest_first(db, add):
     ]
 
 
+@pytest.mark.parametrize("limit", [1, 2, 3])
+def test_datasets_are_listed_a_page_at_a_time(db, add, limit):
+    for name, count in (("b", 1), ("a", 1), ("b", 2), ("c", 3), ("b", 4)):
+        add(name=name, count=count)
+    every, pages, after = list_datasets(db), [], ""
+    while page := list_datasets(db, after=after, limit=limit):
+        pages += page
+        after = f"{page[-1].name}@{page[-1].id}"
+    assert pages == every
+    assert [one.name for one in list_datasets(db, after="a")] == ["b", "b", "b", "c"]
+    assert list_datasets(db, after="zzz") == []
+    with pytest.raises(DatasetNotFound):
+        list_datasets(db, after="b@" + "0" * 40)
+
+
 def test_a_summary_counts(db, add):
     added = add()
     (summary,) = list_datasets(db)

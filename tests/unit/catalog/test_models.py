@@ -100,6 +100,13 @@ def test_the_same_files_under_two_names_are_two_revisions_of_one_id(publish):
 def test_revisions_are_listed_the_newest_first(db, publish):
     ids = [publish(content).id for content in ("first", "second", "third")]
     assert [revision.id for revision in list_revisions(db, "net")] == ids[::-1]
+    seen, after = [], ""
+    while page := list_revisions(db, "net", after=after, limit=2):
+        seen.append([revision.id for revision in page])
+        after = page[-1].id
+    assert seen == [[ids[2], ids[1]], [ids[0]]]
+    with pytest.raises(RevisionNotFound):
+        list_revisions(db, "net", after="0" * 40)
 
 
 def test_a_ref_moves_and_every_move_is_remembered(db, publish, clock):

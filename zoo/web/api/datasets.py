@@ -16,6 +16,7 @@ from zoo.web.shapes.datasets import (
     DatasetAnswer,
     DatasetQuery,
     DatasetsAnswer,
+    DatasetsQuery,
     DatasetSummaryAnswer,
 )
 
@@ -29,11 +30,16 @@ ARCHIVE = Body(
 
 @bp.get("")
 @needs(Need.READ)
-@tells(DatasetsAnswer)
+@tells(DatasetsAnswer, query=DatasetsQuery, refuses=(DatasetNotFound,))
 def list_datasets() -> ResponseReturnValue:
-    """List all datasets by name, the newest of a name first."""
-    found = datasets.list_datasets(current_zoo())
-    answer = DatasetsAnswer(datasets=[DatasetSummaryAnswer.of(one) for one in found])
+    """List datasets, a page at a time, by name, the newest of a name first."""
+    query = read_query(DatasetsQuery)
+    found = datasets.list_datasets(current_zoo(), after=query.after, limit=query.limit + 1)
+    told = found[: query.limit]
+    answer = DatasetsAnswer(
+        datasets=[DatasetSummaryAnswer.of(one) for one in told],
+        next=f"{told[-1].name}@{told[-1].id}" if len(found) > len(told) else None,
+    )
     return jsonify(answer.model_dump(mode="json"))
 
 

@@ -21,7 +21,7 @@ from zoo.errors import (
 from zoo.operations import fetch
 from zoo.operations.upload import Upload, upload_revision
 from zoo.web.access import Need, needs
-from zoo.web.context import check_fields, current_zoo
+from zoo.web.context import check_fields, current_zoo, read_query
 from zoo.web.counting import count_download
 from zoo.web.downloads import send_kept
 from zoo.web.reference import Body, tells
@@ -29,6 +29,7 @@ from zoo.web.shapes.models import (
     MOST_LETTERS,
     RevisionAnswer,
     RevisionsAnswer,
+    RevisionsQuery,
     UploadAnswer,
     UploadForm,
 )
@@ -50,11 +51,16 @@ UPLOAD = Body(
 
 @bp.get("/<model:name>/revisions")
 @needs(Need.READ)
-@tells(RevisionsAnswer, refuses=(ModelNotFound,))
+@tells(RevisionsAnswer, query=RevisionsQuery, refuses=(ModelNotFound, RevisionNotFound))
 def list_revisions(name: str) -> ResponseReturnValue:
-    """List the revisions of a model, the newest first."""
-    found = fetch.list_revisions(current_zoo(), name)
-    answer = RevisionsAnswer(revisions=[RevisionAnswer.of(revision) for revision in found])
+    """List the revisions of a model, a page at a time, the newest first."""
+    query = read_query(RevisionsQuery)
+    found = fetch.list_revisions(current_zoo(), name, after=query.after, limit=query.limit + 1)
+    told = found[: query.limit]
+    answer = RevisionsAnswer(
+        revisions=[RevisionAnswer.of(revision) for revision in told],
+        next=told[-1].id if len(found) > len(told) else None,
+    )
     return jsonify(answer.model_dump(mode="json"))
 
 

@@ -6,7 +6,7 @@ from typing import Self
 from pydantic import Field
 
 from zoo.domain.dataset import ArchiveKind, Dataset, DatasetSummary
-from zoo.web.shapes.base import Shape
+from zoo.web.shapes.base import WITHOUT_NUL, Shape
 
 
 class SkippedAnswer(Shape):
@@ -32,10 +32,23 @@ class DatasetSummaryAnswer(Shape):
         return cls.model_validate(summary)
 
 
+class DatasetsQuery(Shape):
+    """Which page of the datasets."""
+
+    after: str = Field(
+        default="",
+        max_length=400,
+        pattern=WITHOUT_NUL,
+        description="the name, or name@id, the page begins after",
+    )
+    limit: int = Field(default=100, ge=1, le=1000)
+
+
 class DatasetsAnswer(Shape):
-    """All datasets, by name."""
+    """A page of the datasets, by name, the newest of a name first."""
 
     datasets: list[DatasetSummaryAnswer]
+    next: str | None = Field(description="give it as `after` for the next page")
 
 
 class DatasetAnswer(Shape):

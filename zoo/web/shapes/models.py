@@ -95,9 +95,10 @@ class ModelsAnswer(Shape):
 
 
 class RevisionsAnswer(Shape):
-    """The revisions of a model, the newest first."""
+    """A page of the revisions of a model, the newest first."""
 
     revisions: list[RevisionAnswer]
+    next: str | None = Field(description="give it as `after` for the next page")
 
 
 class UploadAnswer(Shape):
@@ -113,6 +114,18 @@ class PageQuery(Shape):
 
     after: str = Field(
         default="", pattern=WITHOUT_NUL, description="the name the page begins after"
+    )
+    limit: int = Field(default=100, ge=1, le=1000)
+
+
+class RevisionsQuery(Shape):
+    """Which page of the revisions of a model."""
+
+    after: str = Field(
+        default="",
+        max_length=40,
+        pattern=WITHOUT_NUL,
+        description="the id of the revision the page begins after, which is newer",
     )
     limit: int = Field(default=100, ge=1, le=1000)
 
