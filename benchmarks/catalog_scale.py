@@ -56,7 +56,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         settings = read_settings(home=Path(folder) / "home", database_url=options.database)
         with open_zoo(settings) as zoo:
-            names = _fill(zoo, options.models, options.revisions)
+            names = fill(zoo, options.models, options.revisions)
             if zoo.catalog.engine.dialect.name == "postgresql":
                 with zoo.catalog.writing() as db:
                     db.execute(text("ANALYZE"))  # as autovacuum does sooner or later
@@ -65,7 +65,7 @@ def main() -> None:
             _ask(zoo, names)
 
 
-def _fill(zoo: Zoo, models: int, revisions: int) -> list[str]:
+def fill(zoo: Zoo, models: int, revisions: int) -> list[str]:
     """Add the rows in bulk, as publishing one after the other would have left them."""
     draw, now = random.Random(0), datetime.now(UTC)  # noqa: S311  # names, no secrets
     names = sorted(

@@ -103,6 +103,12 @@ def work(app):
     return lambda: work_off(app.extensions["zoo"])
 
 
+@pytest.fixture(scope="session")
+def work_off_jobs():
+    """A function that runs every waiting job of a zoo in this process."""
+    return work_off
+
+
 @pytest.fixture
 def upload(client):
     """A function that uploads files, given as (path, bytes), the way curl -F file=@PATH does."""

@@ -70,6 +70,7 @@ def test_every_status_is_told(docs):
         "hub",
         "laptop",
         "one-server",
+        "pages",
         "predict",
         "quantize",
         "registry",

@@ -8,10 +8,11 @@ import pytest
 from PIL import Image
 
 from zoo.domain.access import Role
-from zoo.domain.job import JobKind
+from zoo.domain.job import JobKind, JobState
 from zoo.operations import jobs
 from zoo.operations.accounts import create_token
 from zoo.operations.datasets import add_dataset
+from zoo.web.pages.jobs import KINDS, MARKS
 
 OWN = {"Origin": "http://localhost"}
 BROWSER = {"Accept": "text/html"}
@@ -144,6 +145,11 @@ def test_jobs_are_cancelled_and_asked_for_again_by_a_form(client, zoo):
     assert client.get("/jobs/99").status_code == 404
     listed = client.get("/jobs").text
     assert listed.count('<th scope="row"><a href="/jobs/') == 3
+
+
+def test_every_kind_and_state_of_a_job_has_its_words():
+    assert set(KINDS) == set(JobKind)
+    assert set(MARKS) == set(JobState)
 
 
 def test_what_a_job_says_is_shown_as_text(client, zoo):

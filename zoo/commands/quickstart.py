@@ -61,7 +61,7 @@ def command(*, is_json: bool) -> None:
         f"The zoo is in {home}. Next:\n"
         "  zoo list\n"
         f"  zoo show {MODEL}-{DATASET} --card\n"
-        "  zoo serve        # then look at http://127.0.0.1:8080/docs\n"
+        "  zoo serve        # then open http://127.0.0.1:8080 in a browser\n"
         "  zoo finetune MODEL FOLDER_OF_CLASS_FOLDERS"
     )
 

@@ -27,7 +27,7 @@ PAUSE_S = 0.1
 @click.option("--host", help="Address to listen on.  [default: ZOO_HOST or 127.0.0.1]")
 @click.option("--port", type=int, help="Port; 0 takes a free one.  [default: ZOO_PORT or 8080]")
 def command(host: str | None, port: int | None) -> None:
-    """Serve the zoo over REST, with a worker beside it, until SIGINT or SIGTERM.
+    """Serve the zoo as pages and over REST, with a worker beside it, until SIGINT or SIGTERM.
 
     On loopback it is open to this machine. On any other address it asks for tokens; the first one,
     an admin's, is printed at the first start and never again.
@@ -56,6 +56,7 @@ def command(host: str | None, port: int | None) -> None:
             _wait_until_up(url, stop)
             if not stop.is_set():
                 click.echo(url)
+                click.echo("  open it in a browser for the pages", err=True)
                 click.echo(f"  the reference: {url}/docs   stop with Ctrl-C", err=True)
             reading.start()
             Supervisor(zoo).loop(stop)

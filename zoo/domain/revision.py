@@ -19,6 +19,7 @@ MAIN = "main"
 MOST_TOLD = 100  # files of a revision, to who asks for another
 # What follows a model's or dataset's name in an address: of ours, of pages, of the Hub's protocol.
 RESERVED = {
+    "alias",
     "archive",
     "auth-check",
     "branch",

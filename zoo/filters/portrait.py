@@ -22,7 +22,7 @@ COLOURS = 3
 GROUND = (96, 96, 96)  # between tiles; neither 0 nor a strong number looks like it
 STRIP_PX, FONT_PX, MARGIN_PX = 44, 12, 6  # the legend below maps
 FACE_TILES, FACE_KERNEL, FACE_MATRIX = 64, 16, 32  # of a face: filters, numbers of a side
-FACE_PX = 224  # that a face keeps within
+FACE_PX, FACE_GAP_PX = 224, 1  # that a face keeps within; around each of its tiles
 
 
 def draw_portrait(
@@ -77,7 +77,15 @@ def draw_face(tensor: Tensor, *, channels: Channels | None = None) -> Pixels:
         tiles = paint_rgb(np.moveaxis(turned, 1, -1))
     else:
         tiles = paint(shares[:, 0])
-    return _lay_out(tiles[:, np.newaxis], most_px=FACE_PX)
+    columns, sides = math.ceil(math.sqrt(len(tiles))), tiles.shape[1:3]
+    scale = max((FACE_PX // columns - 2 * FACE_GAP_PX) // max(sides), 1)
+    around = (FACE_GAP_PX, FACE_GAP_PX)
+    framed = np.empty((len(tiles), 1, *(side * scale + sum(around) for side in sides), 3), np.uint8)
+    framed[:] = GROUND
+    inner = slice(FACE_GAP_PX, -FACE_GAP_PX)
+    for index, tile in enumerate(tiles):
+        framed[index, 0, inner, inner] = _enlarge(tile, scale)
+    return _lay_out(framed, most_px=FACE_PX)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from zoo.operations.tensors import open_tensors, open_weights
 
 PARENT = "parent"
 VERSION = 1  # of what is kept, and of how pictures are drawn: raise it where either changes
-FACES = 1  # of how faces are drawn: raise it where that changes
+FACES = 2  # of how faces are drawn: raise it where that changes
 NEAR = 3  # names that an error tells
 PLANE = 4  # axes of a convolution's filters
 

@@ -22,10 +22,10 @@ LEADING, NOT_MODIFIED = 302, 304
 def send_kept(zoo: Zoo, file: File) -> Response:
     """Answer with a file that is kept, or lead to where the store itself gives its bytes.
 
-    HEAD is answered here in any case: a signed address is one to GET. A browser that saves a file
-    asks here too, since the store knows no name for it but its digest.
+    HEAD is answered here in any case: a signed address is one to GET. So is every browser: the
+    store knows no name for a file but its digest, and pages show nothing of another host.
     """
-    is_page = request.headers.get("Sec-Fetch-Mode") == "navigate"
+    is_page = "Sec-Fetch-Mode" in request.headers
     link = None if is_page else find_link(zoo, file)
     if link is None:
         return _send_local(zoo.blobs.local_path(file.digest), file)

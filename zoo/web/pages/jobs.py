@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from zoo.domain.job import Job, JobKind, JobState
 from zoo.operations import jobs
+from zoo.operations.made import list_files
 from zoo.operations.rerun import AGAIN, rerun
 from zoo.web.access import Need, needs
 from zoo.web.context import current_zoo, read_query
@@ -25,6 +26,11 @@ KINDS = {
     JobKind.PREDICT: "Predictions",
     JobKind.SURGERY: "Surgery",
     JobKind.QUANTIZE: "Quantize",
+    JobKind.EVALUATE: "Evaluation",
+    JobKind.CODES: "Codes",
+    JobKind.INIT_STUDY: "Study of beginnings",
+    JobKind.TRANSFER_STUDY: "Study of transfer",
+    JobKind.VERIFY: "Verification",
 }
 MARKS = {
     JobState.QUEUED: "\N{WHITE CIRCLE} waits",
@@ -78,6 +84,7 @@ def show_job(number: int) -> ResponseReturnValue:
             [one.epoch, one.training_loss, one.held_out_loss, one.held_out_accuracy, one.rate]
             for one in job.curve
         ],
+        files=list_files(job.result) if job.result and job.kind.gives_files else [],
         params={key: value for key, value in job.params.items() if _is_plain(value)},
     )
 

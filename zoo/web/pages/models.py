@@ -4,7 +4,7 @@ import json
 from functools import lru_cache
 from typing import Any
 
-from flask import Blueprint
+from flask import Blueprint, redirect
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 from pydantic import Field
@@ -19,13 +19,16 @@ from zoo.operations.filters import describe_filters
 from zoo.operations.layers import get_layers
 from zoo.operations.lineage import get_family
 from zoo.operations.opening import Zoo
+from zoo.operations.refs import move_alias
 from zoo.operations.statistics import count_downloads
+from zoo.operations.surgery import DenseOptions, enqueue_dense
 from zoo.web.access import Need, needs
-from zoo.web.context import current_zoo, read_query
+from zoo.web.context import current_zoo, read_form, read_query
 from zoo.web.pages.drawing import draw_curve, draw_histogram, place_family
 from zoo.web.pages.faces import FACELESS
 from zoo.web.pages.frame import Ways, show
 from zoo.web.pages.markdown import render_markdown
+from zoo.web.pages.signing_in import SEE_OTHER
 from zoo.web.shapes.base import WITHOUT_NUL, Shape
 
 bp = Blueprint("pages_models", __name__, url_prefix="/models")
@@ -57,6 +60,13 @@ class HistoryQuery(Shape):
     """Which page of the revisions."""
 
     before: str | None = Field(default=None, pattern="^[0-9a-f]{6,40}$")
+
+
+class AliasForm(Shape):
+    """Which alias points where."""
+
+    alias: str = Field(min_length=1, max_length=128, pattern=WITHOUT_NUL)
+    revision: str = Field(min_length=1, max_length=128, pattern=WITHOUT_NUL)
 
 
 @bp.get("/<model:name>")
@@ -185,6 +195,22 @@ def show_history(name: str) -> ResponseReturnValue:
         revisions=found[:PAGE],
         next=found[PAGE - 1].id if len(found) > PAGE else None,
     )
+
+
+@bp.post("/<model:name>/alias")
+@needs(Need.WRITE)
+def post_alias(name: str) -> ResponseReturnValue:
+    """Point an alias to a revision, as one that is served is rolled back, and show the refs."""
+    form = read_form(AliasForm)
+    move_alias(current_zoo(), name, form.alias, target=form.revision)
+    return redirect(f"/models/{name}/history", SEE_OTHER)
+
+
+@bp.post("/<model:name>/dense")
+@needs(Need.WRITE)
+def post_dense(name: str) -> ResponseReturnValue:
+    """Ask for the same network for pictures of any size, and show the job."""
+    return redirect(f"/jobs/{enqueue_dense(current_zoo(), name, DenseOptions()).id}", SEE_OTHER)
 
 
 def _show(
