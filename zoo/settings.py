@@ -126,7 +126,7 @@ class Settings(BaseSettings):
     cache_bytes: int = Field(
         default=8 * GIB,
         ge=0,
-        description="Most that cached codes take, and cached graphs; the least used go first.",
+        description="Most that cached codes, pictures, graphs take, each; the least used go first.",
     )
     grace_s: float = Field(
         default=86_400.0,

@@ -41,6 +41,11 @@ class Zoo:
         return self.settings.home / "cache" / "codes"
 
     @property
+    def pictures_folder(self) -> Path:
+        """Where pictures are cached as networks read them."""
+        return self.settings.home / "cache" / "pictures"
+
+    @property
     def graphs_folder(self) -> Path:
         """Where graphs are kept as ONNX Runtime optimised them for this machine."""
         return self.settings.home / "cache" / "graphs"

@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
-def evict(folder: Path, most_bytes: int) -> int:
+def evict(folder: Path, most_bytes: int, *, pattern: str = "*.npz") -> int:
     """Delete the files below a folder that were used least lately until the rest fits.
 
+    Other files than those whose names are of the pattern are left alone.
     A file's time of modification counts as that of its last use. Files that another process deletes
     meanwhile are gone; who reads one just then reads it to its end. Gives how many were deleted.
     """
-    files = sorted(_list_files(folder), reverse=True)
+    files = sorted(_list_files(folder, pattern), reverse=True)
     kept = deleted = 0
     for _, size, path in files:
         kept += size
@@ -21,9 +22,9 @@ def evict(folder: Path, most_bytes: int) -> int:
     return deleted
 
 
-def _list_files(folder: Path) -> Iterator[tuple[int, int, Path]]:
+def _list_files(folder: Path, pattern: str) -> Iterator[tuple[int, int, Path]]:
     """Give time of last use, size and path of each finished file."""
-    for path in folder.rglob("*.npz"):
+    for path in folder.rglob(pattern):
         with contextlib.suppress(FileNotFoundError):
             told = path.stat()
             yield told.st_mtime_ns, told.st_size, path

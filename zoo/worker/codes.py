@@ -10,7 +10,6 @@ from zoo.domain.config import WEIGHTS
 from zoo.domain.dataset import Dataset, Picture, Split
 from zoo.domain.job import Job
 from zoo.errors import EmptyDataset, Invalid
-from zoo.images.prepare import Pixels, read_picture
 from zoo.networks.preprocess import Preprocess, find_mean_image
 from zoo.networks.surgery import find_head
 from zoo.networks.taps import CODES, Tap, list_taps, tap_network
@@ -21,6 +20,7 @@ from zoo.operations.opening import Zoo
 from zoo.training.cache import CodesCache, body_key
 from zoo.training.codes import CodesTask, gather_taps
 from zoo.training.eviction import evict
+from zoo.worker.album import Album
 from zoo.worker.network import choose_device
 from zoo.worker.parent import Parent, open_parent
 from zoo.worker.progress import Progress
@@ -56,7 +56,7 @@ def read_codes(  # noqa: PLR0913  # whose codes, of what
     task = CodesTask(
         body=tap_network(parent.network, taps, shape).to(device),
         preprocess=Preprocess(pictures, mean).to(device),
-        load=lambda digest: _load(zoo, parent, digest),
+        load=Album(zoo=zoo, preprocessing=pictures).read,
         device=device,
     )
     zoo.blobs.bring(digests)
@@ -170,13 +170,4 @@ def _key(parent: Parent, tap: str, others: str) -> str:
             "tap": tap,
             "at": find_head(parent.network).layer if tap == CODES else "",
         }
-    )
-
-
-def _load(zoo: Zoo, parent: Parent, digest: str) -> Pixels:
-    return read_picture(
-        zoo.blobs.local_path(digest),
-        parent.config.preprocessing,
-        name=digest,
-        max_pixels=zoo.settings.max_picture_pixels,
     )

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from zoo.domain.dataset import Dataset, Picture, Split
 from zoo.domain.preprocessing import Preprocessing
 from zoo.images.contact_sheet import Tile, draw_jpeg_sheet
-from zoo.images.prepare import read_picture
 from zoo.operations.opening import Zoo
+from zoo.worker.album import Album
 
 LISTED = 200  # in training.json
 SHOWN = 24  # in the report, which stays small
@@ -56,14 +56,10 @@ def list_wrong(dataset: Dataset, probabilities: NDArray[np.float32]) -> tuple[Wr
 
 def draw_gallery(zoo: Zoo, preprocessing: Preprocessing, wrong: Sequence[Wrong]) -> bytes | None:
     """Draw the surest of them as the network sees them, as JPEG; None where nothing is wrong."""
+    album = Album(zoo=zoo, preprocessing=preprocessing)
     tiles = [
         Tile(
-            pixels=read_picture(
-                zoo.blobs.local_path(one.picture.digest),
-                preprocessing,
-                name=one.picture.path,
-                max_pixels=zoo.settings.max_picture_pixels,
-            ),
+            pixels=album.read(one.picture.digest, name=one.picture.path),
             lines=(
                 f"is {one.picture.label} ({one.truth_probability:.2f})",
                 f"said {one.said} ({one.probability:.2f})",

@@ -26,10 +26,10 @@ from zoo.export.parity import (
     conclude,
     open_session,
 )
-from zoo.images.prepare import read_picture
 from zoo.operations.opening import Zoo
 from zoo.training.cache import CodesCache
 from zoo.training.eviction import evict
+from zoo.worker.album import Album
 from zoo.worker.progress import Progress
 
 BATCH = 16
@@ -129,22 +129,11 @@ def read_batches(
     zoo: Zoo, pictures: Sequence[Picture], preprocessing: Preprocessing
 ) -> Iterator[tuple[int, Array]]:
     """Read pictures in batches; give how many were read, and each batch."""
+    album = Album(zoo=zoo, preprocessing=preprocessing)
     for start in range(0, len(pictures), BATCH):
         batch = pictures[start : start + BATCH]
-        yield (
-            start + len(batch),
-            np.stack(
-                [
-                    read_picture(
-                        zoo.blobs.local_path(picture.digest),
-                        preprocessing,
-                        name=picture.path,
-                        max_pixels=zoo.settings.max_picture_pixels,
-                    )
-                    for picture in batch
-                ]
-            ),
-        )
+        rows = [album.read(picture.digest, name=picture.path) for picture in batch]
+        yield start + len(batch), np.stack(rows)
 
 
 def _refused(error: Exception) -> ParityBroken:

@@ -1,6 +1,6 @@
 """How a network sees the pictures of a dataset: read, prepared, and as codes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from zoo.domain.preprocessing import Preprocessing
-from zoo.images.prepare import Pixels, read_picture, read_uncropped
+from zoo.images.prepare import Pixels
 from zoo.networks.preprocess import Preprocess, find_mean_image
 from zoo.operations.opening import Zoo
+from zoo.worker.album import Album
 from zoo.worker.parent import Parent
 
 AT_ONCE = 16
@@ -24,10 +25,12 @@ class Sight:
     zoo: Zoo
     parent: Parent
     device: torch.device
+    _album: Album = field(init=False)
     _preprocess: nn.Module = field(init=False)
 
     def __post_init__(self) -> None:
         """Read the mean image once."""
+        self._album = Album(zoo=self.zoo, preprocessing=self.pictures)
         mean = find_mean_image(self.pictures, self.parent.weights)
         self._preprocess = Preprocess(self.pictures, mean).to(self.device)
 
@@ -38,11 +41,11 @@ class Sight:
 
     def read(self, digest: str) -> Pixels:
         """Read a picture as it is served."""
-        return self._open(read_picture, digest)
+        return self._album.read(digest)
 
     def read_uncropped(self, digest: str) -> Pixels:
         """Read a picture at the same size, all of it."""
-        return self._open(read_uncropped, digest)
+        return self._album.read_whole(digest)
 
     def prepare(self, pixels: Sequence[Pixels]) -> Tensor:
         """Give what the network reads, on its device."""
@@ -58,11 +61,3 @@ class Sight:
                 found.append(torch.cat(given, dim=1).float().cpu().numpy())
         codes: NDArray[np.float32] = np.concatenate(found)
         return codes
-
-    def _open(self, reader: Callable[..., Pixels], digest: str) -> Pixels:
-        return reader(
-            self.zoo.blobs.local_path(digest),
-            self.pictures,
-            name=digest,
-            max_pixels=self.zoo.settings.max_picture_pixels,
-        )
