@@ -102,7 +102,7 @@ class Connection:
         while b"\r\n\r\n" not in data:
             data += self._receive()
         head, _, body = data.partition(b"\r\n\r\n")
-        match = re.search(rb"(?i)content-length: *(\d+)", head)
+        match = re.search(rb"(?im)^content-length: *(\d+)", head)
         length = int(match[1]) if match else 0
         parts = [body]
         while (missing := length - sum(map(len, parts))) > 0:

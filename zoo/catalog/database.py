@@ -50,6 +50,7 @@ class Database:
         self.url = url
         self.engine = _make_engine(url)
         self._version_reader: PoolProxiedConnection | None = None  # it must be the same always
+        self._version_cursor: Any = None  # of that connection
         self._version_lock = threading.Lock()
 
     @contextmanager
@@ -88,9 +89,9 @@ class Database:
         with self._translated(), self._version_lock:
             if self._version_reader is None:
                 self._version_reader = self.engine.raw_connection()
-            cursor = self._version_reader.cursor()
-            (version,) = cursor.execute("PRAGMA data_version").fetchone()
-            cursor.close()
+                self._version_cursor = self._version_reader.cursor()
+            # All rows are fetched: a statement that is not at its end would hold its snapshot.
+            ((version,),) = self._version_cursor.execute("PRAGMA data_version").fetchall()
             return int(version)
 
     @property

@@ -17,7 +17,7 @@ def run_together(
     watch: Callable[[tuple[str, str], int, int], None],
     clock_ns: Callable[[], int],
 ) -> None:
-    """Run pieces of one kind at once and give each its rows.
+    """Run pieces of one kind at once and note with each its rows, or why there are none.
 
     Where the run fails, each piece is run by itself, so that only those fail that are at fault.
     """
@@ -33,13 +33,11 @@ def run_together(
     watch(first.key, pictures, ended_ns - begun_ns)
     row = 0
     for piece in pieces:
-        piece.future.set_result(
-            Ran(
-                rows=rows[row : row + piece.pictures],
-                queue_ns=begun_ns - piece.arrived_ns,
-                infer_ns=ended_ns - begun_ns,
-                output_ns=clock_ns() - ended_ns,
-            )
+        piece.ran = Ran(
+            rows=rows[row : row + piece.pictures],
+            queue_ns=begun_ns - piece.arrived_ns,
+            infer_ns=ended_ns - begun_ns,
+            output_ns=clock_ns() - ended_ns,
         )
         row += piece.pictures
 
@@ -64,7 +62,7 @@ def _fail(
     """Tell a piece that it failed; several are tried again one by one."""
     if len(pieces) == 1 or not isinstance(error, ZooError):
         for piece in pieces:
-            piece.future.set_exception(error)
+            piece.error = error
         return
     for piece in pieces:
         run_together([piece], watch=watch, clock_ns=clock_ns)

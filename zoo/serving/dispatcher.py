@@ -1,11 +1,14 @@
-"""Running sessions in the order they were asked: one queue, a fixed set of runners.
+"""Running sessions in the order they were asked: one queue, and a bound on what runs at once.
 
 A semaphore would let whoever comes just then go first. Here nobody does: a request waits for those
-before it and for nothing else. What is taken in is answered, also while the process ends.
+before it and for nothing else. Whose turn it is runs on the thread that waits for the answer, so
+nothing is handed from one thread to another and back. What is taken in is answered, also while the
+process ends.
 """
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -17,15 +20,63 @@ Watch = Callable[[tuple[str, str], int, int], None]
 """Hears of each run: whose it was, its pictures, its nanoseconds."""
 
 
+@dataclass(slots=True, eq=False)
+class Turn:
+    """One request: its thread waits until it is to run something, or all is done.
+
+    Whoever calls any of this holds the dispatcher's lock.
+    """
+
+    pieces: Sequence[Piece]
+    left: int  # pieces that are not done
+    work: Sequence[Piece] = ()  # what its thread is to run now
+    is_free: bool = True  # whether its thread can be given something to run
+    is_woken: bool = False
+    has_waited: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.lock.acquire()  # Whoever wakes the thread releases it.
+
+    def give(self, work: Sequence[Piece]) -> None:
+        """Have its thread run something."""
+        self.is_free, self.work = False, work
+        self.wake()
+
+    def take_work(self) -> Sequence[Piece]:
+        """Take what its thread is to run, on this thread or in its place."""
+        work, self.work = self.work, ()
+        return work
+
+    def wake(self) -> None:
+        """Have its thread look."""
+        if not self.is_woken:
+            self.is_woken = True
+            self.lock.release()
+
+    def hear(self) -> None:
+        """Note that its thread looks now, whether it was woken or not."""
+        if self.is_woken:
+            self.is_woken = False
+            self.lock.acquire(blocking=False)
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Dispatcher:
-    """Runs pieces of work; safe to be used by many threads. Its runners start with the first."""
+    """Runs pieces of work, so many at once; safe to be used by many threads.
+
+    A piece runs on the thread of its request. Only where a request has several that run side by
+    side do threads of the dispatcher's own help, which start when they are first needed.
+    """
 
     runners: int
     queue: Queue
     watch: Watch = lambda *_: None
     clock_ns: Callable[[], int] = time.monotonic_ns
-    _threads: list[threading.Thread] = field(default_factory=list)
+    _running: int = 0
+    _turns: dict[Piece, Turn] = field(default_factory=dict)  # of all pieces that are not done
+    _helped: deque[Sequence[Piece]] = field(default_factory=deque)  # what helpers are to run
+    _helpers: list[threading.Thread] = field(default_factory=list)
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _is_closed: bool = False
 
@@ -40,20 +91,25 @@ class Dispatcher:
             GoneAway: the client did not wait.
             NotRunnable: the graph failed.
         """
-        self._add(pieces)
+        turn = Turn(pieces, len(pieces))
+        self._add(turn)
         try:
-            return [self._wait(piece) for piece in pieces]
-        except BaseException:
-            self._give_up(pieces)
-            raise
+            while work := self._wait(turn):
+                self._run(work)
+        finally:
+            if turn.left:
+                self._give_up(turn)
+        return [_result_of(piece) for piece in pieces]
 
     def close(self) -> None:
         """Take nothing more, and return when all that was taken is done."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
-        for thread in self._threads:
-            thread.join()
+            while self._running or self.queue:
+                self._changed.wait()
+        for helper in self._helpers:
+            helper.join()
 
     @property
     def waiting(self) -> int:
@@ -67,69 +123,141 @@ class Dispatcher:
         with self._changed:
             return self.queue.size_bytes
 
-    def _add(self, pieces: Sequence[Piece]) -> None:
+    def _add(self, turn: Turn) -> None:
         now_ns = self.clock_ns()
         with self._changed:
             if self._is_closed:
                 raise NotReady
-            for piece in pieces:
+            for piece in turn.pieces:
                 piece.arrived_ns = now_ns
-            self.queue.add(pieces)
-            if not self._threads:
-                self._start()
-            self._changed.notify(len(pieces))
+            self.queue.add(turn.pieces)
+            self._turns.update(dict.fromkeys(turn.pieces, turn))
 
-    def _give_up(self, pieces: Sequence[Piece]) -> None:
-        """Make room for others where pieces have not begun yet."""
-        with self._changed:
-            for piece in pieces:
-                if piece.future.cancel():
-                    self.queue.drop(piece)
+    def _hand_out(self) -> None:
+        """Begin what is next, as long as more may run; whoever calls this holds the lock."""
+        while self._running < self.runners and self.queue:
+            first = self.queue.pop()
+            more = self.queue.pop_alike(first) if first.most_together > first.pictures else []
+            work = (first, *more)
+            for piece in work:
+                piece.is_begun = True
+            self._running += 1
+            turn = self._turns[first]
+            if turn.is_free:
+                turn.give(work)
+            else:
+                self._help(work)
 
-    def _start(self) -> None:
-        for number in range(self.runners):
-            # A thread that is no daemon would keep the interpreter from ending.
-            thread = threading.Thread(target=self._work, name=f"runner-{number}", daemon=True)
-            self._threads.append(thread)
-            thread.start()
+    def _wait(self, turn: Turn) -> Sequence[Piece]:
+        """Wait for a request's turn and give what its thread is to run; nothing when all is done.
 
-    def _wait(self, piece: Piece) -> Ran:
-        """Wait for a piece; one whose deadline passes in the queue is not waited for."""
-        if piece.deadline_ns is None:
-            return piece.future.result()
-        left_ns = piece.deadline_ns - self.clock_ns()
-        try:
-            return piece.future.result(max(left_ns, 0) / 1e9)
-        except TimeoutError:
-            if piece.future.cancel():
-                raise DeadlinePassed from None
-        return piece.future.result()
-
-    def _work(self) -> None:
-        while pieces := self._take():
-            run_together(pieces, watch=self.watch, clock_ns=self.clock_ns)
-
-    def _take(self) -> list[Piece]:
-        """Wait for work and take what one run can hold; nothing when all is done and closed."""
+        Raises:
+            DeadlinePassed: a deadline passed in the queue; what is still there is not run.
+            BaseException: a piece failed, which the others are not waited for.
+        """
+        is_late = False
         while True:
             with self._changed:
-                while not self.queue:
-                    if self._is_closed:
-                        return []
-                    self._changed.wait()
-                first = self.queue.pop()
-                more = self.queue.pop_alike(first) if first.most_together > first.pictures else []
-            if pieces := [piece for piece in (first, *more) if self._begin(piece)]:
-                return pieces
+                turn.is_free = True
+                self._hand_out()
+                turn.hear()
+                if work := turn.take_work():
+                    return work
+                if turn.left == 0:
+                    return ()
+                failed = next((piece.error for piece in turn.pieces if piece.error), None)
+                if failed is not None:
+                    raise failed
+                if is_late and any(_is_late(piece, self.clock_ns()) for piece in turn.pieces):
+                    raise DeadlinePassed
+            is_late = not self._sleep(turn)
 
-    def _begin(self, piece: Piece) -> bool:
-        """Tell whether a piece is still to be run; whoever waits for another is told why not."""
-        if not piece.future.set_running_or_notify_cancel():
-            return False
+    def _sleep(self, turn: Turn) -> bool:
+        """Sleep until a request is woken; tell whether it was, or a deadline passes before."""
+        turn.has_waited = True
+        deadlines = [
+            piece.deadline_ns
+            for piece in turn.pieces
+            if piece.deadline_ns is not None and not piece.is_begun
+        ]
+        if not deadlines:
+            return turn.lock.acquire()
+        left_ns = min(deadlines) - self.clock_ns()
+        return turn.lock.acquire(timeout=min(max(left_ns, 0) / 1e9, threading.TIMEOUT_MAX))
+
+    def _give_up(self, turn: Turn) -> None:
+        """Make room for others where pieces have not begun, and where the turn had just come."""
+        with self._changed:
+            for piece in turn.pieces:
+                if not piece.is_begun:
+                    self.queue.drop(piece)
+                    self._forget(piece)
+            work = turn.take_work()
+        if work:
+            self._run(work)
+
+    def _run(self, work: Sequence[Piece]) -> None:
+        """Run pieces that are begun, tell those who wait for them, and begin what is next."""
+        try:
+            if pieces := [piece for piece in work if self._is_to_run(piece)]:
+                run_together(pieces, watch=self.watch, clock_ns=self.clock_ns)
+        finally:
+            with self._changed:
+                self._running -= 1
+                for piece in work:
+                    self._forget(piece)
+                self._hand_out()
+                if self._is_closed:
+                    self._changed.notify_all()
+
+    def _forget(self, piece: Piece) -> None:
+        """Count a piece as done."""
+        turn = self._turns.pop(piece)
+        turn.left -= 1
+        if turn.left == 0 or piece.error is not None:
+            turn.wake()
+
+    def _is_to_run(self, piece: Piece) -> bool:
+        """Tell whether a piece is still to be run; else note why not."""
         if piece.deadline_ns is not None and self.clock_ns() > piece.deadline_ns:
-            piece.future.set_exception(DeadlinePassed())
-            return False
-        if not piece.is_wanted():
-            piece.future.set_exception(GoneAway())
-            return False
-        return True
+            piece.error = DeadlinePassed()
+        # One whose turn came at once was there just now.
+        elif self._turns[piece].has_waited and not piece.is_wanted():
+            piece.error = GoneAway()
+        return piece.error is None
+
+    def _help(self, work: Sequence[Piece]) -> None:
+        """Have a thread of the dispatcher's own run something; holds the lock."""
+        self._helped.append(work)
+        if len(self._helpers) < self.runners:
+            # A thread that is no daemon would keep the interpreter from ending.
+            helper = threading.Thread(
+                target=self._work, name=f"runner-{len(self._helpers)}", daemon=True
+            )
+            self._helpers.append(helper)
+            helper.start()
+        self._changed.notify_all()
+
+    def _work(self) -> None:
+        while work := self._take():
+            self._run(work)
+
+    def _take(self) -> Sequence[Piece]:
+        """Wait for something to help with; nothing when all is done and closed."""
+        with self._changed:
+            while not self._helped:
+                if self._is_closed and not (self._running or self.queue):
+                    return ()
+                self._changed.wait()
+            return self._helped.popleft()
+
+
+def _is_late(piece: Piece, now_ns: int) -> bool:
+    return not piece.is_begun and piece.deadline_ns is not None and now_ns >= piece.deadline_ns
+
+
+def _result_of(piece: Piece) -> Ran:
+    if piece.error is not None:
+        raise piece.error
+    assert piece.ran is not None
+    return piece.ran

@@ -11,8 +11,9 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from zoo.errors import ZooError
@@ -81,16 +82,14 @@ class Lines:
         with self.hold_exactly(target) as served:
             yield target, served
 
-    @contextmanager
-    def hold_exactly(self, target: Target) -> Iterator[Served]:
+    def hold_exactly(self, target: Target) -> AbstractContextManager[Served]:
         """Give the predictor of a revision, loaded if need be.
 
         Raises:
             NotRunnable, Unsupported: it cannot be.
         """
-        load = lambda: self._open(target)  # noqa: E731  # for two lines
-        with self.shelf.hold(target.digest, load, about_bytes=target.size_bytes) as served:
-            yield served
+        load = partial(self._open, target)
+        return self.shelf.hold(target.digest, load, about_bytes=target.size_bytes)
 
     def read(self) -> dict[str, Line]:
         """Give every served name as it stands."""

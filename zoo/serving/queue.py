@@ -3,7 +3,6 @@
 import heapq
 import itertools
 from collections.abc import Callable, Hashable, Iterable
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -65,7 +64,9 @@ class Piece:
     deadline_ns: int | None = None  # of the monotonic clock
     is_wanted: Callable[[], bool] = always  # whether its client still waits
     arrived_ns: int = 0
-    future: "Future[Ran]" = field(default_factory=Future)
+    is_begun: bool = False  # and no longer in the queue
+    ran: Ran | None = None  # what came of it, once it is done
+    error: BaseException | None = None  # or why nothing did
 
     @property
     def pictures(self) -> int:

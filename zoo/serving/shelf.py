@@ -79,6 +79,7 @@ class Shelf:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _loading: threading.Lock = field(default_factory=threading.Lock)
     _counted: Stock = field(default_factory=Stock)
+    _held_bytes: int = 0  # of all that stands here
 
     @contextmanager
     def hold(
@@ -104,10 +105,12 @@ class Shelf:
             with self._lock:
                 place.pins -= 1
                 was_last = place.pins == 0 and self._places.get(digest) is not place
+                is_full = self._held_bytes > self.most_bytes
             del place
             if was_last:  # It was put away meanwhile.
                 self.trim()
-            self._make_room(0)
+            if is_full:
+                self._make_room(0)
 
     def find(self, digest: str) -> Served | None:
         """Give what stands here for a graph, without loading it."""
@@ -125,8 +128,9 @@ class Shelf:
         """Close a predictor when the last who uses it is done; tell whether it was there."""
         with self._lock:
             place = self._places.pop(digest, None)
-        if place is None:
-            return False
+            if place is None:
+                return False
+            self._held_bytes -= place.size_bytes
         del place
         self.trim()
         return True
@@ -145,7 +149,7 @@ class Shelf:
     def size_bytes(self) -> int:
         """Add up the memory of all that stands here."""
         with self._lock:
-            return sum(place.size_bytes for place in self._places.values())
+            return self._held_bytes
 
     def _fill(
         self, digest: str, place: _Place, load: Callable[[], Served], about_bytes: int
@@ -156,7 +160,10 @@ class Shelf:
                 self._make_room(about_bytes)
                 served = load()
             self._count(loads=1, load_ns=served.load_ns, loads_from_cache=served.is_from_cache)
-            place.future.set_result(served)
+            with self._lock:
+                place.future.set_result(served)
+                if self._places.get(digest) is place:
+                    self._held_bytes += served.size_bytes
         except BaseException as error:
             self._count(failed_loads=1)
             with self._lock:
@@ -168,13 +175,14 @@ class Shelf:
     def _make_room(self, wanted_bytes: int) -> None:
         """Close what nobody uses, the least used first, until the rest fits."""
         with self._lock:
-            taken = wanted_bytes + sum(place.size_bytes for place in self._places.values())
+            taken = wanted_bytes + self._held_bytes
             closed = 0
             for digest, place in list(self._places.items()):
                 if taken <= self.most_bytes:
                     break
                 if place.pins == 0 and place.served is not None:
                     taken -= place.size_bytes
+                    self._held_bytes -= place.size_bytes
                     closed += 1
                     del self._places[digest]
                     del place

@@ -11,25 +11,31 @@ import binascii
 import ipaddress
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from enum import Enum
+from functools import lru_cache
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from flask import current_app, g, request
+from werkzeug.http import parse_cookie
 
 from zoo.domain.access import ANONYMOUS, LOCAL, Caller, Role
 from zoo.errors import BadRequest, Forbidden, Unauthenticated
 from zoo.operations.accounts import authenticate
+from zoo.operations.opening import Zoo
 from zoo.settings import Settings
 from zoo.web.context import current_zoo
-from zoo.web.limits import check_rate
+from zoo.web.limits import RATES, Rates, check_rate
 
 HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?")
 SAFE = {"GET", "HEAD", "OPTIONS"}
 OWN_SITES = {"same-origin", "none"}  # "none" is the user, who typed the address
-FORWARDED = ("Forwarded", "Via", "X-Forwarded-For", "X-Real-Ip")  # what proxies add
+# What proxies add.
+FORWARDED = ("HTTP_FORWARDED", "HTTP_VIA", "HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP")
+FAILED = "zoo.failed"  # in the WSGI environment: why a request was refused that was tried already
+MOST_REMEMBERED = 256  # hosts and addresses of clients, which are the same few
 LONGEST_SECRET = 512
 COOKIE = "zoo_token"  # of a browser that has signed in
 
@@ -68,39 +74,65 @@ def check_access() -> None:
     """Say who asks, and refuse what they may not ask.
 
     Raises:
-        Forbidden: it is meant for another host, another site's page asks for a change, or the
-            caller lacks the role.
-        Unauthenticated: a token is needed, and none or a wrong one was shown.
-        TooManyRequests: the caller asks too often.
+        Forbidden, Unauthenticated, TooManyRequests, BadRequest: as `admit`.
     """
-    settings = current_zoo().settings
-    is_open = is_open_to(settings, request.remote_addr)
-    host = request.headers.get("Host", "")
-    if not _is_ours(host, settings, is_open=is_open):
-        raise Forbidden(f"This server is not {host!r}.", host=host)
-    if request.method not in SAFE:
-        _check_origin(host)
+    failed = request.environ.get(FAILED)
+    if failed is not None:  # What is asked was tried already, see `zoo.web.short`.
+        raise failed
+    zoo = current_zoo()
+    is_open = check_sender(zoo.settings, request.environ)
     if request.endpoint is None:
         return  # There is nothing at this address, for nobody.
     need = need_of(request.endpoint)
     if need is None:
         raise Forbidden("This address declares nobody who may ask it.", hint="Report it: a fault.")
-    if need in {Need.NOBODY, Need.SIGNED}:
-        return
-    g.caller = _identify(is_open=is_open)
+    if need not in {Need.NOBODY, Need.SIGNED}:
+        rates = current_app.extensions[RATES]
+        g.caller = admit(zoo, rates, request.environ, need, is_open=is_open)
+
+
+def check_sender(settings: Settings, environ: Mapping[str, Any]) -> bool:
+    """Refuse what is meant for others, or sent by their pages; tell whether the server is open.
+
+    Raises:
+        Forbidden: it is meant for another host, or another site's page asks for a change.
+    """
+    is_open = is_open_to(settings, environ)
+    host = environ.get("HTTP_HOST", "")
+    if not _is_ours(host, settings.trusted_hosts, is_open=is_open):
+        raise Forbidden(f"This server is not {host!r}.", host=host)
+    if environ["REQUEST_METHOD"] not in SAFE:
+        _check_origin(host, environ)
+    return is_open
+
+
+def admit(
+    zoo: Zoo, rates: Rates, environ: Mapping[str, Any], need: Need, *, is_open: bool
+) -> Caller:
+    """Find out who asks, and refuse them where they may not, or ask too often.
+
+    Raises:
+        Forbidden: the caller lacks the role.
+        Unauthenticated: a token is needed, and none or a wrong one was shown.
+        BadRequest: it is shown in a way that is not known.
+        TooManyRequests: the caller asks too often.
+    """
+    caller = _identify(zoo, environ, is_open=is_open)
     if not is_open:
-        check_rate(g.caller, settings.requests_per_minute)
-    _check_need(g.caller, need, anonymous_read=settings.anonymous_read)
+        check_rate(rates, caller, zoo.settings.requests_per_minute)
+    _check_need(caller, need, anonymous_read=zoo.settings.anonymous_read)
+    return caller
 
 
-def is_open_to(settings: Settings, remote: str | None) -> bool:
-    """Tell whether the server asks someone at this address who they are not."""
+def is_open_to(settings: Settings, environ: Mapping[str, Any]) -> bool:
+    """Tell whether the server asks who sends this who they are not."""
     if settings.access != "auto":
         return settings.access == "open"
     # A proxy makes every address look like this machine's own; with one, hosts are trusted, and
     # one that was forgotten in the settings tells of itself.
-    is_direct = not any(name in request.headers for name in FORWARDED)
-    return is_direct and is_open_at(settings, settings.host) and _is_loopback(remote or "")
+    is_direct = not any(name in environ for name in FORWARDED)
+    remote = environ.get("REMOTE_ADDR", "")
+    return is_direct and is_open_at(settings, settings.host) and _is_loopback(remote)
 
 
 def is_open_at(settings: Settings, host: str) -> bool:
@@ -110,25 +142,31 @@ def is_open_at(settings: Settings, host: str) -> bool:
     return (host == "localhost" or _is_loopback(host)) and not settings.trusted_hosts
 
 
-def _identify(*, is_open: bool) -> Caller:
+def _identify(zoo: Zoo, environ: Mapping[str, Any], *, is_open: bool) -> Caller:
+    remote = environ.get("REMOTE_ADDR")
     if is_open:
-        return replace(LOCAL, address=request.remote_addr)
-    secret = _read_secret()
+        return _local_at(remote)
+    secret = _read_secret(environ)
     if secret is None:
-        return replace(ANONYMOUS, address=request.remote_addr)
-    return replace(authenticate(current_zoo(), secret), address=request.remote_addr)
+        return replace(ANONYMOUS, address=remote)
+    return replace(authenticate(zoo, secret), address=remote)
 
 
-def _read_secret() -> str | None:
+@lru_cache(MOST_REMEMBERED)
+def _local_at(remote: str | None) -> Caller:
+    return replace(LOCAL, address=remote)
+
+
+def _read_secret(environ: Mapping[str, Any]) -> str | None:
     """Read the token of a request: a bearer's, the password that git-lfs sends, or a browser's.
 
     Raises:
         BadRequest: the header is neither.
         Forbidden: a browser asks for a change and does not say from which page.
     """
-    header = request.headers.get("Authorization")
+    header = environ.get("HTTP_AUTHORIZATION")
     if header is None:
-        return _read_cookie()
+        return _read_cookie(environ)
     scheme, _, value = header.partition(" ")
     value = value.strip()
     if scheme.lower() == "basic":
@@ -146,17 +184,17 @@ def _read_secret() -> str | None:
     return value
 
 
-def _read_cookie() -> str | None:
+def _read_cookie(environ: Mapping[str, Any]) -> str | None:
     """Read the token that a browser keeps.
 
     It sends it by itself, so a change has to name the page it comes from, which was checked to be
     one of this server. The cookie goes with requests of its own site only (SameSite=Strict); this
     holds for browsers too that do not know of that.
     """
-    secret = request.cookies.get(COOKIE)
+    secret = parse_cookie(environ.get("HTTP_COOKIE")).get(COOKIE)
     if not secret:
         return None
-    if request.method not in SAFE and "Origin" not in request.headers:
+    if environ["REQUEST_METHOD"] not in SAFE and "HTTP_ORIGIN" not in environ:
         raise Forbidden(
             "A change that a cookie speaks for has to say which page it comes from.",
             hint="Send the token without a browser: Authorization: Bearer zoo_...",
@@ -180,7 +218,8 @@ def _check_need(caller: Caller, need: Need, *, anonymous_read: bool) -> None:
         )
 
 
-def _is_ours(host: str, settings: Settings, *, is_open: bool) -> bool:
+@lru_cache(MOST_REMEMBERED)
+def _is_ours(host: str, trusted_hosts: tuple[str, ...], *, is_open: bool) -> bool:
     """Tell whether a Host value names this server.
 
     A rebinding page needs a name to lead here, so where tokens are asked for, an address and this
@@ -190,12 +229,13 @@ def _is_ours(host: str, settings: Settings, *, is_open: bool) -> bool:
     if match is None:
         return False
     name = match["name"].strip("[]").lower()
-    trusted = {name.strip("[]").lower() for name in settings.trusted_hosts}
+    trusted = {name.strip("[]").lower() for name in trusted_hosts}
     if name == "localhost" or name in trusted or _is_loopback(name):
         return True
     return not is_open and (_is_address(name) or name == socket.gethostname().lower())
 
 
+@lru_cache(MOST_REMEMBERED)
 def _is_loopback(name: str) -> bool:
     try:
         return ipaddress.ip_address(name).is_loopback
@@ -211,10 +251,10 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _check_origin(host: str) -> None:
+def _check_origin(host: str, environ: Mapping[str, Any]) -> None:
     """Refuse a change whose sender is a page of another origin; without a browser there is none."""
-    site = request.headers.get("Sec-Fetch-Site", "none")
-    origin = request.headers.get("Origin")
+    site = environ.get("HTTP_SEC_FETCH_SITE", "none")
+    origin = environ.get("HTTP_ORIGIN")
     is_own = origin is None or _host_of(origin) == host.lower()
     if site not in OWN_SITES or not is_own:
         raise Forbidden(

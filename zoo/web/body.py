@@ -8,10 +8,11 @@ of WSGI is read.
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Protocol, cast
+from typing import IO, Any, Protocol, cast
 
+import numpy as np
 from flask import request
 
 from zoo.errors import BadRequest, TooLarge, TooSlow
@@ -38,7 +39,7 @@ def read_pieces() -> Iterator[bytes | memoryview]:
         TooSlow: its client sends next to nothing.
     """
     _check_length()
-    found = _find_connection()
+    found = _find_connection(request.environ)
     if found is None:
         while piece := request.stream.read(PIECE_BYTES):
             yield piece
@@ -56,16 +57,41 @@ def read_whole() -> memoryview:
         TooLarge, BadRequest, TooSlow: as `read_pieces`.
     """
     _check_length()
-    found = _find_connection()
-    if found is None:
+    if _find_connection(request.environ) is None:
         return memoryview(b"".join(read_pieces()))
+    return receive_whole(request.environ, request.content_length or 0)
+
+
+def receive_whole(environ: Mapping[str, Any], length: int) -> memoryview:
+    """Receive a body of a length that is known and allowed into one stretch of memory.
+
+    Raises:
+        BadRequest, TooSlow: as `read_pieces`.
+    """
+    whole = np.empty(length, np.uint8).data
+    found = _find_connection(environ)
+    if found is None:
+        _read_stream(environ["wsgi.input"], whole)
+        return whole
     connection, reader = found
-    whole = memoryview(bytearray(reader.length))
     first = _take_buffered(reader)
     whole[: len(first)] = first
-    with _patiently(connection) as patience:
-        _fill(connection, reader, whole[len(first) :], patience)
+    here = _receive_what_is_here(connection, reader, whole[len(first) :])
+    if rest := whole[len(first) + here :]:
+        with _patiently(connection) as patience:
+            _fill(connection, reader, rest, patience)
     return whole
+
+
+def _read_stream(stream: IO[bytes], view: memoryview) -> None:
+    """Fill memory from the stream of any server."""
+    filled = 0
+    while filled < len(view):
+        piece = stream.read(len(view) - filled)
+        if not piece:
+            raise _cut_short()
+        view[filled : filled + len(piece)] = piece
+        filled += len(piece)
 
 
 def _check_length() -> None:
@@ -76,17 +102,17 @@ def _check_length() -> None:
         raise TooLarge(f"The body has {length} bytes; at most {most} are taken here.")
 
 
-def _find_connection() -> tuple[socket.socket, _Reader] | None:
+def _find_connection(environ: Mapping[str, Any]) -> tuple[socket.socket, _Reader] | None:
     """Give gunicorn's socket and reader, where this is gunicorn and the length is known."""
-    connection = request.environ.get("gunicorn.socket")
-    body = request.environ.get("wsgi.input")
+    connection = environ.get("gunicorn.socket")
+    body = environ.get("wsgi.input")
     reader = getattr(body, "reader", None)
     has_all = hasattr(reader, "length") and hasattr(
         getattr(reader, "unreader", None), "take_buffered"
     )
     # Bytes that the body itself has read ahead would be lost.
     is_fresh = has_all and not getattr(body, "buf", _Empty()).tell()
-    if not (isinstance(connection, socket.socket) and is_fresh and request.content_length):
+    if not (isinstance(connection, socket.socket) and is_fresh and reader and reader.length):
         return None
     return connection, cast("_Reader", reader)
 
@@ -107,6 +133,16 @@ def _take_buffered(reader: _Reader) -> bytes:
         reader.unreader.unread(rest)
     reader.length -= len(first)
     return first
+
+
+def _receive_what_is_here(connection: socket.socket, reader: _Reader, view: memoryview) -> int:
+    """Receive what has come by now: most often all of it, in one call and without a wait."""
+    try:
+        received = connection.recv_into(view, 0, socket.MSG_DONTWAIT) if view else 0
+    except BlockingIOError:
+        return 0
+    reader.length -= received
+    return received
 
 
 def _receive(connection: socket.socket, reader: _Reader) -> Iterator[memoryview]:
@@ -148,8 +184,12 @@ def _receive_into(connection: socket.socket, view: memoryview) -> int:
     except TimeoutError as error:
         raise TooSlow(f"Nothing of the body came for {SILENCE_S:.0f} seconds.") from error
     if received == 0:
-        raise BadRequest("The body ended before all of it was sent.")
+        raise _cut_short()
     return received
+
+
+def _cut_short() -> BadRequest:
+    return BadRequest("The body ended before all of it was sent.")
 
 
 class _Patience:

@@ -1,17 +1,16 @@
 """Whether the client of this request still waits for its answer, where the server lets us see."""
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from flask import request
 
-
-def watch_client() -> Callable[[], bool]:
+def watch_client(environ: Mapping[str, Any]) -> Callable[[], bool]:
     """Give what tells, from any thread, whether the client is there; without gunicorn, it is.
 
     One that has closed its side, or all of its connection, is not.
     """
-    connection = request.environ.get("gunicorn.socket")
+    connection = environ.get("gunicorn.socket")
     if not isinstance(connection, socket.socket):
         return lambda: True
     return lambda: _is_open(connection)

@@ -4,8 +4,6 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from flask import current_app
-
 from zoo.domain.access import Caller
 from zoo.errors import TooManyRequests
 
@@ -42,7 +40,7 @@ class Rates:
             del self.buckets[key]
 
 
-def check_rate(caller: Caller, per_minute: int) -> None:
+def check_rate(rates: Rates, caller: Caller, per_minute: int) -> None:
     """Refuse a caller who has asked more than so often within a minute.
 
     Raises:
@@ -50,7 +48,6 @@ def check_rate(caller: Caller, per_minute: int) -> None:
     """
     if per_minute == 0:
         return
-    rates: Rates = current_app.extensions[RATES]
     key = f"from {caller.address}" if caller.is_anonymous else caller.account
     wait_s = rates.take(key, per_minute, time.monotonic())
     if wait_s > 0:

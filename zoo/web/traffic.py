@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from flask import Flask, Response, current_app, g, request
 
 TRAFFIC = "zoo_traffic"
+BEGUN = "zoo.begun_s"  # in the WSGI environment: when a request began that was tried already
 NOWHERE = ("ANY", "none")  # the method and route of an address that is not there
 
 Key = tuple[str, str, str]
@@ -54,7 +55,7 @@ def current_traffic() -> Traffic:
 
 
 def _begin() -> None:
-    g.begun_s = time.monotonic()
+    g.begun_s = request.environ.get(BEGUN, time.monotonic())
 
 
 def _count(response: Response) -> Response:

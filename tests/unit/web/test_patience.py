@@ -1,12 +1,13 @@
 """Clients that hardly send are given up, and nobody else is."""
 
+import io
 import socket
 from types import SimpleNamespace
 
 import pytest
 
 from zoo.web.body import PATIENCE_S, SILENCE_S, SLOWEST_BYTES_PER_S
-from zoo.web.patience import HEAD_S, Incoming, end_slow
+from zoo.web.patience import HEAD_S, Incoming, PatientWorker, end_slow
 
 WAITS = SimpleNamespace(length=10**6)  # gunicorn's reader of a body of which more is to come
 CHUNKED = SimpleNamespace(parser=iter(()))
@@ -100,3 +101,35 @@ def test_a_connection_that_was_closed_meanwhile_is_no_error(pair):
     end_slow([incoming], 10**6)
     incoming.begin_body(WAITS, 100)
     end_slow([incoming], 10**6)
+
+
+class Gunicorn(PatientWorker):
+    """A worker without a process, a fourth of whose threads are at work."""
+
+    def __init__(self):
+        self.alive, self.incoming = True, {}
+        self.cfg = SimpleNamespace(threads=4)
+
+
+def make_connection(sock, ahead=b""):
+    buffer = io.BytesIO()
+    buffer.write(ahead)
+    unreader = SimpleNamespace(buf=buffer)
+    return SimpleNamespace(sock=sock, is_http2=False, parser=SimpleNamespace(unreader=unreader))
+
+
+def test_a_thread_stays_with_a_client_that_asks_again(pair):
+    client, server = pair
+    assert not Gunicorn()._comes_again(make_connection(server))
+    assert Gunicorn()._comes_again(make_connection(server, b"GET"))
+    client.sendall(b"GET")
+    assert Gunicorn()._comes_again(make_connection(server))
+
+
+@pytest.mark.parametrize("fault", ["stops", "busy", "http2"])
+def test_a_thread_goes_on_where_others_wait_for_it(pair, fault):
+    worker, connection = Gunicorn(), make_connection(pair[1], b"GET")
+    worker.alive = fault != "stops"
+    worker.incoming = dict.fromkeys(range(3 if fault == "busy" else 1))
+    connection.is_http2 = fault == "http2"
+    assert not worker._comes_again(connection)

@@ -1,8 +1,11 @@
 """/v1/models/NAME/predict: pictures in, classes out."""
 
-from flask import Blueprint, jsonify
+from collections.abc import Iterable
+
+from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
 
+from zoo.domain.prediction import Prediction
 from zoo.errors import (
     ModelNotFound,
     NotReady,
@@ -19,6 +22,8 @@ from zoo.web.context import current_service, current_zoo, read_query
 from zoo.web.pictures import PICTURES, read_pictures
 from zoo.web.reference import tells
 from zoo.web.shapes.predictions import PredictionsAnswer, PredictQuery
+
+JSON = "application/json"
 
 bp = Blueprint("predict", __name__, url_prefix="/v1/models")
 
@@ -45,8 +50,13 @@ def post_predict(name: str) -> ResponseReturnValue:
     as the classifier does; its map's average is told.
     """
     query = read_query(PredictQuery)
-    terms = Terms(is_wanted=watch_client())
+    terms = Terms(is_wanted=watch_client(request.environ))
     answers = predict(
         current_zoo(), current_service(), name, read_pictures(), top=query.top, terms=terms
     )
-    return jsonify(PredictionsAnswer.of(list(answers)).model_dump(mode="json"))
+    return Response(write_predictions(answers), content_type=JSON)
+
+
+def write_predictions(predictions: Iterable[Prediction]) -> bytes:
+    """Write predictions down as JSON."""
+    return PredictionsAnswer.of(list(predictions)).model_dump_json().encode()

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import orjson
-from flask import Response
+from flask import Response, request
 
 from zoo.errors import Unsupported
 from zoo.web.inference.datatypes import BYTES, datatype_of
@@ -34,20 +34,32 @@ def write_answer(
     Raises:
         Unsupported: one holds what JSON cannot.
     """
+    accepted = request.headers.get("Accept-Encoding", "")
+    body, headers = write_outputs(model, version, outputs, request_id=request_id, accepted=accepted)
+    return Response(body, headers=headers)
+
+
+def write_outputs(
+    model: str, version: str, outputs: Sequence[Output], *, request_id: str | None, accepted: str
+) -> tuple[bytes, dict[str, str]]:
+    """Write the outputs down as a body and its headers, in an encoding that is accepted.
+
+    Raises:
+        Unsupported: one holds what JSON cannot.
+    """
     head: dict[str, Any] = {} if request_id is None else {"id": request_id}
     head |= {"model_name": model, "model_version": version}
     tails = [write_binary(one.tensor) if one.is_binary else None for one in outputs]
     head["outputs"] = [_told(one, tail) for one, tail in zip(outputs, tails, strict=True)]
     text = orjson.dumps(head, option=orjson.OPT_SERIALIZE_NUMPY)
     binary = [tail for tail in tails if tail is not None]
-    body, encoding = deflate(b"".join([text, *binary]))
-    response = Response(body, content_type=BINARY if binary else JSON)
-    response.headers["Vary"] = "Accept-Encoding"
+    body, encoding = deflate(b"".join([text, *binary]), accepted)
+    headers = {"Content-Type": BINARY if binary else JSON, "Vary": "Accept-Encoding"}
     if binary:
-        response.headers[JSON_BYTES] = str(len(text))  # before compression
+        headers[JSON_BYTES] = str(len(text))  # before compression
     if encoding is not None:
-        response.headers["Content-Encoding"] = encoding
-    return response
+        headers["Content-Encoding"] = encoding
+    return body, headers
 
 
 def _told(output: Output, tail: bytes | None) -> dict[str, Any]:

@@ -1,5 +1,8 @@
 """The body of a request for inference: bounded, inflated, and its length of JSON."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from flask import request
 
 from zoo.errors import BadRequest
@@ -9,6 +12,7 @@ from zoo.web.inference.answered import JSON_BYTES
 from zoo.web.inference.encoding import inflate, too_large
 
 MOST_DIGITS = 18
+JSON_BYTES_KEY = "HTTP_" + JSON_BYTES.upper().replace("-", "_")
 
 
 def receive_body() -> memoryview:
@@ -27,13 +31,13 @@ def receive_body() -> memoryview:
     return inflate(read_whole(), encoding, most_bytes=most_bytes)
 
 
-def read_json_bytes() -> int | None:
+def read_json_bytes(environ: Mapping[str, Any]) -> int | None:
     """Read the length of the JSON before binary tensors; nothing where all of the body is JSON.
 
     Raises:
         BadRequest: it is no length.
     """
-    told = request.headers.get(JSON_BYTES)
+    told = environ.get(JSON_BYTES_KEY)
     if told is None:
         return None
     if not (told.isascii() and told.isdigit() and len(told) <= MOST_DIGITS):

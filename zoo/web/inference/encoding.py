@@ -3,7 +3,8 @@
 import gzip
 import zlib
 
-from flask import request
+from werkzeug.datastructures import Accept
+from werkzeug.http import parse_accept_header
 
 from zoo.errors import BadRequest, TooLarge, Unsupported
 
@@ -47,10 +48,13 @@ def too_large(most_bytes: int) -> TooLarge:
     )
 
 
-def deflate(body: bytes) -> tuple[bytes, str | None]:
-    """Compress an answer where the client asks for it and it is worth it, and say how."""
-    encoding = request.accept_encodings.best_match([*WINDOWS, "identity"], default="identity")
-    if encoding == "identity" or len(body) < LEAST_BYTES:
+def deflate(body: bytes, accepted: str) -> tuple[bytes, str | None]:
+    """Compress an answer where its Accept-Encoding asks for it and it is worth it, and say how."""
+    if not accepted or len(body) < LEAST_BYTES:
+        return body, None
+    encodings = parse_accept_header(accepted, Accept)
+    encoding = encodings.best_match([*WINDOWS, "identity"], default="identity")
+    if encoding == "identity":
         return body, None
     if encoding == "gzip":
         return gzip.compress(body, LEVEL, mtime=0), encoding

@@ -1,8 +1,10 @@
 """/v2/models/NAME/infer: tensors or pictures in, tensors or classes out."""
 
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from flask import Blueprint
+from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
 from zoo.errors import (
@@ -14,8 +16,10 @@ from zoo.errors import (
     RevisionNotFound,
     Unsupported,
 )
+from zoo.operations.opening import Zoo
 from zoo.operations.serve import Answer, Question, answer
 from zoo.serving.asking import Terms
+from zoo.serving.service import Service
 from zoo.web.access import Need, needs
 from zoo.web.connection import watch_client
 from zoo.web.context import current_service, current_zoo
@@ -60,20 +64,36 @@ def post_infer(name: str, version: str) -> ResponseReturnValue:
     picture, raw or as a file. See docs/serving.md.
     """
     address = address_of(name, version)
-    json_bytes, body = read_json_bytes(), receive_body()
+    asked = Asked(json_bytes=read_json_bytes(request.environ), body=receive_body())
+    is_wanted = watch_client(request.environ)
+    requested, found = infer(current_zoo(), current_service(), address, asked, is_wanted)
+    return write_answer(name, found.revision, outputs_of(requested, found), request_id=requested.id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The body of a request, and how much of it is JSON: all of it, where that is not told."""
+
+    json_bytes: int | None
+    body: memoryview
+
+
+def infer(
+    zoo: Zoo, service: Service, address: str, asked: Asked, is_wanted: Callable[[], bool]
+) -> tuple[Requested, Answer]:
+    """Read a request and answer it.
+
+    Raises:
+        BadRequest, Unsupported: as `read_requested`.
+        ZooError: as `answer`.
+    """
     begun_ns = time.monotonic_ns()
-    if json_bytes == 0:
-        requested = RAW
-        question = Question(raw=body, terms=Terms(is_wanted=watch_client()))
-    else:
-        requested = read_requested(body, json_bytes)
-        question = _question(requested, begun_ns)
-    found = answer(current_zoo(), current_service(), address, question)
-    return write_answer(name, found.revision, _outputs(requested, found), request_id=requested.id)
-
-
-def _question(requested: Requested, begun_ns: int) -> Question:
-    return Question(
+    if asked.json_bytes == 0:
+        return RAW, answer(
+            zoo, service, address, Question(raw=asked.body, terms=Terms(is_wanted=is_wanted))
+        )
+    requested = read_requested(asked.body, asked.json_bytes)
+    question = Question(
         inputs=requested.inputs,
         texts=requested.texts,
         outputs=[output.name for output in requested.outputs],
@@ -81,13 +101,14 @@ def _question(requested: Requested, begun_ns: int) -> Question:
             deadline_s=requested.timeout_s,
             # 1 is Triton's highest, and the usual here: nobody goes before others who wait.
             priority=max(requested.priority - 1, 0),
-            is_wanted=watch_client(),
+            is_wanted=is_wanted,
             input_ns=time.monotonic_ns() - begun_ns,
         ),
     )
+    return requested, answer(zoo, service, address, question)
 
 
-def _outputs(requested: Requested, found: Answer) -> list[Output]:
+def outputs_of(requested: Requested, found: Answer) -> list[Output]:
     """Give the outputs that are wanted, each as it is wanted."""
     wanted = requested.outputs or [
         RequestedOutput(name=name, is_binary=requested.is_binary) for name in found.outputs

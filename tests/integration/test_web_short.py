@@ -1,0 +1,133 @@
+"""The two addresses that are asked most are answered as Flask would, with or without it."""
+
+import json
+from dataclasses import replace
+from math import prod
+
+import pytest
+
+from zoo.web.short import Short
+
+pytestmark = pytest.mark.usefixtures("stocked")
+PREDICT = "/v1/models/lenet-digits/predict"
+INFER = "/v2/models/lenet-digits/infer"
+JSON_BYTES = "Inference-Header-Content-Length"
+PER_REQUEST = {"Date"}
+
+
+@pytest.fixture
+def long(app, monkeypatch):
+    """Have the app answer everything by Flask."""
+
+    def long():
+        assert isinstance(app.wsgi_app, Short)
+        monkeypatch.setattr(app, "wsgi_app", app.wsgi_app.app)
+
+    return long
+
+
+@pytest.fixture
+def routed(app, monkeypatch):
+    """The requests that Flask was asked for."""
+    seen = []
+    inner = app.wsgi_app.app
+
+    def ask(environ, start):
+        seen.append(environ["PATH_INFO"])
+        return inner(environ, start)
+
+    monkeypatch.setattr(app.wsgi_app, "app", ask)
+    return seen
+
+
+def told(answer):
+    headers = {name: value for name, value in answer.headers.items() if name not in PER_REQUEST}
+    return answer.status_code, headers, answer.data
+
+
+def in_json(shape=(1, 28, 28, 3), **more):
+    data = [7] * prod(shape)
+    one = {"name": "images", "shape": list(shape), "datatype": "UINT8", "data": data}
+    return json.dumps({"inputs": [one]} | more).encode()
+
+
+REQUESTS = {
+    "json": (INFER, in_json(id="7"), {}),
+    "binary out": (INFER, in_json(parameters={"binary_data_output": True}), {}),
+    "gzip accepted": (INFER, in_json(), {"Accept-Encoding": "gzip"}),
+    "classes": (
+        INFER,
+        in_json(outputs=[{"name": "probabilities", "parameters": {"classification": 2}}]),
+        {},
+    ),
+    "raw": (INFER, bytes([7] * 28 * 28 * 3), {JSON_BYTES: "0"}),
+    "a ref": (INFER.replace("digits", "digits:main"), in_json(), {}),
+    "picture": (PREDICT, None, {}),
+    "no such model": ("/v2/models/nobody/infer", in_json(), {}),
+    "no such model to predict": ("/v1/models/nobody/predict", b"x", {}),
+    "no JSON": (INFER, b"{", {}),
+    "another shape": (INFER, in_json((1, 2, 2, 3)), {}),
+    "no length": (INFER, in_json(), {JSON_BYTES: "-1"}),
+    "no picture": (PREDICT, b"no picture", {}),
+    "another host": (INFER, in_json(), {"Host": "evil.example"}),
+    "another site": (INFER, in_json(), {"Origin": "http://evil.example"}),
+    "another site's page": (PREDICT, b"x", {"Sec-Fetch-Site": "cross-site"}),
+}
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_the_short_way_answers_what_the_long_one_does(client, picture, routed, long, name):
+    url, body, headers = REQUESTS[name]
+    body = body or picture.read_bytes()
+    short = told(client.post(url, data=body, headers=headers))
+    assert (short[0] == 200) == (not routed)  # What is refused, Flask tells.
+    long()
+    assert short == told(client.post(url, data=body, headers=headers))
+
+
+UNUSUAL = {
+    "a query": (f"{PREDICT}?top=2", {}, {}),
+    "a compressed body": (INFER, {"Content-Encoding": "gzip"}, {}),
+    "a version": (INFER.replace("/infer", "/versions/main/infer"), {}, {}),
+    "a form": (PREDICT, {"Content-Type": "multipart/form-data; boundary=x"}, {}),
+    "an encoded name": (INFER.replace("lenet", "l%65net").replace("-", "%C3%A9"), {}, {}),
+    "nothing": (INFER, {}, {"data": b""}),
+    "chunks": (INFER, {"Transfer-Encoding": "chunked"}, {}),
+    "another method": (INFER, {}, {"method": "GET"}),
+}
+
+
+@pytest.mark.parametrize("name", UNUSUAL)
+def test_what_is_not_plain_goes_the_long_way(client, routed, name):
+    url, headers, more = UNUSUAL[name]
+    client.open(url, **({"method": "POST", "data": in_json(), "headers": headers} | more))
+    assert len(routed) == 1
+
+
+def test_both_ways_are_counted_alike(client, picture, long):
+    def count():
+        lines = client.get("/metrics").text.splitlines()
+        (line,) = [
+            one
+            for one in lines
+            if one.startswith("zoo_http_requests_total") and "predict" in one and '"200"' in one
+        ]
+        return line.rsplit(" ", 1)
+
+    client.post(PREDICT, data=picture.read_bytes())
+    first = count()
+    long()
+    client.post(PREDICT, data=picture.read_bytes())
+    assert count() == [first[0], str(float(first[1]) + 1)]
+
+
+def test_a_fault_of_the_server_is_told_as_one(app, client, monkeypatch):
+    def fail(*_):
+        raise ZeroDivisionError
+
+    ways = tuple(replace(way, answer=fail) for way in app.wsgi_app.ways)
+    monkeypatch.setattr(app.wsgi_app, "ways", ways)
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    answer = client.post(PREDICT, data=b"a picture")
+    assert answer.status_code == 500
+    assert answer.json["error"]["code"] == "internal_server_error"
