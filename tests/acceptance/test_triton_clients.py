@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -100,13 +101,13 @@ def test_a_thousand_clients_at_once_are_all_answered(serve):
         writer.write(head(len(PIXELS)) + PIXELS)
         answer = await reader.read()
         writer.close()
-        return is_whole(answer)
+        return "whole" if is_whole(answer) else answer[:300]
 
     async def ask_all(count):
         return await asyncio.gather(*[ask(*address(server)) for _ in range(count)])
 
     with serve() as server:
-        assert asyncio.run(ask_all(1000)) == [True] * 1000
+        assert Counter(asyncio.run(ask_all(1000))) == {"whole": 1000}
         stats = server.ask("/v2/models/lenet/stats")[1]["model_stats"][0]
         assert stats["inference_stats"]["success"]["count"] == 1000
 
