@@ -189,6 +189,7 @@ def _merge(before: Snapshot, new: _Gathered) -> Snapshot:
     names = put(before.names, new.names)
     letters = _join(names)
     known, ordinals = new.values.known, {facet: place for place, facet in enumerate(Facet)}
+    added = [ordinals[facet] for facet, _ in known[len(before.facets) :]]
     return Snapshot(
         number=new.number,
         names=names,
@@ -203,7 +204,7 @@ def _merge(before: Snapshot, new: _Gathered) -> Snapshot:
         ),
         held=held,
         values=new.values,
-        facets=np.array([ordinals[facet] for facet, _ in known], np.int32),
+        facets=np.concatenate([before.facets, np.array(added, np.int32)]),
         counts=np.bincount(held, minlength=len(known)),
     )
 

@@ -302,6 +302,12 @@ def test_an_index_kept_up_to_date_is_the_one_made_anew(db, index, clock):
             )
             assert kept == anew
             assert kept.total == len(kept.models)
+        kept, anew = index.at(db), ModelIndex().at(db)
+        for array in ("names", "letters", "begins", "pks", "is_private"):
+            np.testing.assert_array_equal(getattr(kept, array), getattr(anew, array))
+        assert kept.letters.tobytes().decode().split("\0")[1:-1] == [
+            name.lower() for name in kept.names
+        ]
         every = search_models(db, index, ANY, caller=LOCAL, limit=1000, most_values=50)
         assert names(every) == sorted(changes.known)
         assert counts(every).get("owner", {}) == Counter(map(owner_of, changes.known))
