@@ -63,6 +63,7 @@ ZooError
 ├── QuotaExceeded
 ├── OutOfMemory
 ├── TrainingDiverged
+├── RankLost
 ├── GateMissed
 ├── StorageFull
 ├── CatalogUnavailable
@@ -474,6 +475,12 @@ class OutOfMemory(ZooError):
     """The device has no memory for this."""
 
     hint = "Take a smaller network, or a machine with more memory."
+
+
+class RankLost(ZooError):
+    """One of the processes that train together ended."""
+
+    hint = "The log of the job says why; often memory ran out. Take fewer: --devices"
 
 
 class TrainingDiverged(ZooError):

@@ -14,7 +14,7 @@ from zoo.commands.console import (
 from zoo.commands.datasets import address_at
 from zoo.commands.remote import at_option, opened_at
 from zoo.domain.plan import Classifier, Strategy
-from zoo.domain.training import Overrides
+from zoo.domain.training import MOST_DEVICES, Overrides
 
 
 @click.command()
@@ -51,6 +51,11 @@ from zoo.domain.training import Overrides
 @click.option("--init", metavar="SCHEME", help="What a network from scratch begins as.")
 @click.option(
     "--mixup", type=click.FloatRange(0, 10), help="Blend pictures in pairs: Beta(ALPHA, ALPHA)."
+)
+@click.option(
+    "--devices",
+    type=click.IntRange(1, MOST_DEVICES),
+    help="GPUs of this machine, or processes without any, that share every batch.  [default: 1]",
 )
 @click.option("--int8", is_flag=True, help="Also make a graph of 8 bits, as zoo quantize does.")
 @click.option("-d", "--detach", is_flag=True, help="Queue the job and return its number.")

@@ -15,6 +15,9 @@ class Beginning(StrEnum):
     ZERO = "zero"  # every class equally likely
 
 
+MOST_DEVICES = 64  # of one machine
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overrides:
     """What a user decided about a training; None leaves it to the plan."""
@@ -26,6 +29,7 @@ class Overrides:
     freeze: str | None = None  # up to this layer
     init: str | None = None  # what a network that is trained from scratch begins as
     mixup: float | None = None  # alpha of the blending of pictures in pairs
+    devices: int | None = None  # GPUs, or processes on CPUs, that share every batch
 
     def as_json(self) -> dict[str, Any]:
         """Write down what was decided, and nothing else."""

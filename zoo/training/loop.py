@@ -22,6 +22,7 @@ from zoo.domain.training import Measured, Training
 from zoo.errors import Interrupted, OutOfMemory, TrainingDiverged
 from zoo.training.learner import Learner
 from zoo.training.mixing import draw_blend
+from zoo.training.ranks import ALONE, Ranks
 from zoo.training.schedule import one_cycle
 
 MEASURED_AT_ONCE = 32
@@ -96,6 +97,7 @@ class Loop:
     check: Callable[[], None] = lambda: None  # raises where it should stop
     report: Callable[[int, int], None] = lambda *_: None
     measured: Callable[[Measured], None] = lambda _: None  # after every epoch
+    ranks: Ranks = ALONE
     counts: Counts = field(default_factory=Counts)
     average: State = field(default_factory=dict)
     best: State = field(default_factory=dict)
@@ -155,7 +157,7 @@ class Loop:
                     self._save()
                 if self.counts.step >= self.steps or self._is_over:
                     break
-                self.check()
+                self.ranks.check(self.check)
                 self._step()
                 if time.monotonic() - self._saved > SNAPSHOT_S:
                     self._save()
@@ -167,15 +169,35 @@ class Loop:
 
     def measure(self, state: Mapping[str, Tensor], lesson: Lesson) -> NDArray[np.float64]:
         """Give the scores of pictures with some weights, N x K."""
+        batches = range(0, len(lesson.labels), MEASURED_AT_ONCE)
+        return np.concatenate([self._scores(state, lesson, start) for start in batches])
+
+    def _scores(
+        self, state: Mapping[str, Tensor], lesson: Lesson, start: int
+    ) -> NDArray[np.float64]:
+        if self.ranks.is_first:
+            self.check()
         self.learner.eval()
-        rows = []
+        places = range(start, min(start + MEASURED_AT_ONCE, len(lesson.labels)))
         with torch.inference_mode():
-            for start in range(0, len(lesson.labels), MEASURED_AT_ONCE):
-                self.check()
-                places = range(start, min(start + MEASURED_AT_ONCE, len(lesson.labels)))
-                scores = functional_call(self.learner, dict(state), (lesson.read(places, 0),))
-                rows.append(scores.double().cpu().numpy())
-        return np.concatenate(rows)
+            scores = functional_call(self.learner, dict(state), (lesson.read(places, 0),))
+            found: NDArray[np.float64] = scores.double().cpu().numpy()
+        return found
+
+    def _measure_together(self, state: Mapping[str, Tensor], lesson: Lesson) -> NDArray[np.float64]:
+        """Give what ``measure`` gives, each rank having had its share of the batches."""
+        if self.ranks.count == 1:
+            return self.measure(state, lesson)
+        device = self.learner.mean.device
+        together = torch.zeros(
+            (len(lesson.labels), self.learner.head.out_features), dtype=torch.float64, device=device
+        )
+        starts = range(0, len(lesson.labels), MEASURED_AT_ONCE)
+        for start in starts[self.ranks.rank :: self.ranks.count]:
+            scores = torch.from_numpy(self._scores(state, lesson, start))
+            together[start : start + len(scores)] = scores.to(device)
+        self.ranks.add([together])
+        return together.cpu().numpy()
 
     @property
     def _steps_an_epoch(self) -> int:
@@ -207,6 +229,8 @@ class Loop:
         for group, own in zip(self._descent.param_groups, self.groups, strict=True):
             group["lr"] = own.rate * share
         loss = self._gradients(places, epoch)
+        if self.ranks.count > 1:
+            loss = self._gather(loss)
         self._refuse_divergence(loss, places, share)
         self._descent.step()
         self.counts.step += 1
@@ -232,6 +256,23 @@ class Loop:
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
 
+    def _gather(self, loss: float) -> float:
+        """Add up what all ranks found of a batch, so that each takes the same step."""
+        gradients = []
+        for _, parameter in self._trained():
+            if parameter.grad is None:  # It had none of the pictures.
+                parameter.grad = torch.zeros_like(parameter)
+            gradients.append(parameter.grad)
+        self.ranks.add(gradients)
+        if self.training.has_statistics:
+            statistics = [one for one in self.learner.body.buffers() if one.is_floating_point()]
+            self.ranks.add(statistics)
+            for one in statistics:
+                one.div_(self.ranks.count)
+        total = torch.tensor([loss], dtype=torch.float64, device=self.learner.mean.device)
+        self.ranks.add([total])
+        return float(total)
+
     def _gradients_in_parts(self, places: list[int], epoch: int) -> float:
         _set_modes(self.learner, self.training)
         self._descent.zero_grad(set_to_none=True)
@@ -242,8 +283,9 @@ class Loop:
         blend = draw_blend(len(places), alpha=self.training.mixup, seed=seed, step=step)
         devices = [self.learner.mean.device] if self.learner.mean.is_cuda else []
         with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(_mix(seed, step))  # dropout draws from it
-            for part in np.array_split(np.arange(len(places)), min(self.counts.parts, len(places))):
+            torch.manual_seed(_mix(seed, step) + self.ranks.rank)  # dropout draws from it
+            own = self.ranks.share(np.arange(len(places)))
+            for part in np.array_split(own, min(self.counts.parts, len(own))) if len(own) else ():
                 x = blend.read(lambda some: self.lesson.read(some, epoch), places, part)
                 with _precision(x):
                     scores = self.learner(x)
@@ -282,7 +324,7 @@ class Loop:
                 self.average[name].copy_(tensor)
 
     def _measure(self, epoch: int) -> None:
-        scores = self.measure(self.average, self.held_out)
+        scores = self._measure_together(self.average, self.held_out)
         loss, accuracy = held_out_loss(scores, self.held_out.labels)
         steps = self._steps_an_epoch
         self.counts.curve.append(

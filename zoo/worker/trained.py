@@ -14,7 +14,7 @@ from torch.fx import GraphModule
 
 from zoo.domain.dataset import Split
 from zoo.domain.plan import Strategy
-from zoo.domain.training import EPOCH, Beginning, Overrides
+from zoo.domain.training import EPOCH, Beginning, Overrides, Training
 from zoo.errors import TooFewPictures
 from zoo.filters.scheme import parse_scheme
 from zoo.images.split import draw_split
@@ -32,6 +32,8 @@ from zoo.training.judging import Mix, choose_mix, judge
 from zoo.training.learner import Learner
 from zoo.training.loop import BATCH_NORMS, Group, Loop, Snapshot
 from zoo.training.probe import Calibration, Probe, calibrate, fit_probe
+from zoo.training.ranks import ALONE, Ranks
+from zoo.worker.helpers import device_of, helped
 from zoo.worker.lessons import Part, count_views, examine, teach
 from zoo.worker.network import choose_device
 from zoo.worker.outcome import Trained
@@ -72,9 +74,9 @@ def train(
         TrainingDiverged, OutOfMemory: it cannot be gone on with.
         LayerNotFound, Unsupported: it cannot be frozen up to the layer asked for.
     """
-    bench = _Bench(zoo, subject, start, progress)
-    with _deterministic(bench.sight.device):
-        loop = bench.loop(lambda snapshot: snapshots.write(bench.about, snapshot))
+    bench = Bench(zoo, subject, start, progress)
+    with deterministic(bench.sight.device), ranks_of(bench, zoo, start, progress) as ranks:
+        loop = bench.loop(lambda snapshot: snapshots.write(bench.about, snapshot), ranks)
         begun = {name: tensor.clone() for name, tensor in loop.average.items()}
         snapshot = snapshots.read(bench.about)
         if snapshot is not None:
@@ -125,12 +127,37 @@ def _settle(learner: Learner, state: dict[str, Tensor], calibration: Calibration
     )
 
 
-class _Bench:
-    """The pictures, the network and the plan of a training."""
+@contextlib.contextmanager
+def ranks_of(bench: "Bench", zoo: Zoo, start: Start, progress: Progress) -> Iterator[Ranks]:
+    """Start the other ranks of a training, where it has several, and tell them what to do."""
+    count = start.overrides.devices or 1
+    if count == 1:
+        yield ALONE
+        return
+    with helped(zoo, progress, count, bench.sight.device) as ranks:
+        ranks.tell({"c": start.c, "training": bench.training.as_json(), "about": bench.about})
+        yield ranks
 
-    def __init__(self, zoo: Zoo, subject: Subject, start: Start, progress: Progress) -> None:
+
+class Bench:
+    """The pictures, the network and the plan of a training.
+
+    ``training`` is given where it is planned already: to the ranks but the first.
+    """
+
+    def __init__(  # noqa: PLR0913  # what is trained, and as which rank
+        self,
+        zoo: Zoo,
+        subject: Subject,
+        start: Start,
+        progress: Progress,
+        *,
+        rank: int = 0,
+        training: Training | None = None,
+    ) -> None:
         self.progress, self.seed = progress, subject.plan.seed
-        device = choose_device(zoo.settings.device)
+        self.devices = start.overrides.devices or 1
+        device = device_of(choose_device(zoo.settings.device), rank, self.devices)
         self.fitted, self.held = _divide(subject)
         codes, held_codes = (
             np.stack([start.tapped.codes[one.digest] for one in part.pictures])
@@ -170,6 +197,7 @@ class _Bench:
         )
         count = len(self.fitted.pictures) + len(self.held.pictures)
         self.training, reasons = plan_training(strategy, count, facts, start.overrides)
+        self.training = training or self.training
         for reason in reasons:
             progress.say("plan", reason)
         because = (*subject.plan.because, *reasons)
@@ -184,17 +212,19 @@ class _Bench:
             "dataset": self.subject.dataset.address,
             "parent": self.subject.parent.revision.address,
             "versions": [str(torch.__version__), np.__version__],
+            **({"devices": self.devices} if self.devices > 1 else {}),
         }
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
-    def loop(self, save: Callable[[Snapshot], None]) -> Loop:
-        """Give the training before its first step."""
+    def loop(self, save: Callable[[Snapshot], None], ranks: Ranks = ALONE) -> Loop:
+        """Give the training before its first step; all ranks begin with what the first one has."""
         classes, training = len(self.subject.dataset.classes), self.training
         learner = Learner(self.upper, self.codes, classes)
         if training.beginning is Beginning.PROBE:
             learner.begin_with(self.probe.weight, self.probe.bias)
         device = self.sight.device
         learner.to(device)
+        ranks.copy([*learner.parameters(), *learner.buffers()])
         body = [
             Group(parameters=parameters, rate=training.body_lr * training.layer_decay**depth)
             for depth, parameters in group_parameters(self.upper)
@@ -219,6 +249,7 @@ class _Bench:
             check=self.progress.check,
             report=lambda done, total: self.progress.count("train", "steps", done, total),
             measured=lambda one: self.progress.say(EPOCH, str(one)),
+            ranks=ranks,
         )
 
     def _class_weights(self, classes: int) -> Tensor:
@@ -294,7 +325,7 @@ def _right(probe: Probe, codes: Matrix, labels: NDArray[np.int64]) -> NDArray[np
 
 
 @contextlib.contextmanager
-def _deterministic(device: torch.device) -> Iterator[None]:
+def deterministic(device: torch.device) -> Iterator[None]:
     """Have torch compute the same bits each time; on GPUs that costs too much."""
     before = torch.are_deterministic_algorithms_enabled()
     torch.use_deterministic_algorithms(device.type == "cpu", warn_only=True)

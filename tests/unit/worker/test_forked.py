@@ -167,3 +167,17 @@ def test_a_copy_imports_nothing_from_the_folder_the_user_stands_in(tmp_path):
     )
     assert told == 0
     assert str(tmp_path) not in log
+
+
+def test_a_command_that_asks_for_a_fine_tune_can_be_copied_when_its_job_is_queued():
+    program = """
+        import sys
+        import zoo.commands.finetune, zoo.operations.datasets, zoo.operations.finetune
+        from zoo.worker.forked import can_fork
+        import zoo.worker.supervisor
+        heavy = {"numpy", "torch", "onnx", "onnxruntime"} & sys.modules.keys()
+        print(can_fork(), sorted(heavy))
+    """
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=WAIT_S)
+    assert done.stdout.decode().strip() == "True []"

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from zoo.domain.job import Job, JobKind, JobState
 from zoo.domain.plan import Classifier, Strategy
-from zoo.domain.training import Overrides
+from zoo.domain.training import MOST_DEVICES, Overrides
 from zoo.web.shapes.base import Shape
 
 
@@ -53,6 +53,9 @@ class FinetuneBody(Shape):
         allow_inf_nan=False,
         description="alpha of the shares by which pictures are blended in pairs; 0 is never",
     )
+    devices: int | None = Field(
+        default=None, ge=1, le=MOST_DEVICES, description="GPUs that share every batch"
+    )
     int8: bool = Field(default=False, description="also make a graph of 8 bits, under the ref int8")
 
     @property
@@ -66,6 +69,7 @@ class FinetuneBody(Shape):
             freeze=self.freeze,
             init=self.init,
             mixup=self.mixup,
+            devices=self.devices,
         )
 
 
