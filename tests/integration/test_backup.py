@@ -76,19 +76,19 @@ def test_a_restored_catalog_goes_on(source, target, file):
     assert add_revision(target, "three", "lenet").previous == fetch.get_revision(source, "lenet").id
 
 
-def test_every_backup_made_while_others_write_is_of_one_moment(source, tmp_path):
+def test_every_backup_made_while_others_write_is_of_one_moment(target, tmp_path):
     stop = threading.Event()
 
     def write():
         number = 0
         while not stop.is_set():
-            add_revision(source, f"number {number}")
+            add_revision(target, f"number {number}")
             number += 1
 
     writing = threading.Thread(target=write)
     writing.start()
     try:
-        made = [back_up(source, tmp_path / f"backup-{number}") for number in range(3)]
+        made = [back_up(target, tmp_path / f"backup-{number}") for number in range(3)]
     finally:
         stop.set()
         writing.join()

@@ -70,9 +70,10 @@ def test_what_is_known_of_a_file_is_answered_here(client, urls, door, sha256):
     assert (known.status_code, known.data) == (304, b"")
 
 
-def test_small_files_and_those_that_a_browser_saves_are_given_here(client, urls):
+@pytest.mark.parametrize("mode", ["navigate", "no-cors", "cors"])
+def test_small_files_and_what_a_browser_asks_for_are_given_here(client, urls, mode):
     assert client.get("/lab/net/resolve/main/card.md").data == SMALL
-    saved = client.get(urls["v1"], headers={"Sec-Fetch-Mode": "navigate"})
+    saved = client.get(urls["v1"], headers={"Sec-Fetch-Mode": mode})
     assert (saved.status_code, saved.data) == (200, LARGE)
     assert saved.headers["Content-Disposition"] == "attachment; filename=a.bin"
 
