@@ -11,6 +11,7 @@ from torch.fx import symbolic_trace
 from zoo.domain.preprocessing import Preprocessing
 from zoo.domain.quantization import SETTINGS, Kept, Method, Precision
 from zoo.errors import NotRunnable, Unsupported
+from zoo.export import int8
 from zoo.export.cost import compare_costs
 from zoo.export.fp16 import write_fp16
 from zoo.export.int8 import PRECISION, list_values, simplify, write_int8
@@ -133,7 +134,8 @@ def test_preprocessing_stays_in_32_bits_and_batch_normalisation_is_folded(graph,
         kinds.append(makers[value].op_type)
         value = makers[value].input[0]
     ends = ["DequantizeLinear", "QuantizeLinear"]
-    assert kinds == [*ends, "Div", "Sub", "Mul", "Cast", "Transpose"]
+    steps = ["Div", "Sub", "Mul", "Cast"]
+    assert kinds == [*ends, "Reshape", *steps, "Reshape", "Transpose"]
     assert "BatchNormalization" in operations(graph)
     assert "BatchNormalization" not in {node.op_type for node in made.graph.node}
 
@@ -207,3 +209,16 @@ def test_costs_are_of_one_thread_and_of_every_core(graph, images):
         assert cost.as_json()["ratio"] == pytest.approx(
             cost.before_cpu_ms / cost.after_cpu_ms, abs=1e-3
         )
+
+
+def test_preprocessing_sees_channels_as_rows_and_computes_the_same(
+    graph, images, ranges, monkeypatch
+):
+    rows = write_int8(simplify(graph), ranges[Method.MINMAX], Kept.NONE)
+    names = [node.name for node in onnx.load_from_string(rows).graph.node]
+    assert "preprocessing/channels_first/planes/node" in names
+    monkeypatch.setattr(int8, "_find_elementwise", lambda _: [])
+    as_before = write_int8(simplify(graph), ranges[Method.MINMAX], Kept.NONE)
+    assert rows != as_before
+    answers = [open_predictor(one).predict(images) for one in (rows, as_before)]
+    np.testing.assert_array_equal(*answers)
