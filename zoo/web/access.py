@@ -191,7 +191,7 @@ def _read_cookie(environ: Mapping[str, Any]) -> str | None:
     one of this server. The cookie goes with requests of its own site only (SameSite=Strict); this
     holds for browsers too that do not know of that.
     """
-    secret = parse_cookie(environ.get("HTTP_COOKIE")).get(COOKIE)
+    secret: str | None = parse_cookie(environ.get("HTTP_COOKIE")).get(COOKIE)
     if not secret:
         return None
     if environ["REQUEST_METHOD"] not in SAFE and "HTTP_ORIGIN" not in environ:

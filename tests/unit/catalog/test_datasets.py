@@ -2,8 +2,16 @@
 
 import pytest
 
-from zoo.catalog.datasets import add_dataset, get_dataset, get_dataset_pk, list_datasets
-from zoo.domain.dataset import Dataset, Picture, Skipped, Split
+from zoo.catalog.datasets import (
+    add_dataset,
+    find_picture,
+    get_dataset,
+    get_dataset_pk,
+    get_description,
+    list_datasets,
+    list_pictures,
+)
+from zoo.domain.dataset import Dataset, Picture, PictureWish, Skipped, Split
 from zoo.errors import BadName, DatasetNotFound
 
 
@@ -105,3 +113,27 @@ def test_a_bad_name_is_refused(db, clock, name):
         add_dataset(db, make_dataset(name), now=clock())
     with pytest.raises(BadName):
         get_dataset(db, name)
+
+
+def test_a_dataset_is_told_without_its_pictures(db, add):
+    added = add()
+    assert get_description(db, "insects") == added.describe()
+
+
+def test_pictures_are_listed_by_class_and_split_in_their_order(db, add):
+    every = add().pictures
+    assert list_pictures(db, "insects", PictureWish(), limit=100) == list(every)
+    wish = PictureWish(label="ant", split=Split.VAL)
+    wanted = [one for one in every if one.label == "ant" and one.split is Split.VAL]
+    assert list_pictures(db, "insects", wish, limit=100) == wanted
+    assert list_pictures(db, "insects", wish, limit=2) == wanted[:2]
+    assert list_pictures(db, "insects", PictureWish(first=4), limit=3) == list(every[4:7])
+
+
+def test_a_picture_is_found_by_its_bytes_in_its_own_dataset_alone(db, add):
+    add()
+    add(name="others", count=1)
+    found = find_picture(db, "insects", f"{1:064}")
+    assert found is not None
+    assert found.digest == f"{1:064}"
+    assert find_picture(db, "others", f"{1:064}") is None

@@ -74,7 +74,7 @@ def show(
         template,
         ways=ways,
         caller=g.get("caller", ANONYMOUS),
-        is_open=is_open_to(zoo.settings, request.remote_addr),
+        is_open=is_open_to(zoo.settings, request.environ),
         **values,
     )
     response = Response(text, status=status, mimetype="text/html")
@@ -112,4 +112,4 @@ def _root() -> str:
 
 
 def _asks_for_tokens() -> bool:
-    return not is_open_to(current_zoo().settings, request.remote_addr)
+    return not is_open_to(current_zoo().settings, request.environ)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from flask import Blueprint, redirect, request
+from flask import Blueprint, current_app, redirect, request
 from flask.typing import ResponseReturnValue
 from pydantic import Field
 from werkzeug.wrappers import Response
@@ -12,7 +12,7 @@ from zoo.errors import Unauthenticated
 from zoo.operations.accounts import authenticate
 from zoo.web.access import COOKIE, LONGEST_SECRET, Need, needs
 from zoo.web.context import current_zoo, read_form
-from zoo.web.limits import check_rate
+from zoo.web.limits import RATES, check_rate
 from zoo.web.pages.frame import show
 from zoo.web.shapes.base import Shape
 
@@ -40,7 +40,8 @@ def get_sign_in() -> ResponseReturnValue:
 def post_sign_in() -> ResponseReturnValue:
     """Keep a token that is one."""
     zoo = current_zoo()
-    check_rate(replace(ANONYMOUS, address=request.remote_addr), zoo.settings.requests_per_minute)
+    stranger = replace(ANONYMOUS, address=request.remote_addr)
+    check_rate(current_app.extensions[RATES], stranger, zoo.settings.requests_per_minute)
     form = read_form(SignInForm)
     secret = form.token.strip()
     try:

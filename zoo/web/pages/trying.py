@@ -71,7 +71,7 @@ def post_try(name: str) -> ResponseReturnValue:
             scaling=form.scaling,
         )
         return _show(zoo, name, revision, form, sight=sight, heat=_embed(sight), picture=picture[0])
-    terms = Terms(is_wanted=watch_client())
+    terms = Terms(is_wanted=watch_client(request.environ))
     answers = [
         try_picture(zoo, service, one, picture, top=form.top, terms=terms)
         for one in (name, form.beside)
