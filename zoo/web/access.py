@@ -164,7 +164,7 @@ def _read_secret(environ: Mapping[str, Any]) -> str | None:
         BadRequest: the header is neither.
         Forbidden: a browser asks for a change and does not say from which page.
     """
-    header = environ.get("HTTP_AUTHORIZATION")
+    header: str | None = environ.get("HTTP_AUTHORIZATION")
     if header is None:
         return _read_cookie(environ)
     scheme, _, value = header.partition(" ")
