@@ -7,6 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from zoo.training.spread import spread_of
+
 Matrix = NDArray[np.float32]
 
 
@@ -21,13 +23,12 @@ class Learner(nn.Module):
 
     def __init__(self, body: nn.Module, codes: Matrix, classes: int) -> None:
         super().__init__()
-        deviation = codes.std(axis=0)
         self.body = body
         self.head = nn.Linear(codes.shape[1], classes)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
         self.register_buffer("mean", torch.from_numpy(codes.mean(axis=0)), persistent=False)
-        spread = np.where(deviation > 0, deviation, 1).astype(np.float32)
+        spread = spread_of(codes).astype(np.float32)
         self.register_buffer("deviation", torch.from_numpy(spread), persistent=False)
 
     def begin_with(self, weight: Matrix, bias: Matrix) -> Self:

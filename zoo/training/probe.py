@@ -12,6 +12,7 @@ from zoo.training.calibration import fit_temperature, softmax
 from zoo.training.folds import divide
 from zoo.training.logistic import Head, Labels, Matrix, fit_logistic
 from zoo.training.metrics import calibration_error
+from zoo.training.spread import spread_of
 from zoo.training.svm import fit_svm
 
 
@@ -135,9 +136,7 @@ def _hold_out(codes: Matrix, labels: Labels, plan: Plan) -> _HeldOut:
 
 
 def _moments(codes: Matrix) -> tuple[Matrix, Matrix]:
-    """Give mean and deviation of every code; one that never changes is left as it is."""
-    deviation = codes.std(axis=0)
-    return codes.mean(axis=0), np.where(deviation > 0, deviation, 1.0)
+    return codes.mean(axis=0), spread_of(codes)
 
 
 def _fit(codes: Matrix, labels: Labels, plan: Plan, strengths: Sequence[float]) -> Iterator[Head]:
