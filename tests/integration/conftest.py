@@ -4,7 +4,10 @@ import hashlib
 import io
 import json
 import shutil
+import threading
+import wsgiref.simple_server
 from pathlib import Path
+from socketserver import ThreadingMixIn
 
 import pytest
 from flask.testing import FlaskClient
@@ -42,6 +45,15 @@ class Client(FlaskClient):
 
     def open(self, *arguments, **options):
         return super().open(*arguments, **{"buffered": True, **options})
+
+
+class Quiet(wsgiref.simple_server.WSGIRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+class Threaded(ThreadingMixIn, wsgiref.simple_server.WSGIServer):
+    daemon_threads = True
 
 
 @pytest.fixture(scope="session")
@@ -146,6 +158,27 @@ class Ran:
     @property
     def json(self):
         return json.loads(self.out)
+
+
+@pytest.fixture
+def listen():
+    """A function that has an app answer on a socket, and gives its address."""
+    servers = []
+
+    def start(app):
+        server = wsgiref.simple_server.make_server(
+            "127.0.0.1", 0, app, server_class=Threaded, handler_class=Quiet
+        )
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        servers.append((server, thread))
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield start
+    for server, thread in servers:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 @pytest.fixture

@@ -9,9 +9,7 @@ import re
 import shutil
 import socket
 import threading
-import wsgiref.simple_server
 from pathlib import Path
-from socketserver import ThreadingMixIn
 
 import numpy as np
 import pytest
@@ -34,36 +32,6 @@ from zoo.web.app import create_app
 from zoo.worker import supervisor
 from zoo.worker.progress import Progress
 from zoo.worker.run import run
-
-
-class Quiet(wsgiref.simple_server.WSGIRequestHandler):
-    def log_message(self, *_):
-        pass
-
-
-class Threaded(ThreadingMixIn, wsgiref.simple_server.WSGIServer):
-    daemon_threads = True
-
-
-@pytest.fixture
-def listen():
-    """A function that has an app answer on a socket, and gives its address."""
-    servers = []
-
-    def start(app):
-        server = wsgiref.simple_server.make_server(
-            "127.0.0.1", 0, app, server_class=Threaded, handler_class=Quiet
-        )
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        servers.append((server, thread))
-        return f"http://127.0.0.1:{server.server_port}"
-
-    yield start
-    for server, thread in servers:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "triton-export": ("triton_export", "Write a model into a model repository of Triton."),
     "jobs": ("jobs", "List, show and cancel jobs."),
     "serve": ("serve", "Serve the zoo as pages and over REST, with a worker beside it."),
+    "open": ("open_", "Open the page of a model in the browser."),
     "worker": ("worker", "Run the jobs of the zoo, without a web server."),
     "push": ("push", "Send a model to another zoo."),
     "pull": ("pull", "Fetch a model from another zoo."),
