@@ -62,8 +62,8 @@ ZooError
 ├── TooLarge
 ├── QuotaExceeded
 ├── OutOfMemory
-├── TrainingDiverged
 ├── RankLost
+├── TrainingDiverged
 ├── GateMissed
 ├── StorageFull
 ├── CatalogUnavailable

@@ -136,11 +136,17 @@ def _take_buffered(reader: _Reader) -> bytes:
 
 
 def _receive_what_is_here(connection: socket.socket, reader: _Reader, view: memoryview) -> int:
-    """Receive what has come by now: most often all of it, in one call and without a wait."""
+    """Receive what has come by now: most often all of it, in one call and without a wait.
+
+    Raises:
+        BadRequest: the client has broken off.
+    """
     try:
         received = connection.recv_into(view, 0, socket.MSG_DONTWAIT) if view else 0
     except BlockingIOError:
         return 0
+    except ConnectionError as error:
+        raise _cut_short() from error
     reader.length -= received
     return received
 
@@ -183,6 +189,8 @@ def _receive_into(connection: socket.socket, view: memoryview) -> int:
         received = connection.recv_into(view)
     except TimeoutError as error:
         raise TooSlow(f"Nothing of the body came for {SILENCE_S:.0f} seconds.") from error
+    except ConnectionError as error:
+        raise _cut_short() from error
     if received == 0:
         raise _cut_short()
     return received
