@@ -176,7 +176,8 @@ class LocalBlobs:
     @contextmanager
     def _incoming_file(self) -> Iterator[tuple[BinaryIO, Path]]:
         """Open a new locked file that is gone afterwards unless it was renamed."""
-        self.incoming.mkdir(parents=True, exist_ok=True)
+        self._make_root()
+        self.incoming.mkdir(exist_ok=True)
         path, file = self._open_locked()
         try:
             with file:
@@ -211,6 +212,26 @@ class LocalBlobs:
                     target.unlink()
                 raise
 
+    def _make_root(self) -> None:
+        """Make the store's own folder and its name durable, before there is anything in it.
+
+        Every process does it once, as with the folders of blobs, and one at a time: nobody puts
+        bytes into a folder whose name another one is about to find lost.
+        """
+        with self._settling:
+            if self.root in self._settled and self.root.is_dir():
+                return
+            self.root.parent.mkdir(parents=True, exist_ok=True)
+            with _held(self.root.parent) as descriptor:
+                self.root.mkdir(exist_ok=True)
+                try:
+                    os.fsync(descriptor)
+                except OSError:
+                    with contextlib.suppress(OSError):  # It holds something, so it was durable.
+                        self.root.rmdir()
+                    raise
+            self._settled.add(self.root)
+
     def _make_folder(self, folder: Path) -> None:
         """Make a folder of blobs and its name durable.
 
@@ -222,7 +243,6 @@ class LocalBlobs:
                 return
             folder.mkdir(parents=True, exist_ok=True)
             try:
-                _sync(self.root.parent)
                 _sync(self.root)
             except OSError:
                 with contextlib.suppress(OSError):  # It holds blobs of others.

@@ -302,6 +302,31 @@ def test_a_folder_whose_name_may_not_be_on_the_disk_is_made_again(tmp_path, sync
     assert syncs.paths[-2:] == [tmp_path, tmp_path / DIGEST[:2]]
 
 
+def test_a_store_whose_name_may_not_be_on_the_disk_is_made_again(tmp_path, syncs):
+    root = tmp_path / "home" / "blobs"
+    blobs = LocalBlobs(root)
+    syncs.fails = lambda path: path == root.parent
+    for _ in range(2):
+        with pytest.raises(OSError, match="Input/output"):
+            blobs.put([DATA])
+        assert not root.exists()  # A later sync of its name would say nothing of this one.
+    syncs.fails = lambda _path: False
+    syncs.paths.clear()
+    blobs.put([DATA])
+    assert syncs.paths[0] == root.parent
+    assert blobs.local_path(DIGEST).read_bytes() == DATA
+
+
+def test_a_store_that_holds_something_outlives_a_failing_sync(tmp_path, syncs):
+    root = tmp_path / "home" / "blobs"
+    LocalBlobs(root).put([DATA])
+    syncs.fails = lambda path: path == root.parent
+    blobs = LocalBlobs(root)
+    with pytest.raises(OSError, match="Input/output"):
+        blobs.put([DATA[:1]])
+    assert blobs.local_path(DIGEST).read_bytes() == DATA
+
+
 def test_a_folder_that_another_process_made_is_synced_before_bytes_in_it_are_kept(tmp_path, syncs):
     (tmp_path / DIGEST[:2]).mkdir()  # and killed before it synced the name
     blobs = LocalBlobs(tmp_path)
