@@ -25,10 +25,11 @@ def launched(monkeypatch):
 
 
 @pytest.mark.parametrize("address", ["lenet", "lenet:main"])
-def test_the_page_of_a_model_is_opened(zoo_cli, served, launched, address):
+def test_the_page_of_a_model_is_opened(zoo_cli, served, client, launched, address):
     ran = zoo_cli("open", address, "--at", f"{served}/")
-    assert (ran.code, ran.out, ran.err) == (0, f"{served}/{address}\n", "")
-    assert launched == [f"{served}/{address}"]
+    assert (ran.code, ran.out, ran.err) == (0, f"{served}/models/{address}\n", "")
+    assert launched == [f"{served}/models/{address}"]
+    assert client.get(launched[0].removeprefix(served)).status_code == 200
 
 
 def test_without_a_model_it_is_the_gallery(zoo_cli, served, launched):
@@ -41,14 +42,14 @@ def test_the_server_of_this_machine_is_where_the_settings_say(
 ):
     monkeypatch.setenv("ZOO_HOST", "0.0.0.0")
     monkeypatch.setenv("ZOO_PORT", served.rpartition(":")[2])
-    assert zoo_cli("open", "lenet", "--print").out == f"{served}/lenet\n"
+    assert zoo_cli("open", "lenet", "--print").out == f"{served}/models/lenet\n"
     assert not launched
 
 
 def test_where_no_browser_starts_the_address_is_told(zoo_cli, served, launched):
     launched.append("fails")
     ran = zoo_cli("open", "lenet", "--at", served)
-    assert (ran.code, ran.out) == (0, f"{served}/lenet\n")
+    assert (ran.code, ran.out) == (0, f"{served}/models/lenet\n")
     assert "No browser could be started" in ran.err
 
 

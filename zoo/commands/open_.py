@@ -17,7 +17,7 @@ from zoo.settings import read_settings
 def command(*, model: str | None, url: str | None, is_printed: bool) -> None:
     """Open the page of MODEL (name, name:ref or name@revision), or the gallery, in the browser."""
     base = (url or _own_address()).rstrip("/")
-    page = f"{base}/{quote(model, safe='/:@')}" if model else base
+    page = f"{base}/models/{quote(model, safe='/:@')}" if model else base
     with opened_at(base) as at:
         try:
             if not model:
