@@ -29,6 +29,11 @@ class Loading:
     cache: GraphCache
     runners: Runners = field(default_factory=Runners)
 
+    def prepare(self, digest: str, graph: Path) -> None:
+        """Make the optimised copy of a graph, where there is none, so that it loads quickly."""
+        if not wants_cuda(self.device) and self.cache.find(digest) is None:
+            self._optimise(digest, graph)
+
     def load(self, digest: str, graph: Path) -> Served:
         """Open a graph, warm it, and measure what it takes.
 

@@ -78,6 +78,23 @@ def test_weights_lie_beside_the_optimised_graph(loading, heavy, cache):
     assert again.size_bytes >= weights.stat().st_size >= HEAVY_BYTES
 
 
+def test_what_was_prepared_is_there_when_it_is_loaded(loading, heavy, cache, monkeypatch):
+    loading.prepare("a", heavy)
+    written = set(cache.folder.iterdir())
+    monkeypatch.setattr(Loading, "_optimise", None)
+    loading.prepare("a", heavy)
+    assert loading.load("a", heavy).is_from_cache
+    assert written == set(cache.folder.iterdir())
+
+
+def test_what_cannot_be_prepared_is_told_when_it_is_loaded(loading, tmp_path):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"no graph")
+    loading.prepare("a", path)
+    with pytest.raises(NotRunnable):
+        loading.load("a", path)
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_runs_that_fill_the_cores_stay_on_one_each(cache, write, count):
     runners = Runners(count=count)
