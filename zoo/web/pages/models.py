@@ -1,6 +1,5 @@
 """/models/NAME: what a model is, holds and knows, a page for each question."""
 
-import json
 from functools import lru_cache
 from typing import Any
 
@@ -9,10 +8,10 @@ from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 from pydantic import Field
 
-from zoo.domain.config import GRAPH, TRAINING, WEIGHTS
+from zoo.domain.config import GRAPH, WEIGHTS
 from zoo.domain.filters import Scaling
 from zoo.domain.revision import Revision, split_address
-from zoo.errors import FileNotFound, MalformedCheckpoint, NotRunnable, ZooError
+from zoo.errors import FileNotFound, MalformedCheckpoint, NotRunnable
 from zoo.operations import fetch, refs
 from zoo.operations.card import Card, read_card, tell_preprocessing
 from zoo.operations.filters import describe_filters
@@ -24,11 +23,12 @@ from zoo.operations.statistics import count_downloads
 from zoo.operations.surgery import DenseOptions, enqueue_dense
 from zoo.web.access import Need, needs
 from zoo.web.context import current_zoo, read_form, read_query
-from zoo.web.pages.drawing import draw_curve, draw_histogram, place_family
+from zoo.web.pages.drawing import draw_histogram, place_family
 from zoo.web.pages.faces import FACELESS
 from zoo.web.pages.frame import Ways, show
 from zoo.web.pages.markdown import render_markdown
 from zoo.web.pages.signing_in import SEE_OTHER
+from zoo.web.pages.training import draw_curves, read_training
 from zoo.web.shapes.base import WITHOUT_NUL, Shape
 
 bp = Blueprint("pages_models", __name__, url_prefix="/models")
@@ -38,7 +38,6 @@ PAGE = 50  # revisions
 MOST_MOVES = 30
 MOST_LABELS = 1000
 MOST_CLASSES = 40  # of a confusion matrix
-CURVE_PX = (560, 150)
 TABS = (
     ("", "Card"),
     ("/files", "Files"),
@@ -162,7 +161,7 @@ def show_metrics(name: str) -> ResponseReturnValue:
     """Show what was measured, with intervals."""
     zoo = current_zoo()
     revision = fetch.get_revision(zoo, name)
-    training = _read_training(zoo, revision)
+    training = read_training(zoo, revision)
     return _show(
         "model_metrics.html",
         "/metrics",
@@ -170,8 +169,9 @@ def show_metrics(name: str) -> ResponseReturnValue:
         revision,
         ways=_ways(_twin(name, revision), f"show {name}"),
         training=training,
-        curves=_draw_curves(training) if training else None,
-        curve_px=CURVE_PX,
+        curves=draw_curves(training["outcome"]["curve"])
+        if training and training.get("outcome")
+        else None,
         most_classes=MOST_CLASSES,
     )
 
@@ -274,31 +274,3 @@ def _read_config(zoo: Zoo, revision: Revision) -> tuple[tuple[str, ...], str | N
     except (NotRunnable, MalformedCheckpoint):
         return (), None
     return config.label_names, tell_preprocessing(config.pictures) if config.pictures else None
-
-
-def _read_training(zoo: Zoo, revision: Revision) -> dict[str, Any] | None:
-    """Read training.json where the zoo wrote it; one of others is a file like any."""
-    if revision.find_file(TRAINING) is None or revision.job is None:
-        return None
-    try:
-        data = json.loads(fetch.get_file(zoo, revision, TRAINING)[1].read_bytes())
-        data["metrics"]["val"]["per_class"], data["parity"]["pictures"]
-    except (ZooError, OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return dict(data)
-
-
-def _draw_curves(training: dict[str, Any]) -> dict[str, str] | None:
-    """Draw losses and accuracy over the epochs of a training."""
-    if not training.get("outcome"):
-        return None
-    curve = training["outcome"]["curve"]
-    losses = [one["training_loss"] for one in curve], [one["held_out_loss"] for one in curve]
-    top = max((value for row in losses for value in row if value is not None), default=1.0)
-    accuracy = [one["held_out_accuracy"] for one in curve]
-    return {
-        "training": draw_curve(losses[0], top=top, size=CURVE_PX),
-        "held_out": draw_curve(losses[1], top=top, size=CURVE_PX),
-        "accuracy": draw_curve(accuracy, top=1.0, size=CURVE_PX),
-        "top": f"{top:.3g}",
-    }
