@@ -1,6 +1,7 @@
 """/models/NAME: every page of a model, and what others wrote shown as text."""
 
 import re
+from html import unescape
 
 import pytest
 
@@ -74,9 +75,36 @@ def test_metrics_have_intervals_for_each_class(client):
 @pytest.mark.usefixtures("stocked")
 def test_filters_have_a_picture_and_a_histogram_each(client):
     page = client.get("/models/lenet/filters").text
-    (picture,) = re.findall(r'<img src="(/v1/models/[^"]+/filters/[^"]+)"', page)
-    assert client.get(picture).mimetype == "image/png"
+    (picture,) = re.findall(r'<image href="(/v1/models/[^"]+/filters/[^"]+)"', page)
+    assert client.get(unescape(picture)).mimetype == "image/png"
     assert page.count('aria-label="Histogram of') == page.count('<th scope="row">') > 0
+    assert "the largest is 25 times that" in page  # 1 against 1/25
+
+
+@pytest.mark.usefixtures("stocked")
+def test_every_filter_of_a_picture_leads_to_itself_enlarged(client):
+    page = client.get("/models/lenet/filters?layer=conv2").text
+    links = re.findall(r'<a href="([^"]+)" aria-label="Filter (\d+)">', page)
+    assert [int(number) for _, number in links] == list(range(16))
+    one = client.get("/models/lenet/filters" + unescape(links[5][0])).text
+    assert "Filter 5 of conv2" in one
+    pictures = re.findall(r'<img src="([^"]+kernel=5[^"]*)"', one)
+    assert [client.get(unescape(each)).mimetype for each in pictures] == ["image/png"] * 2
+    # Its numbers are those of its twin.
+    (twin,) = re.findall(r'<dt>JSON</dt><dd><a href="([^"]+)"', one)
+    told = client.get(twin).json
+    cells = re.findall(r'<td class="n">([^<]+)</td>', one.partition("Its numbers")[2])
+    first = told["planes"][0][0][0]
+    assert float(cells[0].replace("\N{MINUS SIGN}", "-")) == pytest.approx(first, rel=0.05)
+    assert client.get("/models/lenet/filters?layer=conv2&kernel=16").status_code == 404
+
+
+@pytest.mark.usefixtures("stocked")
+def test_filters_of_single_numbers_are_enlarged_by_their_number(client):
+    page = client.get("/models/lenet/filters?layer=ip1&kernel=63").text
+    assert "Filter 63 of ip1" in page
+    assert "spectrum" not in page
+    assert 'aria-label="Filter 0"' not in page
 
 
 def test_revisions_are_told_a_page_at_a_time(client, add, monkeypatch):

@@ -267,6 +267,49 @@ class Drift:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KernelStatistics:
+    """The numbers of one filter."""
+
+    layer: str
+    index: int
+    filters: int  # of the layer
+    shape: tuple[int, ...]  # channels first
+    least: float | None
+    largest: float | None
+    mean: float | None
+    std: float | None
+    norm: float | None
+    planes: tuple[tuple[tuple[float | None, ...], ...], ...]  # channels, rows, columns
+    is_whole: bool  # False where so many numbers are not told one by one
+
+    def as_json(self) -> dict[str, Any]:
+        """Write it down."""
+        return {
+            "layer": self.layer,
+            "index": self.index,
+            "filters": self.filters,
+            "shape": list(self.shape),
+            "min": self.least,
+            "max": self.largest,
+            "mean": self.mean,
+            "std": self.std,
+            "norm": self.norm,
+            "planes": self.planes,
+            "is_whole": self.is_whole,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """Where the filters of a picture lie, in its pixels."""
+
+    size_px: tuple[int, int]  # height, width
+    tiles: tuple[tuple[int, int, int, int], ...]  # of each filter: left, top, width, height
+    told: str  # what is shown, in words
+    ends: str  # what the strongest colours stand for, in words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Portrait:
     """A picture of filters, and what of them it shows."""
 

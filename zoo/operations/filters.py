@@ -73,11 +73,13 @@ class FilterView:
     tensor: Tensor
     channels: Channels | None  # of the picture that the filters read; None: of another layer's map
     scaling: Scaling
+    has_legend: bool = True
 
     @property
     def tag(self) -> str:
         """A name that changes with everything the picture depends on."""
         parts = [VERSION, self.digest, self.tensor.name, self.channels, self.scaling]
+        parts += [] if self.has_legend else ["no legend"]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]
 
 
@@ -139,7 +141,12 @@ def warm_filters(zoo: Zoo, digest: str) -> None:
 
 
 def find_view(
-    zoo: Zoo, address: str, layer: str | None = None, *, scaling: Scaling = Scaling.SHARED
+    zoo: Zoo,
+    address: str,
+    layer: str | None = None,
+    *,
+    scaling: Scaling = Scaling.SHARED,
+    has_legend: bool = True,
 ) -> FilterView:
     """Find what to draw: a layer, by its name or its tensor's, or the first one.
 
@@ -162,6 +169,7 @@ def find_view(
         tensor=chosen,
         channels=channels if chosen is first else None,
         scaling=scaling,
+        has_legend=has_legend,
     )
 
 
@@ -171,7 +179,9 @@ def draw_view(view: FilterView) -> FilterPicture:
     Raises:
         Invalid: there is no number to be drawn.
     """
-    portrait = draw_portrait(view.tensor, scaling=view.scaling, channels=view.channels)
+    portrait = draw_portrait(
+        view.tensor, scaling=view.scaling, channels=view.channels, has_legend=view.has_legend
+    )
     layer = view.tensor.layer
     texts = {"model": view.revision.address, "layer": layer, "shown": portrait.told}
     return FilterPicture(png=as_png(portrait.pixels, texts), layer=layer, told=portrait.told)

@@ -9,12 +9,10 @@ from markupsafe import Markup
 from pydantic import Field
 
 from zoo.domain.config import GRAPH, WEIGHTS
-from zoo.domain.filters import Scaling
 from zoo.domain.revision import Revision, split_address
 from zoo.errors import FileNotFound, MalformedCheckpoint, NotRunnable
 from zoo.operations import fetch, refs
 from zoo.operations.card import Card, read_card, tell_preprocessing
-from zoo.operations.filters import describe_filters
 from zoo.operations.layers import get_layers
 from zoo.operations.lineage import get_family
 from zoo.operations.opening import Zoo
@@ -23,8 +21,7 @@ from zoo.operations.statistics import count_downloads
 from zoo.operations.surgery import DenseOptions, enqueue_dense
 from zoo.web.access import Need, needs
 from zoo.web.context import current_zoo, read_form, read_query
-from zoo.web.pages.drawing import draw_histogram, place_family
-from zoo.web.pages.faces import FACELESS
+from zoo.web.pages.drawing import place_family
 from zoo.web.pages.frame import Ways, show
 from zoo.web.pages.markdown import render_markdown
 from zoo.web.pages.signing_in import SEE_OTHER
@@ -46,13 +43,6 @@ TABS = (
     ("/metrics", "Metrics"),
     ("/history", "History"),
 )
-
-
-class FiltersQuery(Shape):
-    """Which layer is drawn, and how."""
-
-    layer: str | None = Field(default=None, max_length=512, pattern=WITHOUT_NUL)
-    scaling: Scaling = Scaling.SHARED
 
 
 class HistoryQuery(Shape):
@@ -79,7 +69,7 @@ def show_model(name: str) -> ResponseReturnValue:
     card = read_card(zoo, revision)
     family = get_family(zoo, revision, limit=NEAREST)
     labels, preprocessing = _read_config(zoo, revision)
-    return _show(
+    return show_tab(
         "model.html",
         "",
         name,
@@ -104,7 +94,7 @@ def show_files(name: str) -> ResponseReturnValue:
     """Show the files of a revision with their digests, to be downloaded."""
     revision = fetch.get_revision(current_zoo(), name)
     ways = _ways(f"/v1/models/{revision.model}/revisions/{revision.id}", f"pull {name}")
-    return _show("model_files.html", "/files", name, revision, ways=ways)
+    return show_tab("model_files.html", "/files", name, revision, ways=ways)
 
 
 @bp.get("/<model:name>/layers")
@@ -118,7 +108,7 @@ def show_layers(name: str) -> ResponseReturnValue:
     except (NotRunnable, FileNotFound, MalformedCheckpoint) as error:
         reason = error
     ways = _ways(f"/v1/models/{name}/layers", f"show {name} --layers")
-    return _show(
+    return show_tab(
         "model_layers.html",
         "/layers",
         name,
@@ -130,31 +120,6 @@ def show_layers(name: str) -> ResponseReturnValue:
     )
 
 
-@bp.get("/<model:name>/filters")
-@needs(Need.READ)
-def show_filters(name: str) -> ResponseReturnValue:
-    """Show the numbers of each layer's filters, and what those of one look like."""
-    zoo, query = current_zoo(), read_query(FiltersQuery)
-    revision, report, reason = fetch.get_revision(zoo, name), None, None
-    try:
-        report = describe_filters(zoo, name)
-    except FACELESS as error:
-        reason = error
-    layer = query.layer or (report.first if report else None)
-    chosen = next((one for one in report.layers if one.layer == layer), None) if report else None
-    return _show(
-        "model_filters.html",
-        "/filters",
-        name,
-        revision,
-        ways=_ways(f"/v1/models/{name}/filters", f"filters {name}"),
-        rows=[(one, draw_histogram(one)) for one in report.layers] if report else [],
-        chosen=chosen,
-        scaling=query.scaling.value,
-        reason=reason,
-    )
-
-
 @bp.get("/<model:name>/metrics")
 @needs(Need.READ)
 def show_metrics(name: str) -> ResponseReturnValue:
@@ -162,7 +127,7 @@ def show_metrics(name: str) -> ResponseReturnValue:
     zoo = current_zoo()
     revision = fetch.get_revision(zoo, name)
     training = read_training(zoo, revision)
-    return _show(
+    return show_tab(
         "model_metrics.html",
         "/metrics",
         name,
@@ -184,7 +149,7 @@ def show_history(name: str) -> ResponseReturnValue:
     revision = fetch.get_revision(zoo, name)
     model = revision.model
     found = fetch.list_revisions(zoo, model, after=query.before or "", limit=PAGE + 1)
-    return _show(
+    return show_tab(
         "model_history.html",
         "/history",
         name,
@@ -213,7 +178,7 @@ def post_dense(name: str) -> ResponseReturnValue:
     return redirect(f"/jobs/{enqueue_dense(current_zoo(), name, DenseOptions()).id}", SEE_OTHER)
 
 
-def _show(
+def show_tab(
     template: str,
     tab: str,
     name: str,
