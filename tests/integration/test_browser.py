@@ -38,6 +38,8 @@ TOUR = [
     "/models/lenet-digits/files",
     "/models/lenet-digits/layers",
     "/models/lenet-digits/filters",
+    "/models/lenet-digits/filters?layer=conv2&kernel=3",
+    "/models/lenet-digits/drift",
     "/models/lenet-digits/metrics",
     "/models/lenet-digits/history",
     "/models/lenet-digits/try",

@@ -3,8 +3,11 @@
 import re
 from html import unescape
 
+import numpy as np
 import pytest
 
+from zoo.domain.config import WEIGHTS
+from zoo.formats.safetensors import write_safetensors
 from zoo.operations.publish import Publication, publish, put_json, put_text
 
 TABS = ["", "/files", "/layers", "/filters", "/metrics", "/history"]
@@ -105,6 +108,41 @@ def test_filters_of_single_numbers_are_enlarged_by_their_number(client):
     assert "Filter 63 of ip1" in page
     assert "spectrum" not in page
     assert 'aria-label="Filter 0"' not in page
+
+
+@pytest.mark.usefixtures("stocked")
+def test_drift_tells_what_moved_and_what_stayed(client):
+    card = client.get("/models/lenet-digits").text
+    assert 'href="/models/lenet-digits/drift"' in card
+    page = client.get("/models/lenet-digits/drift").text
+    body, head = page.count("kept to the bit</td>"), page.count(">new</td>")
+    assert (body, head) == (6, 2)  # weights and biases below the new head
+    assert "6 of 8 tensors are kept to the bit" in page
+    against = client.get("/models/lenet/drift?against=lenet-digits").text
+    assert "6 of 8 tensors are kept to the bit" in against
+    (twin,) = re.findall(r'<dt>JSON</dt><dd><a href="([^"]+)"', against)
+    assert client.get(unescape(twin)).json["against"].startswith("lenet-digits@")
+
+
+def test_filters_that_moved_lead_to_themselves(client, zoo):
+    before = np.ones((3, 4), np.float32)
+    after = before.copy()
+    after[2] *= 1.5
+    for name, weights in (("old", before), ("new", after)):
+        blob = zoo.blobs.put(write_safetensors({"fc.weight": weights}))
+        publish(zoo, Publication(model=name, files={WEIGHTS: blob}, message=""))
+    page = client.get("/models/new/drift?against=old").text
+    (link,) = re.findall(r'<a href="(/models/new/filters[^"]+)">2<span', page)
+    assert "Filter 2 of fc" in client.get(unescape(link)).text
+    assert 'aria-label="Differences of fc.weight, 0 to 0.5"' in page
+
+
+@pytest.mark.usefixtures("stocked")
+def test_what_has_no_parent_is_compared_with_one_that_is_named(client):
+    page = client.get("/models/lenet/drift")
+    assert page.status_code == 200
+    assert "has no parent" in page.text
+    assert client.get("/models/lenet/drift?against=nothing").status_code == 404
 
 
 def test_revisions_are_told_a_page_at_a_time(client, add, monkeypatch):

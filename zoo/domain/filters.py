@@ -260,10 +260,45 @@ class Drift:
     cosine: float | None = None
     changed_share: float | None = None  # of the numbers, whose bits are others
     moved: tuple[MovedFilter, ...] = ()  # the filters that moved most
+    # Of w - p, number by number; what is not finite is left out.
+    least_shift: float | None = None
+    largest_shift: float | None = None
+    shifts: tuple[int, ...] = ()  # 64 even bins from least to largest; none where these are one
 
     def as_json(self) -> dict[str, Any]:
         """Write it down."""
         return asdict(self) | {"shape": list(self.shape), "match": self.match.value}
+
+    @classmethod
+    def from_json(cls, value: object) -> Self:
+        """Read what ``as_json`` wrote.
+
+        Raises:
+            ValueError: a value is of another kind, or out of range.
+            KeyError: one is missing.
+        """
+        data = read_object(value, "drift")
+        numbers = {
+            name: _read_finite(data[name], name)
+            for name in ("change", "cosine", "changed_share", "least_shift", "largest_shift")
+        }
+        moved = (read_object(one, "moved") for one in read_list(data["moved"], "moved"))
+        return cls(
+            **numbers,
+            name=read_text(data["name"], "name"),
+            layer=read_text(data["layer"], "layer"),
+            shape=_read_counts(data["shape"], "shape"),
+            match=Match(data["match"]),
+            is_unchanged=data["is_unchanged"] is True,
+            moved=tuple(
+                MovedFilter(
+                    index=_read_count(one["index"], "index"),
+                    change=_read_finite(one["change"], "change"),
+                )
+                for one in moved
+            ),
+            shifts=_read_counts(data["shifts"], "shifts"),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,13 +15,13 @@ from zoo.domain.config import CONFIG, WEIGHTS
 from zoo.domain.filters import Drift, FilterStatistics, OtherTensor, Scaling, Tensor
 from zoo.domain.preprocessing import CHANNEL_COUNTS, Channels
 from zoo.domain.reading import read_list
-from zoo.domain.revision import Revision
+from zoo.domain.revision import File, Revision
 from zoo.errors import LayerNotFound, RevisionNotFound
-from zoo.filters.drift import compare_tensors
 from zoo.filters.portrait import draw_face as draw_first
 from zoo.filters.portrait import draw_portrait
 from zoo.filters.statistics import describe_tensor
 from zoo.images.heat import as_png, as_small_png
+from zoo.operations.drift import find_drift
 from zoo.operations.fetch import get_revision, read_config
 from zoo.operations.kept import keep, keep_picture, read_kept, read_kept_picture
 from zoo.operations.opening import Zoo
@@ -127,8 +127,15 @@ def describe_filters(zoo: Zoo, address: str, *, against: str | None = None) -> F
         ),
         first=first.layer if first else None,
         against=other,
-        drift=tuple(compare_tensors(tensors, open_tensors(zoo, other)[1])) if other else (),
+        drift=_find_drift(zoo, file, tensors, other) if other else (),
     )
+
+
+def _find_drift(
+    zoo: Zoo, file: File, tensors: Mapping[str, Tensor], other: Revision
+) -> tuple[Drift, ...]:
+    other_file, others = open_tensors(zoo, other)
+    return find_drift(zoo, (file.digest, other_file.digest), tensors, others)
 
 
 def warm_filters(zoo: Zoo, digest: str) -> None:

@@ -43,6 +43,7 @@ TABS = (
     ("/metrics", "Metrics"),
     ("/history", "History"),
 )
+DRIFT = ("/drift", "Drift")
 
 
 class HistoryQuery(Shape):
@@ -191,7 +192,7 @@ def show_tab(
         name=name,
         revision=revision,
         told=revision.summary,
-        tabs=TABS,
+        tabs=(*TABS, DRIFT) if revision.parent or tab == DRIFT[0] else TABS,
         tab=tab,
         can_predict=revision.find_file(GRAPH) is not None,
         can_train=revision.find_file(WEIGHTS) is not None,

@@ -110,6 +110,9 @@ class DriftAnswer(Shape):
     cosine: float | None
     changed_share: float | None = Field(description="of the numbers")
     moved: list[MovedFilterAnswer] = Field(description="the filters that moved most")
+    least_shift: float | None = Field(description="of the differences, number by number")
+    largest_shift: float | None
+    shifts: list[int] = Field(description="64 even bins from the least to the largest difference")
 
 
 class FiltersAnswer(Shape):
