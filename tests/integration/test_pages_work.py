@@ -1,5 +1,6 @@
 """/datasets, /jobs, /new, /compare, /tokens, /audit, /health: asked by plain forms and links."""
 
+import hashlib
 import io
 import re
 import zipfile
@@ -86,6 +87,67 @@ def test_a_package_is_added_by_a_form_and_made_to_run(client, package, work):
     assert "Import: net" in follow(client, answer).text
     work()
     assert "/models/net/try" in client.get("/models/net").text
+
+
+def send(client, name, data):
+    """Upload bytes as the page's script does, and give their digest."""
+    digest = hashlib.sha256(data).hexdigest()
+    path = f"/v1/models/{name}/uploads/{digest}?size_bytes={len(data)}"
+    assert client.put(path, data=data, headers=OWN).json["is_kept"]
+    return digest
+
+
+def test_files_that_were_sent_before_are_added_by_their_digests(client, package, digits, work):
+    told = [(path, send(client, "net", data)) for path, data in package.items()]
+    form = {"name": "net", "path": [one[0] for one in told], "digest": [one[1] for one in told]}
+    assert "Import: net" in follow(client, client.post("/new/model", data=form, headers=OWN)).text
+    work()
+    assert "/models/net/try" in client.get("/models/net").text
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as packed:
+        for picture in sorted(digits.rglob("*.png")):
+            packed.write(picture, picture.relative_to(digits))
+    digest = send(client, "seven-up", archive.getvalue())
+    form = {"name": "", "path": "seven up.zip", "digest": digest}
+    page = follow(client, client.post("/new/dataset", data=form, headers=OWN))
+    assert "<h1>seven-up</h1>" in page.text
+
+
+def test_nobody_adds_by_a_digest_what_they_have_not_sent(make_app, package):
+    app = make_app(access="tokens")
+    tokens = [
+        create_token(app.extensions["zoo"], name, role=Role.WRITE).secret for name in ("ada", "eve")
+    ]
+    ada, eve = ({"Authorization": f"Bearer {secret}"} for secret in tokens)
+    client, data = app.test_client(), package["readme.md"]
+    digest = hashlib.sha256(data).hexdigest()
+    sent = client.put(
+        f"/v1/models/ada/net/uploads/{digest}?size_bytes={len(data)}", data=data, headers=ada
+    )
+    assert sent.json["is_kept"]
+    form = {"name": "eve/net", "path": "a.md", "digest": digest}
+    for page in ("/new/model", "/new/dataset"):
+        answer = client.post(page, data=form, headers=eve)
+        assert answer.status_code == 403
+        assert "were not sent here" in answer.text
+    form["name"] = "ada/net"
+    assert client.post("/new/model", data=form, headers=ada).status_code == 303
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"path": ["a", "b"], "digest": ["0" * 64]},
+        {"path": ["a", "a"], "digest": ["0" * 64, "1" * 64]},
+        {"path": ["a"], "digest": ["x"]},
+        {"path": [], "digest": ["0" * 64]},
+        {"colour": "red"},
+    ],
+    ids=["too few", "twice", "no digest", "no path", "unknown"],
+)
+def test_a_form_of_files_that_were_sent_is_checked(client, form):
+    for page in ("/new/model", "/new/dataset"):
+        assert client.post(page, data={"name": "net", **form}, headers=OWN).status_code == 400
 
 
 @pytest.mark.usefixtures("stocked")
