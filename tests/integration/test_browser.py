@@ -342,6 +342,8 @@ def test_a_journey_from_an_upload_to_a_verdict_and_a_map(  # noqa: PLR0913, PLR0
             page.get_by_role("button", name="Point it there").click()
             row = page.get_by_role("row").filter(has_text="production").first
             expect(row).to_contain_text(chosen[:12])
+        page.get_by_role("button", name="Back to").click()
+        expect(page.get_by_role("button", name=f"Back to {chosen[:12]}")).to_be_visible()
         assert visit.faults == []
 
 

@@ -158,6 +158,25 @@ def test_revisions_are_told_a_page_at_a_time(client, add, monkeypatch):
     assert seen == ids[::-1]
 
 
+def test_an_alias_is_rolled_back_by_a_button_unless_somebody_moved_it(client, add):
+    own = {"Origin": "http://localhost"}
+    old, new = (add("net", {"README.md": f"# {number}"}).id for number in range(2))
+    for target in (old, new):
+        form = {"alias": "production", "revision": target}
+        client.post("/models/net/alias", data=form, headers=own)
+    page = client.get("/models/net/history").text
+    (form,) = re.findall(r'<form method="post" action="/models/net/alias"><input.*?</form>', page)
+    fields = dict(re.findall(r'name="(\w+)" value="([^"]+)"', form))
+    assert fields == {"alias": "production", "revision": old, "expected": new}
+    assert f"Back to {old[:12]}" in form
+    assert client.post("/models/net/alias", data=fields, headers=own).status_code == 303
+    assert client.get("/v1/models/net").json["refs"]["production"] == old
+    # The page is old by now.
+    again = client.post("/models/net/alias", data=fields, headers=own)
+    assert again.status_code == 409
+    assert client.get("/models/net/history").text.count(f"Back to {new[:12]}") == 1
+
+
 CARD = """---
 license: mit
 ---

@@ -57,6 +57,7 @@ class AliasForm(Shape):
 
     alias: str = Field(min_length=1, max_length=128, pattern=WITHOUT_NUL)
     revision: str = Field(min_length=1, max_length=128, pattern=WITHOUT_NUL)
+    expected: str | None = Field(default=None, pattern="^[0-9a-f]{40}$")  # where it points still
 
 
 @bp.get("/<model:name>")
@@ -150,6 +151,7 @@ def show_history(name: str) -> ResponseReturnValue:
     revision = fetch.get_revision(zoo, name)
     model = revision.model
     found = fetch.list_revisions(zoo, model, after=query.before or "", limit=PAGE + 1)
+    moves = fetch.list_moves(zoo, model, limit=MOST_MOVES)
     return show_tab(
         "model_history.html",
         "/history",
@@ -157,7 +159,9 @@ def show_history(name: str) -> ResponseReturnValue:
         revision,
         ways=_ways(f"/v1/models/{model}/revisions", f"refs {model}"),
         refs=refs.list_refs(zoo, model),
-        moves=fetch.list_moves(zoo, model, limit=MOST_MOVES),
+        moves=moves,
+        # Where an alias was before its last move, the newest of which come first.
+        before={move.ref: move.old for move in reversed(moves) if move.new},
         revisions=found[:PAGE],
         next=found[PAGE - 1].id if len(found) > PAGE else None,
     )
@@ -168,7 +172,7 @@ def show_history(name: str) -> ResponseReturnValue:
 def post_alias(name: str) -> ResponseReturnValue:
     """Point an alias to a revision, as one that is served is rolled back, and show the refs."""
     form = read_form(AliasForm)
-    move_alias(current_zoo(), name, form.alias, target=form.revision)
+    move_alias(current_zoo(), name, form.alias, target=form.revision, expected=form.expected)
     return redirect(f"/models/{name}/history", SEE_OTHER)
 
 
