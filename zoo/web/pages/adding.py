@@ -40,7 +40,12 @@ class AddForm(Shape):
 @needs(Need.READ)
 def show_new_model() -> ResponseReturnValue:
     """Ask for the files of a checkpoint."""
-    ways = Ways(twin="/v1/models/NAME/revisions", command="import ./folder", body="net.caffemodel")
+    ways = Ways(
+        twin="/v1/models/NAME/revisions",
+        command="import ./folder",
+        body="net.caffemodel",
+        is_form=True,
+    )
     return show("new_model.html", ways=ways, most=MOST_LETTERS)
 
 

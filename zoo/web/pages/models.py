@@ -157,7 +157,7 @@ def show_history(name: str) -> ResponseReturnValue:
         "/history",
         name,
         revision,
-        ways=_ways(f"/v1/models/{model}/revisions", f"refs {model}"),
+        ways=_ways(f"/v1/models/{model}/revisions", f"refs list {model}"),
         refs=refs.list_refs(zoo, model),
         moves=moves,
         # Where an alias was before its last move, the newest of which come first.
