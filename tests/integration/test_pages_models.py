@@ -6,7 +6,9 @@ from html import unescape
 import numpy as np
 import pytest
 
-from zoo.domain.config import WEIGHTS
+from zoo.domain.config import CONFIG, WEIGHTS, ModelConfig
+from zoo.domain.preprocessing import Preprocessing
+from zoo.domain.recipe import Recipe, Source
 from zoo.formats.safetensors import write_safetensors
 from zoo.operations.publish import Publication, publish, put_json, put_text
 
@@ -238,6 +240,52 @@ def test_labels_with_control_characters_are_seen(client, add):
     add("net", {"config.json": "{}"}, summary={"architecture": "a\x07b\u202ec"})
     page = client.get("/models/net").text
     assert "a\\x07b\\u202ec" in page
+
+
+EVIL = "<img src=x onerror=alert(1)>\x07\u202e"  # as a layer, a label, an architecture
+
+
+@pytest.fixture
+def hostile(zoo):
+    """Two models whose layers, labels and words were chosen to harm."""
+    config = ModelConfig(
+        architecture=EVIL,
+        label_names=(EVIL, "b"),
+        pictures=Preprocessing(),
+        recipe=Recipe(source=Source(kind="vision", architecture="x")),
+        lineage={},
+    )
+    for number, name in enumerate(("net", "other")):
+        weights = {f"{EVIL}.weight": np.full((2, 3, 4, 4), number + 0.5, np.float32)}
+        files = {
+            WEIGHTS: zoo.blobs.put(write_safetensors(weights)),
+            CONFIG: put_json(zoo, config.as_json()),
+        }
+        told = {"architecture": EVIL, "license": EVIL, "verdict": EVIL, "source": EVIL}
+        publish(zoo, Publication(model=name, files=files, message=EVIL, summary=told))
+
+
+@pytest.mark.usefixtures("hostile")
+@pytest.mark.parametrize(
+    ("page", "shown"),
+    [
+        ("/", 1),
+        ("/models/net", 2),
+        ("/models/net/filters", 3),
+        ("/models/net/filters?kernel=1", 4),
+        ("/models/net/drift?against=other", 4),
+        ("/models/net/history", 2),
+        ("/models/net/try", 1),
+        ("/compare?old=other&new=net", 1),
+    ],
+)
+def test_layers_and_labels_of_anyone_are_shown_as_text(client, page, shown):
+    answer = client.get(page)
+    assert answer.status_code == 200
+    text = answer.text
+    assert "<img src=x" not in text
+    assert not set("\x07\u202e") & set(text)
+    assert text.count("&lt;img src=x onerror=alert(1)&gt;\\x07\\u202e") >= shown
 
 
 def test_a_file_that_is_a_page_or_a_drawing_with_a_script_does_nothing(client, add):
