@@ -1,0 +1,10 @@
+"""The engine that the settings name."""
+
+from zoo.operations.opening import Zoo
+from zoo.worker.engine import Engine
+from zoo.worker.local import LocalEngine
+
+
+def open_engine(zoo: Zoo, *, is_alone: bool = False) -> Engine:
+    """Give the engine of a zoo; ``is_alone`` where this process is there for one job alone."""
+    return LocalEngine(zoo=zoo, is_alone=is_alone)
