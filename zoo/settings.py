@@ -89,10 +89,8 @@ class Settings(BaseSettings):
         default="local",
         description="What runs jobs: processes of this machine, or a Ray cluster it belongs to.",
     )
-    ray_address: str = Field(
-        default="",
-        description="HOST:PORT of the cluster's head; empty means the cluster on this machine.",
-    )
+    ray_address: str = Field(default="", description="HOST:PORT of the head of the Ray cluster.")
+    ray_cpus: int = Field(default=1, ge=1, description="Cores of a job in the Ray cluster.")
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="Where networks run; auto takes CUDA when it is there."
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from zoo.catalog.jobs import count_lost
-from zoo.domain.job import JobKind, JobState
+from zoo.domain.job import Attempt, JobKind, JobState
 from zoo.domain.plan import Strategy
 from zoo.domain.training import EPOCH, Overrides
 from zoo.errors import EngineUnavailable
@@ -23,7 +23,7 @@ from zoo.worker import supervisor
 from zoo.worker.supervisor import Supervisor
 
 SAFETY_S = 300  # Nothing here depends on speed; this ends what hangs.
-ENGINES = ["local"]
+ENGINES = ["local", "ray"]
 
 
 @pytest.fixture(params=ENGINES)
@@ -95,22 +95,18 @@ def state(zoo, job):
     return jobs.get_job(zoo, job.id).state
 
 
-def test_jobs_run_side_by_side_to_success(worker):
+def test_jobs_run_side_by_side_each_to_its_own_end(worker):
     zoo = worker.zoo
-    both = [enqueue_finetune(zoo, "lenet", "digits", name=name) for name in ("one", "two")]
-    for job in both:
-        assert finish(worker, job).state is JobState.SUCCEEDED
-    assert {len(list_revisions(zoo, name)) for name in ("one", "two")} == {1}
-    assert [jobs.get_job(zoo, job.id).attempt for job in both] == [1, 1]
-
-
-def test_a_failure_is_written_down_and_its_trace_is_in_the_log(worker):
-    job = jobs.enqueue(worker.zoo, JobKind.IMPORT, {"model": "m"})  # without files
-    ended = finish(worker, job)
-    assert ended.state is JobState.FAILED
-    assert "KeyError" in ended.error["error"]["message"]
+    good = enqueue_finetune(zoo, "lenet", "digits", name="mine")
+    bad = jobs.enqueue(zoo, JobKind.IMPORT, {"model": "m"})  # without files
+    good, bad = finish(worker, good), finish(worker, bad)
+    assert (good.state, good.attempt) == (JobState.SUCCEEDED, 1)
+    assert len(list_revisions(zoo, "mine")) == 1
+    assert (bad.state, bad.attempt) == (JobState.FAILED, 1)
+    assert "KeyError" in bad.error["error"]["message"]
     work_until(worker, lambda: not worker.running)
-    assert "Traceback" in next((worker.zoo.settings.home / "logs").glob("*.log")).read_text()
+    log = zoo.log_path(Attempt(job=bad.id, number=1))
+    assert "Traceback" in log.read_text()
 
 
 def test_what_is_stopped_waits_and_goes_on_where_it_was(worker):
