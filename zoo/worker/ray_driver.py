@@ -19,14 +19,11 @@ from zoo.errors import EngineUnavailable, JobFailed, LeaseLost
 from zoo.operations import jobs
 from zoo.operations.opening import Zoo, open_zoo
 from zoo.settings import read_settings
-from zoo.worker.local import ENVIRONMENT
-from zoo.worker.processes import GRACE_S, noted
+from zoo.worker.processes import noted
 from zoo.worker.progress import Progress
+from zoo.worker.ray_asking import LOOK_S, LOST, STOP_S, environment_of, wants_gpu
 from zoo.worker.ray_holder import Holder
-
-LOOK_S = 0.1
-STOP_S = GRACE_S / 2  # that a body has to put its job back
-LOST = 1  # the code this process ends with when what ran elsewhere died
+from zoo.worker.ray_together import train_together
 
 
 def main() -> None:
@@ -51,6 +48,9 @@ def drive(zoo: Zoo, attempt: Attempt) -> int:
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     job = jobs.get_job(zoo, attempt.job)
+    count = job.params.get("training", {}).get("devices") or 1
+    if count > 1:
+        return train_together(zoo, voice, stop, count)
     return _Held(zoo, voice, stop).run(job)
 
 
@@ -70,17 +70,6 @@ def connect(zoo: Zoo) -> None:
         ) from error
 
 
-def resources_of(zoo: Zoo) -> dict[str, float]:
-    """Give what a job asks of a node: cores, and a GPU where the cluster has any."""
-    wants_gpu = zoo.settings.device != "cpu" and ray.cluster_resources().get("GPU", 0) > 0
-    return {"num_cpus": zoo.settings.ray_cpus, "num_gpus": int(wants_gpu)}
-
-
-def environment_of(zoo: Zoo) -> dict[str, str]:
-    """Give the variables of a process elsewhere."""
-    return ENVIRONMENT | zoo.settings.as_environment()
-
-
 class _Held:
     """An attempt that a process of the cluster holds."""
 
@@ -89,7 +78,12 @@ class _Held:
         # What Ray makes of a class has no type that says so.
         self.holder: Any = (
             ray.remote(Holder)
-            .options(max_concurrency=3, max_restarts=0, **resources_of(zoo))
+            .options(
+                max_concurrency=3,
+                max_restarts=0,
+                num_cpus=zoo.settings.ray_cpus,
+                num_gpus=int(wants_gpu(zoo)),
+            )
             .remote(environment_of(zoo), voice.attempt)
         )
 

@@ -28,9 +28,7 @@ class Holder:
         self._open = ExitStack()
         zoo = self._open.enter_context(open_here(environment))
         jobs.get_job(zoo, attempt.job)
-        self.progress = Progress(zoo, attempt)
-        for task in (self.progress.beat, self._end_lost):
-            threading.Thread(target=task, daemon=True).start()
+        self.progress = _voice(zoo, attempt)
 
     def run(self) -> None:
         """Run the attempt to its end, whatever that is."""
@@ -44,10 +42,12 @@ class Holder:
     def ready(self) -> None:
         """Answer, which tells that the lease is held."""
 
-    def _end_lost(self) -> None:
-        self.progress.lost.wait()
-        time.sleep(GRACE_S)
-        os.kill(os.getpid(), signal.SIGKILL)
+
+def held(zoo: Zoo, attempt: Attempt, *, is_spread: bool) -> None:
+    """Run an attempt that is held by this process, which may be spread over other nodes too."""
+    progress = _voice(zoo, attempt)
+    progress.is_spread = is_spread
+    run(zoo, progress)
 
 
 def open_here(environment: Mapping[str, str]) -> AbstractContextManager[Zoo]:
@@ -57,3 +57,18 @@ def open_here(environment: Mapping[str, str]) -> AbstractContextManager[Zoo]:
     if own:
         os.environ["ZOO_HOME"] = own
     return open_zoo(read_settings())
+
+
+def _voice(zoo: Zoo, attempt: Attempt) -> Progress:
+    """Give the voice of an attempt, whose lease is held from now on."""
+    progress = Progress(zoo, attempt)
+    for task in (progress.beat, lambda: _end_lost(progress)):
+        threading.Thread(target=task, daemon=True).start()
+    return progress
+
+
+def _end_lost(progress: Progress) -> None:
+    """End this process when its attempt does not count any more and its body does not hear that."""
+    progress.lost.wait()
+    time.sleep(GRACE_S)
+    os.kill(os.getpid(), signal.SIGKILL)

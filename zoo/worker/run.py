@@ -14,7 +14,7 @@ import time
 import traceback
 
 from zoo.domain.job import Attempt
-from zoo.errors import Interrupted, JobFailed, LeaseLost, StorageFull, ZooError, is_full
+from zoo.errors import Interrupted, JobFailed, LeaseLost, RankLost, StorageFull, ZooError, is_full
 from zoo.operations import jobs
 from zoo.operations.opening import Zoo, open_zoo
 from zoo.settings import read_settings
@@ -68,6 +68,11 @@ def run(zoo: Zoo, progress: Progress) -> None:
             jobs.put_back(zoo, progress.attempt)
         except LeaseLost:
             raise
+        except RankLost as error:
+            if progress.is_spread:
+                jobs.lose(zoo, progress.attempt)
+            else:
+                jobs.fail(zoo, progress.attempt, error)
         except ZooError as error:
             jobs.fail(zoo, progress.attempt, error)
         except Exception as error:  # noqa: BLE001  # the one place: a failure is written down
