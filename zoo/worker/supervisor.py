@@ -39,21 +39,33 @@ class Supervisor:
                     LOG.warning("the worker waits: %s", error)
                     stop.wait(REST_S)
         finally:
-            for execution in self.running:
-                execution.ask_to_stop()
-            for execution in self.running:
-                stop_and_put_back(self.zoo, execution)
-            self.engine.close()
+            self.close()
+
+    def close(self) -> None:
+        """Stop what runs, and have it wait for another worker."""
+        for execution in self.running:
+            execution.ask_to_stop()
+        for execution in self.running:
+            stop_and_put_back(self.zoo, execution)
+        self.engine.close()
 
     def step(self) -> None:
         """Look after what runs, and start one job if there is room and work."""
         self._reap()
-        attempt = None
-        if len(self.running) < self.zoo.settings.worker_slots and self.engine.has_room:
-            attempt = jobs.claim(self.zoo, worker=self.engine.worker)
+        if len(self.running) < self.slots and self.engine.has_room:
+            attempt = self.claim()
             if attempt is not None:
                 self.running.append(start(self.zoo, self.engine, attempt))
         self.engine.tend(is_idle=not self.running)
+
+    @property
+    def slots(self) -> int:
+        """How many jobs run side by side."""
+        return self.zoo.settings.worker_slots
+
+    def claim(self) -> Attempt | None:
+        """Take the next job; None where there is none."""
+        return jobs.claim(self.zoo, worker=self.engine.worker)
 
     def _reap(self) -> None:
         self.running = [execution for execution in self.running if execution.is_running]
