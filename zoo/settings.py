@@ -85,6 +85,12 @@ class Settings(BaseSettings):
     port: int = Field(default=8080, ge=0, le=65535, description="Port; 0 takes a free one.")
     web_threads: int = Field(default=128, ge=1, description="Threads of the web process.")
     worker_slots: int = Field(default=1, ge=0, description="Jobs `zoo serve` runs side by side.")
+    engine: Literal["local", "ray"] = Field(
+        default="local",
+        description="What runs jobs: processes of this machine, or a Ray cluster it belongs to.",
+    )
+    ray_address: str = Field(default="", description="HOST:PORT of the head of the Ray cluster.")
+    ray_cpus: int = Field(default=1, ge=1, description="Cores of a job in the Ray cluster.")
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="Where networks run; auto takes CUDA when it is there."
     )

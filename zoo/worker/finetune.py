@@ -17,7 +17,7 @@ from zoo.domain.plan import Strategy
 from zoo.domain.revision import MAIN, Blob, Revision
 from zoo.domain.training import Overrides
 from zoo.domain.weights import Weights
-from zoo.errors import Interrupted, LeaseLost
+from zoo.errors import Interrupted, LeaseLost, RankLost
 from zoo.networks.build import weights_of
 from zoo.networks.surgery import find_head, own_head
 from zoo.networks.taps import CODES
@@ -125,7 +125,7 @@ def _snapshots(zoo: Zoo, progress: Progress) -> Iterator[Snapshots]:
     snapshots, is_interrupted = Snapshots.of(zoo, progress), False
     try:
         yield snapshots
-    except (Interrupted, LeaseLost):
+    except (Interrupted, LeaseLost, RankLost):
         is_interrupted = True
         raise
     finally:

@@ -79,7 +79,8 @@ def train(
     with deterministic(bench.sight.device), ranks_of(bench, zoo, start, progress) as ranks:
         loop = bench.loop(lambda snapshot: snapshots.write(bench.about, snapshot), ranks)
         begun = {name: tensor.clone() for name, tensor in loop.average.items()}
-        snapshot = snapshots.read(bench.about)
+        # The other ranks may be on machines that cannot read it.
+        snapshot = ranks.tell(snapshots.read(bench.about))
         if snapshot is not None:
             loop.resume(snapshot)
             progress.say("train", f"going on at step {loop.counts.step} of {loop.steps}")
@@ -136,7 +137,7 @@ def ranks_of(bench: "Bench", zoo: Zoo, start: Start, progress: Progress) -> Iter
         yield ALONE
         return
     with helped(zoo, progress, count, bench.sight.device) as ranks:
-        ranks.tell({"c": start.c, "training": bench.training.as_json(), "about": bench.about})
+        ranks.tell({"c": start.c, "training": bench.training.as_json()})
         yield ranks
 
 
