@@ -74,7 +74,7 @@ class _Always(LocalEngine):
 def _measure(zoo: Zoo, dataset: str, name: str, engine: object, count: int) -> None:
     worker, waits, starts, wholes, memory = Supervisor(zoo, engine), [], [], [], []
     for number in range(count + 1):
-        job = enqueue_finetune(zoo, "lenet", dataset, name=f"{type(engine).__name__}-{number}")
+        job = enqueue_finetune(zoo, "lenet", dataset, name=f"m{type(engine).__name__}-{number}")
         while not worker.running:
             worker.step()
         pid = worker.running[0].process.pid
