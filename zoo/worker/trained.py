@@ -14,7 +14,7 @@ from torch.fx import GraphModule
 
 from zoo.domain.dataset import Split
 from zoo.domain.plan import Strategy
-from zoo.domain.training import EPOCH, Beginning, Overrides, Training
+from zoo.domain.training import EPOCH, RATES, Beginning, Overrides, Training
 from zoo.errors import TooFewPictures
 from zoo.filters.scheme import parse_scheme
 from zoo.images.split import draw_split
@@ -75,6 +75,7 @@ def train(
         LayerNotFound, Unsupported: it cannot be frozen up to the layer asked for.
     """
     bench = Bench(zoo, subject, start, progress)
+    progress.say(RATES, str(bench.training.rates))
     with deterministic(bench.sight.device), ranks_of(bench, zoo, start, progress) as ranks:
         loop = bench.loop(lambda snapshot: snapshots.write(bench.about, snapshot), ranks)
         begun = {name: tensor.clone() for name, tensor in loop.average.items()}
