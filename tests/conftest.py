@@ -139,7 +139,9 @@ class RayCluster:
             "RAY_worker_niceness": "0",
             mark: f"{value}-{name}",
         }
-        environment = {key: one for key, one in os.environ.items() if not key.startswith("RAY_")}
+        # Coverage would measure Ray's own processes.
+        other = ("RAY_", "COV")
+        environment = {key: one for key, one in os.environ.items() if not key.startswith(other)}
         subprocess.run(
             [
                 sys.executable,
