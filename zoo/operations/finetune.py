@@ -51,7 +51,7 @@ def enqueue_finetune(  # noqa: PLR0913  # what is fitted to what, and how
         BadName: the new model cannot be called so.
         Forbidden: the caller may not write what belongs to its owner.
     """
-    check_overrides(strategy, overrides, layer)
+    check_overrides(strategy, overrides, layer, classifier)
     if overrides.init is not None:
         # Schemes draw filters, for which NumPy has to come.
         from zoo.filters.scheme import parse_scheme  # noqa: PLC0415
