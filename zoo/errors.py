@@ -70,6 +70,7 @@ ZooError
 ├── StoreUnavailable
 ├── ServerUnreachable
 ├── JobFailed
+│   └── EarlierJobFailed
 └── Interrupted
 
 ``except ZooError`` is the ``try`` of the doors (the command line, the web): one table there turns
@@ -523,6 +524,12 @@ class JobFailed(ZooError):
     """The job did not succeed."""
 
     hint = "See: zoo jobs show NUMBER"
+
+
+class EarlierJobFailed(JobFailed):
+    """A job that this one comes after did not succeed."""
+
+    hint = "Run that job again, then this one: zoo jobs rerun NUMBER"
 
 
 class Interrupted(ZooError):

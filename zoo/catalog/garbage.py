@@ -145,7 +145,9 @@ def list_all_revisions(db: Session) -> Iterator[Revision]:
 def _held_by_jobs(db: Session) -> set[str]:
     """Find the digests that jobs which are not finished were told of, and those of answers."""
     params = db.scalars(
-        select(JobRow.params).where(JobRow.state.in_([JobState.QUEUED, JobState.RUNNING]))
+        select(JobRow.params).where(
+            JobRow.state.in_([state for state in JobState if not state.is_final])
+        )
     )
     answers = db.scalars(
         select(JobRow.result).where(

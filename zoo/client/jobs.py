@@ -177,7 +177,7 @@ class Jobs(Asking):
                 for event in job.events:
                     listen(event)
                     seen, pause_s = max(seen, event.number), FIRST_PAUSE_S
-                if job.state.is_final:
+                if job.state.is_at_rest:
                     return job
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)

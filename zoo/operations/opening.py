@@ -8,10 +8,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sqlalchemy.orm import Session
+
 from zoo.catalog.database import SCHEMA, Database
 from zoo.catalog.index import ModelIndex
+from zoo.catalog.leases import Reading, read_clock
 from zoo.domain.access import LOCAL, Caller
 from zoo.domain.job import Attempt
+from zoo.domain.terms import Terms
 from zoo.errors import BadSetting, StorageFull, Unsupported, is_full
 from zoo.settings import Settings
 from zoo.storage.blobs import BlobStore
@@ -33,7 +37,9 @@ class Zoo:
     catalog: Database
     index: ModelIndex = field(default_factory=ModelIndex)
     clock: Callable[[], datetime] = utc_now
+    lease_clock: Callable[[Session], Reading] = read_clock
     caller: Caller = LOCAL  # whom operations are done for
+    terms: Terms = field(default_factory=Terms)  # on which the jobs that they ask for are queued
 
     @property
     def codes_folder(self) -> Path:

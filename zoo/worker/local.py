@@ -17,6 +17,7 @@ from zoo.domain.job import Attempt
 from zoo.operations.opening import Zoo
 from zoo.worker.forked import can_fork, fork
 from zoo.worker.run import hold
+from zoo.worker.share import environment_of
 
 GRACE_S = 20.0  # between asking a process to stop and ending it
 # What the libraries of a job's process are told, unless the user tells them something.
@@ -114,7 +115,7 @@ def _interpret(zoo: Zoo, attempt: Attempt, log: BinaryIO) -> Process:
     command = [sys.executable, "-P", "-m", "zoo.worker.run", str(attempt.job), str(attempt.number)]
     return subprocess.Popen(  # noqa: S603  # our own interpreter and module
         command,
-        env=ENVIRONMENT | os.environ | zoo.settings.as_environment(),
+        env=ENVIRONMENT | os.environ | zoo.settings.as_environment() | environment_of(zoo, attempt),
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,

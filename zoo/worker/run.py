@@ -16,6 +16,7 @@ from zoo.operations import jobs
 from zoo.operations.opening import Zoo, open_zoo
 from zoo.settings import read_settings
 from zoo.worker.progress import Progress
+from zoo.worker.share import keep_to_share
 from zoo.worker.table import BODIES
 
 
@@ -40,6 +41,7 @@ def run(zoo: Zoo, progress: Progress) -> None:
     # Where another attempt counts by now, there is nothing left to write down.
     with contextlib.suppress(LeaseLost):
         try:
+            keep_to_share(zoo, progress.attempt)
             job = jobs.get_job(zoo, progress.attempt.job)
             # torch is imported here, with the lease already held.
             body = importlib.import_module(f"zoo.worker.{BODIES[job.kind]}")

@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from zoo.domain.job import Job, JobEvent
+from zoo.domain.job import Job, JobEvent, JobState
+from zoo.domain.resources import Room
 from zoo.errors import Interrupted, LeaseLost, ZooError
 from zoo.operations import jobs
 from zoo.operations.opening import Zoo
+from zoo.operations.room import find_room
 from zoo.worker import local
 
 LOG = logging.getLogger(__name__)
@@ -24,6 +26,11 @@ class Supervisor:
 
     zoo: Zoo
     running: list[local.JobProcess] = field(default_factory=list)
+
+    room: Room = field(init=False)  # of this machine
+
+    def __post_init__(self) -> None:
+        self.room = find_room(self.zoo.settings)
 
     def loop(self, stop: threading.Event) -> None:
         """Claim and run jobs until ``stop`` is set; then leave what runs resumable."""
@@ -42,7 +49,8 @@ class Supervisor:
         """Look after what runs, and start one job if there is room and work."""
         self._reap()
         if len(self.running) < self.zoo.settings.worker_slots:
-            attempt = jobs.claim(self.zoo, worker=local.worker_name(self.zoo))
+            worker = local.worker_name(self.zoo)
+            attempt = jobs.claim(self.zoo, worker=worker, room=self.room)
             if attempt is not None:
                 self.running.append(local.start(self.zoo, attempt))
 
@@ -68,14 +76,19 @@ def stop_and_put_back(zoo: Zoo, process: local.JobProcess) -> None:
 def run_job(zoo: Zoo, number: int, listen: Callable[[JobEvent], None]) -> Job:
     """Run a job to its end from this process, or follow it where another worker was quicker.
 
+    The jobs that it comes after are brought to their ends before. One that is put aside is left so.
+
     Raises:
         Interrupted: this process was told to stop; the job is kept.
     """
+    for earlier in jobs.get_job(zoo, number).after:
+        if run_job(zoo, earlier, listen).state is not JobState.SUCCEEDED:
+            return jobs.get_job(zoo, number)
     _forgive(zoo, number)
     follower = _Follower(zoo, number, listen)
     process: local.JobProcess | None = None
     try:
-        while not (job := follower.look()).state.is_final:
+        while not (job := follower.look()).state.is_at_rest:
             if process is None or not process.is_running:
                 free_the_dead(zoo)
                 attempt = jobs.claim(zoo, worker=local.worker_name(zoo), number=number)

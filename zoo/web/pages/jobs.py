@@ -33,7 +33,9 @@ KINDS = {
     JobKind.VERIFY: "Verification",
 }
 MARKS = {
+    JobState.WAITING: "\N{WHITE CIRCLE} waits for others",
     JobState.QUEUED: "\N{WHITE CIRCLE} waits",
+    JobState.PAUSED: "\N{DOUBLE VERTICAL BAR} paused",
     JobState.RUNNING: "\N{BLACK RIGHT-POINTING POINTER} runs",
     JobState.SUCCEEDED: "\N{CHECK MARK} succeeded",
     JobState.FAILED: "\N{MULTIPLICATION X} failed",

@@ -107,6 +107,23 @@ class EpochAnswer(Shape):
     held_out_accuracy: float
 
 
+class AttemptAnswer(Shape):
+    """One try at a job."""
+
+    number: int
+    worker: str = Field(description="machine, home and process that claimed it")
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: str | None = Field(
+        description="the state it left the job in; retried after an error that may pass; lost where"
+        " its process died"
+    )
+    error: dict[str, Any] | None
+    threads: int | None = Field(description="what it was given of the machine; null is all")
+    memory_bytes: int | None
+    gpus: list[int]
+
+
 class JobAnswer(Shape):
     """A job, how far it is and what came of it."""
 
@@ -115,7 +132,15 @@ class JobAnswer(Shape):
     state: JobState
     account: str = Field(description="who asked for it")
     params: dict[str, Any]
+    priority: int = Field(description="the higher comes first")
+    after: list[int] = Field(description="jobs that have to succeed before")
+    rerun_of: int | None = Field(description="the job that was asked for again")
+    is_pausing: bool = Field(description="it runs still, and stops at its next checkpoint")
+    threads: int | None = Field(description="asked for; null is what is usual for the kind")
+    memory_bytes: int | None
+    gpus: int | None
     attempt: int
+    attempts: list[AttemptAnswer] = Field(description="each try; none in lists")
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
