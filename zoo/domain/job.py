@@ -23,6 +23,7 @@ class JobKind(StrEnum):
     INIT_STUDY = "init_study"  # a dataset to a report on how filters may begin
     TRANSFER_STUDY = "transfer_study"  # a revision and two datasets to a report on its layers
     VERIFY = "verify"  # a revision, or every byte there is, to what is not as it should be
+    ALIAS = "alias"  # what a job before it published, to an alias that points there
 
     @property
     def gives_files(self) -> bool:

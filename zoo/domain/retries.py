@@ -46,6 +46,7 @@ POLICIES: dict[JobKind, RetryPolicy] = {
     JobKind.INIT_STUDY: QUICK,
     JobKind.TRANSFER_STUDY: RESUMED,
     JobKind.VERIFY: READING,
+    JobKind.ALIAS: QUICK,
 }
 
 

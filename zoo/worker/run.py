@@ -13,6 +13,7 @@ import traceback
 from zoo.domain.job import Attempt
 from zoo.errors import Interrupted, JobFailed, LeaseLost, StorageFull, ZooError, is_full
 from zoo.operations import jobs
+from zoo.operations.beginning import begin
 from zoo.operations.opening import Zoo, open_zoo
 from zoo.settings import read_settings
 from zoo.worker.progress import Progress
@@ -42,7 +43,7 @@ def run(zoo: Zoo, progress: Progress) -> None:
     with contextlib.suppress(LeaseLost):
         try:
             keep_to_share(zoo, progress.attempt)
-            job = jobs.get_job(zoo, progress.attempt.job)
+            job = begin(zoo, progress.attempt)
             # torch is imported here, with the lease already held.
             body = importlib.import_module(f"zoo.worker.{BODIES[job.kind]}")
             body.run(zoo, job, progress)

@@ -31,6 +31,7 @@ KINDS = {
     JobKind.INIT_STUDY: "Study of beginnings",
     JobKind.TRANSFER_STUDY: "Study of transfer",
     JobKind.VERIFY: "Verification",
+    JobKind.ALIAS: "Alias",
 }
 MARKS = {
     JobState.WAITING: "\N{WHITE CIRCLE} waits for others",
