@@ -26,7 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "verify": ("verify", "Prove once more that a model is what it says."),
     "export": ("export", "Write a model out: ONNX, safetensors, PyTorch or Caffe."),
     "triton-export": ("triton_export", "Write a model into a model repository of Triton."),
-    "jobs": ("jobs", "List, show and cancel jobs."),
+    "jobs": ("jobs", "List, show, order, pause, cancel and rerun jobs."),
     "serve": ("serve", "Serve the zoo as pages and over REST, with a worker beside it."),
     "open": ("open_", "Open the page of a model in the browser."),
     "worker": ("worker", "Run the jobs of the zoo, without a web server."),

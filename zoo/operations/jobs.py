@@ -44,7 +44,7 @@ def enqueue(zoo: Zoo, kind: JobKind, params: dict[str, Any]) -> Job:
     check_priority(zoo, terms.priority)
     with zoo.catalog.writing() as db:
         unfinished = jobs.find_unfinished(db, kind, params, account=account)
-        if unfinished is not None and unfinished.id != terms.rerun_of:
+        if unfinished is not None:
             jobs.resume_job(db, unfinished.id)
             return jobs.get_job(db, unfinished.id)
         for number in terms.after:

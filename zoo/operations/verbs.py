@@ -173,6 +173,18 @@ class JobVerbs(Protocol):
     def cancel_job(self, number: int) -> Job:
         """Cancel a job."""
 
+    def pause_job(self, number: int) -> Job:
+        """Put a job aside."""
+
+    def resume_job(self, number: int) -> Job:
+        """Queue a job again that was put aside."""
+
+    def set_priority(self, number: int, priority: int) -> Job:
+        """Have a job come earlier, or later."""
+
+    def rerun_job(self, number: int, changes: Mapping[str, str]) -> Job:
+        """Queue once more what a job was to do, with changes."""
+
     def finish_job(self, number: int, listen: Callable[[JobEvent], None]) -> Job:
         """Wait until a job has ended; here it is run by this process, there by that zoo's worker.
 
@@ -197,6 +209,9 @@ class JobVerbs(Protocol):
 
     def enqueue_quantize(self, model: str, dataset: str, options: QuantizeOptions) -> Job:
         """Queue a graph of fewer bits."""
+
+    def enqueue_alias(self, model: str, alias: str) -> Job:
+        """Queue an alias."""
 
     def begin_import(
         self, files: Mapping[str, Path], options: ImportOptions, *, report: StepReport

@@ -16,16 +16,14 @@ GPUS = "CUDA_VISIBLE_DEVICES"
 def environment_of(zoo: Zoo, attempt: Attempt) -> dict[str, str]:
     """Give the variables that tell libraries what an attempt was given of its machine.
 
-    Where it was given all of it, there is nothing to tell.
+    Where it was given all of it and asked for no less, there is nothing to tell.
     """
-    record = next(
-        (one for one in jobs.get_job(zoo, attempt.job).attempts if one.number == attempt.number),
-        None,
-    )
-    if record is None or record.threads is None:
-        return {}
-    told = dict.fromkeys(THREADS, str(record.threads))
-    if zoo.settings.device != "cpu":
+    job = jobs.get_job(zoo, attempt.job)
+    record = next((one for one in job.attempts if one.number == attempt.number), None)
+    is_bound = record is not None and record.threads is not None
+    threads = record.threads if record is not None and is_bound else job.threads
+    told = dict.fromkeys(THREADS, str(threads)) if threads is not None else {}
+    if record is not None and is_bound and zoo.settings.device != "cpu":
         told[GPUS] = ",".join(_names(record.gpus))
     return told
 

@@ -9,9 +9,10 @@ from zoo.domain.job import Job, JobKind, JobState
 from zoo.domain.plan import Classifier, Strategy
 from zoo.domain.training import MOST_DEVICES, Overrides
 from zoo.web.shapes.base import Shape
+from zoo.web.shapes.terms import Priority, TermsBody
 
 
-class FinetuneBody(Shape):
+class FinetuneBody(TermsBody):
     """A fine-tune to be queued."""
 
     kind: Literal["finetune"] = "finetune"
@@ -71,6 +72,26 @@ class FinetuneBody(Shape):
             mixup=self.mixup,
             devices=self.devices,
         )
+
+
+class AliasBody(TermsBody):
+    """An alias to be moved by a job."""
+
+    alias: str = Field(min_length=1, max_length=128, description="what is to point to the model")
+
+
+class RerunBody(Shape):
+    """What is different when a job is run again."""
+
+    changes: dict[str, str | int | float | bool] = Field(
+        default={}, max_length=100, description="parameters by name, such as epochs"
+    )
+
+
+class ChangeBody(Shape):
+    """What is changed of a job."""
+
+    priority: Priority
 
 
 class JobsQuery(Shape):
