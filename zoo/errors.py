@@ -34,6 +34,7 @@ ZooError
 │   ├── LayerNotFound
 │   ├── DatasetNotFound
 │   ├── JobNotFound
+│   ├── LogNotFound
 │   ├── AccountNotFound
 │   ├── TokenNotFound
 │   └── PathNotFound
@@ -309,6 +310,12 @@ class JobNotFound(NotFound):
     """There is no job of that number."""
 
     hint = "See: zoo jobs"
+
+
+class LogNotFound(NotFound):
+    """What this attempt printed is not here."""
+
+    hint = "See its attempts: zoo jobs show NUMBER"
 
 
 class AccountNotFound(NotFound):

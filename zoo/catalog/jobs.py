@@ -266,20 +266,19 @@ def find_last_rerun(db: Session, number: int) -> int:
     return number
 
 
-def list_ended_attempts(
-    db: Session, machine: str, *, limit: int
-) -> list[tuple[Attempt, str | None]]:
-    """List the last attempts of a machine that ended, each with the digest of its log if kept."""
+def list_unkept_logs(db: Session, machine: str, *, limit: int) -> list[Attempt]:
+    """List the last attempts of a machine that ended and whose logs the store was not given."""
     rows = db.execute(
-        select(AttemptRow.job_id, AttemptRow.number, AttemptRow.log_digest)
+        select(AttemptRow.job_id, AttemptRow.number)
         .where(
             AttemptRow.worker.startswith(f"{machine}:", autoescape=True),
             AttemptRow.ended_at.is_not(None),
+            AttemptRow.log_digest.is_(None),
         )
         .order_by(AttemptRow.ended_at.desc())
         .limit(limit)
     )
-    return [(Attempt(job=row.job_id, number=row.number), row.log_digest) for row in rows]
+    return [Attempt(job=row.job_id, number=row.number) for row in rows]
 
 
 def find_log(db: Session, attempt: Attempt) -> str | None:

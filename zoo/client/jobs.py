@@ -13,6 +13,7 @@ from zoo.domain.training import Overrides
 from zoo.errors import Interrupted, ServerUnreachable
 from zoo.operations.advise import Kept
 from zoo.operations.create import CreateOptions
+from zoo.operations.logs import LogPart
 from zoo.operations.quantize import QuantizeOptions
 from zoo.operations.reproduce import Repetition
 from zoo.operations.surgery import OWN_HEAD, DenseOptions
@@ -63,6 +64,11 @@ class Jobs(Asking):
     def rerun_job(self, number: int, changes: Mapping[str, str]) -> Job:
         """Queue once more what a job was to do, with changes."""
         return self.ask(Job, "POST", f"/v1/jobs/{number}/rerun", {"changes": dict(changes)})
+
+    def read_log(self, number: int, *, attempt: int | None, offset: int) -> LogPart:
+        """Give a part of what an attempt printed."""
+        query = {"attempt": attempt, "offset": offset}
+        return self.ask(LogPart, "GET", f"/v1/jobs/{number}/log", query=query)
 
     def finish_job(self, number: int, listen: Callable[[JobEvent], None]) -> Job:
         """Follow a job until it has ended; that zoo's worker runs it, whoever looks on.

@@ -7,7 +7,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zoo.domain.revision import RefKind
-from zoo.operations import access, accounts, fetch, jobs, models, quotas, refs, statistics, sweep
+from zoo.operations import (
+    access,
+    accounts,
+    fetch,
+    jobs,
+    logs,
+    models,
+    quotas,
+    refs,
+    statistics,
+    sweep,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -233,6 +244,10 @@ class Here:
         from zoo.operations.rerun import rerun  # noqa: PLC0415
 
         return rerun(self.zoo, number, changes)
+
+    def read_log(self, number: int, *, attempt: int | None, offset: int) -> logs.LogPart:
+        """Give a part of what an attempt printed."""
+        return logs.read_log(self.zoo, number, attempt=attempt, offset=offset)
 
     def finish_job(self, number: int, listen: Callable[[JobEvent], None]) -> Job:
         """Run a job to its end, or follow it where another worker was quicker."""

@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("export", "Write a model out: ONNX, safetensors, PyTorch or Caffe."),
     "triton-export": ("triton_export", "Write a model into a model repository of Triton."),
     "jobs": ("jobs", "List, show, order, pause, cancel and rerun jobs."),
+    "logs": ("logs", "Show what a job's process printed, and follow it."),
     "serve": ("serve", "Serve the zoo as pages and over REST, with a worker beside it."),
     "open": ("open_", "Open the page of a model in the browser."),
     "worker": ("worker", "Run the jobs of the zoo, without a web server."),

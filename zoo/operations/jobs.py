@@ -173,6 +173,12 @@ def is_pausing(zoo: Zoo, attempt: Attempt) -> bool:
         return leases.look_at_lease(db, attempt)
 
 
+def is_last(zoo: Zoo, attempt: Attempt) -> bool:
+    """Tell whether no other attempt at a job came after this one, nor anyone cancelled the job."""
+    with zoo.catalog.reading() as db:
+        return jobs.get_job(db, attempt.job, after=jobs.LARGEST).attempt == attempt.number
+
+
 def tell(  # noqa: PLR0913  # the parts of one event
     zoo: Zoo,
     attempt: Attempt,

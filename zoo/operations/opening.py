@@ -1,7 +1,9 @@
 """Opening a zoo: its settings, its store and its catalog, brought up to date."""
 
 import fcntl
+import hashlib
 import math
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -65,6 +67,12 @@ class Zoo:
     def predictions_folder(self) -> Path:
         """Where answers lie whose job is not finished, a folder a job."""
         return self.settings.home / "cache" / "predictions"
+
+    @property
+    def machine(self) -> str:
+        """Name this machine and this home; other machines may work on the same catalog."""
+        home = hashlib.sha256(str(self.settings.home).encode()).hexdigest()[:12]
+        return f"{socket.gethostname()}:{home}"
 
     def log_path(self, attempt: Attempt) -> Path:
         """Tell where the output of an attempt's process goes."""

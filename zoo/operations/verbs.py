@@ -33,6 +33,7 @@ if TYPE_CHECKING:  # Most of these rooms are slow to import, and here they are o
     from zoo.operations.filters import FilterPicture, FilterReport
     from zoo.operations.heat import HeatOptions, HeatReport
     from zoo.operations.import_ import Begun, ImportOptions
+    from zoo.operations.logs import LogPart
     from zoo.operations.measuring import InitStudy, TransferStudy
     from zoo.operations.pack import DatasetArchive
     from zoo.operations.quantize import QuantizeOptions
@@ -184,6 +185,9 @@ class JobVerbs(Protocol):
 
     def rerun_job(self, number: int, changes: Mapping[str, str]) -> Job:
         """Queue once more what a job was to do, with changes."""
+
+    def read_log(self, number: int, *, attempt: int | None, offset: int) -> LogPart:
+        """Give a part of what an attempt printed, the last one unless it is told."""
 
     def finish_job(self, number: int, listen: Callable[[JobEvent], None]) -> Job:
         """Wait until a job has ended; here it is run by this process, there by that zoo's worker.

@@ -3,10 +3,8 @@
 import contextlib
 import ctypes
 import fcntl
-import hashlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -152,12 +150,12 @@ def _tell_libraries() -> None:
 
 def worker_name(zoo: Zoo) -> str:
     """Name this process for people who read the catalog, and for ``is_dead``."""
-    return f"{_place(zoo)}:{os.getpid()}"
+    return f"{zoo.machine}:{os.getpid()}"
 
 
 def is_dead(zoo: Zoo, attempt: Attempt, worker: str) -> bool:
     """Tell whether an attempt was started from this home on this machine and is gone."""
-    if not worker.startswith(f"{_place(zoo)}:"):
+    if not worker.startswith(f"{zoo.machine}:"):
         return False
     try:
         with zoo.log_path(attempt).open("rb") as log:
@@ -165,9 +163,3 @@ def is_dead(zoo: Zoo, attempt: Attempt, worker: str) -> bool:
     except (FileNotFoundError, BlockingIOError):
         return False
     return True
-
-
-def _place(zoo: Zoo) -> str:
-    """Name this machine and this home; other machines may work on the same catalog."""
-    home = hashlib.sha256(str(zoo.settings.home).encode()).hexdigest()[:12]
-    return f"{socket.gethostname()}:{home}"

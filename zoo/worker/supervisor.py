@@ -11,6 +11,7 @@ from zoo.domain.job import Job, JobEvent, JobState
 from zoo.domain.resources import Room
 from zoo.errors import Interrupted, LeaseLost, ZooError
 from zoo.operations import jobs
+from zoo.operations.logs import keep_logs
 from zoo.operations.opening import Zoo
 from zoo.operations.room import find_room
 from zoo.worker import local
@@ -18,6 +19,7 @@ from zoo.worker import local
 LOG = logging.getLogger(__name__)
 PAUSE_S = 0.2
 REST_S = 5.0  # after a fault of the catalog
+LOGS_S = 5.0  # between two looks at logs
 
 
 @dataclass(slots=True)
@@ -28,6 +30,7 @@ class Supervisor:
     running: list[local.JobProcess] = field(default_factory=list)
 
     room: Room = field(init=False)  # of this machine
+    logs_due: float = 0.0
 
     def __post_init__(self) -> None:
         self.room = find_room(self.zoo.settings)
@@ -48,11 +51,18 @@ class Supervisor:
     def step(self) -> None:
         """Look after what runs, and start one job if there is room and work."""
         self._reap()
+        self._keep_logs()
         if len(self.running) < self.zoo.settings.worker_slots:
             worker = local.worker_name(self.zoo)
             attempt = jobs.claim(self.zoo, worker=worker, room=self.room)
             if attempt is not None:
                 self.running.append(local.start(self.zoo, attempt))
+
+    def _keep_logs(self) -> None:
+        """Give the store the logs of what ended here, now and then."""
+        if time.monotonic() >= self.logs_due:
+            self.logs_due = time.monotonic() + LOGS_S
+            keep_logs(self.zoo)
 
     def _reap(self) -> None:
         self.running = [process for process in self.running if process.is_running]

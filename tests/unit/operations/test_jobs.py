@@ -1,6 +1,7 @@
 """The life of a job, seen by those who queue it and those who do it."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -408,3 +409,15 @@ def test_whatever_is_done_to_a_job_is_audited(zoo, job):
         "job.cancel",
     ]
     assert found[-1].detail == {"before": 0, "to": 2}
+
+
+@pytest.mark.parametrize("hours", [-7, 7])
+def test_a_worker_whose_clock_jumps_keeps_its_lease_and_takes_nobodys(zoo, job, attempt, hours):
+    wrong = replace(zoo, clock=lambda: zoo.clock() + timedelta(hours=hours))
+    jobs.keep_alive(wrong, attempt)  # by the one whose clock has jumped
+    assert jobs.claim(zoo, worker="there-2") is None
+    jobs.keep_alive(zoo, attempt)  # by another
+    assert jobs.claim(wrong, worker="there-2") is None
+    jobs.tell(wrong, attempt, "fit", "as if nothing had happened")
+    jobs.succeed(wrong, attempt, {})
+    assert states(zoo, job.id) == ["succeeded"]

@@ -9,6 +9,7 @@ from zoo.errors import (
     DatasetNotFound,
     Invalid,
     JobNotFound,
+    LogNotFound,
     MalformedCheckpoint,
     ModelNotFound,
     NotRunnable,
@@ -17,6 +18,7 @@ from zoo.errors import (
 )
 from zoo.operations import jobs
 from zoo.operations.finetune import enqueue_finetune
+from zoo.operations.logs import read_log
 from zoo.operations.rerun import rerun
 from zoo.web.access import Need, needs
 from zoo.web.context import current_zoo, read_body, read_query, zoo_on
@@ -28,6 +30,8 @@ from zoo.web.shapes.jobs import (
     JobQuery,
     JobsAnswer,
     JobsQuery,
+    LogAnswer,
+    LogQuery,
     RerunBody,
 )
 
@@ -86,6 +90,23 @@ def get_job(number: int) -> ResponseReturnValue:
     query = read_query(JobQuery)
     job = jobs.get_job(current_zoo(), number, after=query.after)
     response = jsonify(JobAnswer.of(job).model_dump(mode="json"))
+    response.cache_control.no_cache = True
+    response.add_etag()
+    return response.make_conditional(request)
+
+
+@bp.get("/<int:number>/log")
+@needs(Need.READ)
+@tells(LogAnswer, query=LogQuery, refuses=(JobNotFound, LogNotFound), has_tag=True)
+def get_log(number: int) -> ResponseReturnValue:
+    """Give a part of what an attempt at a job printed, from an offset on.
+
+    A part is no longer than 64 KiB; the next one begins at `next`. The ETag changes with the
+    answer, so that who asks again and again is told little while nothing is printed.
+    """
+    query = read_query(LogQuery)
+    part = read_log(current_zoo(), number, attempt=query.attempt, offset=query.offset)
+    response = jsonify(LogAnswer.model_validate(part).model_dump(mode="json"))
     response.cache_control.no_cache = True
     response.add_etag()
     return response.make_conditional(request)

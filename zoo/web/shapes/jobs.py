@@ -176,6 +176,25 @@ class JobAnswer(Shape):
         return cls.model_validate(job)
 
 
+class LogQuery(Shape):
+    """Which part of which log."""
+
+    attempt: int | None = Field(default=None, ge=1, description="the last one unless it is told")
+    offset: int = Field(default=0, ge=0, le=2**62, description="bytes that are known already")
+
+
+class LogAnswer(Shape):
+    """A part of what an attempt printed."""
+
+    job: int
+    attempt: int
+    worker: str = Field(description="machine, home and process that claimed it")
+    offset: int
+    next: int = Field(description="the offset of the next part")
+    text: str
+    is_complete: bool = Field(description="nothing more will come of this attempt")
+
+
 class JobsAnswer(Shape):
     """The newest jobs."""
 
