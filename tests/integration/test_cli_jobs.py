@@ -43,7 +43,9 @@ def test_a_number_alone_shows_the_job(ok, line):
 
 
 def test_a_job_tells_its_terms_and_how_often_it_is_tried(ok, queued):
-    number = ok(f"quantize lenet-digits digits -d --after {queued} --priority -2 --threads 3 --memory 2G")
+    number = ok(
+        f"quantize lenet-digits digits -d --after {queued} --priority -2 --threads 3 --memory 2G"
+    )
     told = ok(f"jobs {number.strip()}")
     assert "waiting" in told
     assert f"priority -2\n  after job {queued}\n  asks for 3 threads, 2.1 GB of memory\n" in told

@@ -79,33 +79,26 @@ def claim_job(  # noqa: PLR0913  # who takes what, when
     reading: Reading,
     lease_s: float,
     number: int | None = None,
+    choice: Choice | None = None,
 ) -> Attempt | None:
     """Take the next job, or the one of this number; None where there is nothing.
 
-    It is taken by one statement that is guarded: of two who choose the same job one gets it.
+    It is taken by one statement that is guarded: of two who choose the same job one gets it. A
+    ``choice`` of a moment ago saves choosing again, unless somebody else has taken it meanwhile, or
+    the room for it.
     """
-    choice = choose_job(db, claimant, reading=reading, number=number)
-    if choice is None:
-        return None
-    taken = db.execute(
-        update(JobRow)
-        .where(JobRow.id == choice.job, _is_free(reading))
-        .values(
-            state=JobState.RUNNING,
-            attempt=JobRow.attempt + 1,
-            lease_until=reading.at_s + lease_s,
-            clock=reading.clock,
-            not_before=None,
-            passed=0,
-            started_at=func.coalesce(JobRow.started_at, now),
-        )
-        .returning(JobRow.id, JobRow.attempt, JobRow.account)
-        .execution_options(synchronize_session=False)
-    ).first()
+    taken = None
+    if choice is not None and _still_fits(db, claimant, choice, reading):
+        taken = _take(db, choice, now=now, reading=reading, lease_s=lease_s)
     if taken is None:
+        choice = choose_job(db, claimant, reading=reading, number=number)
+        if choice is not None:
+            taken = _take(db, choice, now=now, reading=reading, lease_s=lease_s)
+    if taken is None or choice is None:
         return None
     attempt = Attempt(job=taken.id, number=taken.attempt)
-    end_attempts(db, attempt.job, outcome=LOST, now=now)
+    if attempt.number > 1:
+        end_attempts(db, attempt.job, outcome=LOST, now=now)
     db.add(
         AttemptRow(
             job_id=attempt.job,
@@ -120,6 +113,38 @@ def claim_job(  # noqa: PLR0913  # who takes what, when
         _count_pass(db, choice.passes)
     db.flush()
     return attempt
+
+
+def _take(db: Session, choice: Choice, *, now: datetime, reading: Reading, lease_s: float) -> Any:  # noqa: ANN401  # a row
+    """Take a job if it is still free; give its number, its attempt and its account."""
+    return db.execute(
+        update(JobRow)
+        .where(JobRow.id == choice.job, _is_free(reading))
+        .values(
+            state=JobState.RUNNING,
+            attempt=JobRow.attempt + 1,
+            lease_until=reading.at_s + lease_s,
+            clock=reading.clock,
+            not_before=None,
+            passed=0,
+            started_at=func.coalesce(JobRow.started_at, now),
+        )
+        .returning(JobRow.id, JobRow.attempt, JobRow.account)
+        .execution_options(synchronize_session=False)
+    ).first()
+
+
+def _still_fits(db: Session, claimant: Claimant, choice: Choice, reading: Reading) -> bool:
+    """Tell whether the machine still has the room that a choice takes."""
+    if claimant.room is None or choice.share is None:
+        return claimant.room is None
+    free, share = _find_free(db, claimant, claimant.room, reading), choice.share
+    return (
+        free.slots > 0
+        and share.threads <= free.threads
+        and share.memory_bytes <= free.memory_bytes
+        and set(share.gpus) <= set(free.gpus)
+    )
 
 
 def end_attempts(
@@ -144,7 +169,7 @@ def _choose_that_fits(db: Session, wanted: _Jobs, room: Room, free: Room) -> Cho
     if free.slots <= 0:
         return None
     needs = _Usual(room)
-    first = db.execute(wanted.where(*needs.fit(room))).first()
+    first = db.execute(wanted.where(*_ask_no_more(room))).first()
     if first is None:
         return None
     share = _give(needs.of(first), free)
@@ -208,6 +233,17 @@ def _find_free(db: Session, claimant: Claimant, room: Room, reading: Reading) ->
     return room.beside(Share.from_json(row.share) if row.share else nothing for row in held)
 
 
+def _ask_no_more(room: Room) -> tuple[ColumnElement[bool], ...]:
+    """Say which jobs ask for no more than a whole machine; what is usual there always fits."""
+    conditions = [
+        func.coalesce(JobRow.threads, 0) <= room.threads,
+        func.coalesce(JobRow.memory_bytes, 0) <= room.memory_bytes,
+    ]
+    if room.gpus:  # A machine without any does all jobs without.
+        conditions.append(func.coalesce(JobRow.gpus, 0) <= len(room.gpus))
+    return tuple(conditions)
+
+
 @dataclass(frozen=True, slots=True)
 class _Usual:
     """What jobs need of a machine, where they ask for nothing else what is usual there."""
@@ -223,7 +259,7 @@ class _Usual:
             _need(JobRow.memory_bytes, {kind: one.memory_bytes for kind, one in usual.items()})
             <= room.memory_bytes,
         ]
-        if self.room.gpus:  # A machine without any does all jobs without.
+        if self.room.gpus:
             conditions.append(
                 _need(JobRow.gpus, {kind: len(one.gpus) for kind, one in usual.items()})
                 <= len(room.gpus)

@@ -38,27 +38,31 @@ def list_after(db: Session, number: int, states: Iterable[JobState]) -> list[int
     return list(rows)
 
 
-def settle_dependents(db: Session, number: int, *, now: datetime) -> None:
-    """Have the jobs that come after one follow from how it stands.
+def settle_dependents(
+    db: Session,
+    number: int,
+    state: JobState,
+    *,
+    error: dict[str, Any] | None = None,
+    now: datetime,
+) -> None:
+    """Have the jobs that come after one follow from how it ended.
 
     When it succeeded, those that wait for nothing else are queued. When it failed or was cancelled,
     so are they, and all that come after them; each says which job it was.
     """
-    row = db.get(JobRow, number, populate_existing=True)
-    if row is None or not row.state.is_final:
-        return
-    if row.state is JobState.SUCCEEDED:
+    if state is JobState.SUCCEEDED:
         _let_go(db, list_after(db, number, [JobState.WAITING]))
         return
-    told = ((row.error or {}).get("error") or {}).get("message")
+    told = ((error or {}).get("error") or {}).get("message")
     left = [(number, each) for each in list_after(db, number, HELD)]
     while left:
         direct, each = left.pop()
-        error = _explain(number, row.state, told, direct=direct)
+        reason = _explain(number, state, told, direct=direct)
         changed = db.execute(
             update(JobRow)
             .where(JobRow.id == each, JobRow.state.in_(HELD))
-            .values(state=row.state, error=error, finished_at=now)
+            .values(state=state, error=reason, finished_at=now)
             .returning(JobRow.id)
             .execution_options(synchronize_session=False)
         ).first()

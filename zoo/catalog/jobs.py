@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from zoo.catalog.claiming import LOST, end_attempts
 from zoo.catalog.dependencies import list_before, settle_dependents
-from zoo.catalog.leases import Reading, check_lease, write_held
+from zoo.catalog.leases import Reading, check_lease, look_at_lease, write_held
 from zoo.catalog.tables import AttemptRow, DependencyRow, EventRow, JobRow
 from zoo.domain.access import LOCAL_ACCOUNT
 from zoo.domain.job import Attempt, AttemptRecord, Job, JobEvent, JobKind, JobState
@@ -96,6 +96,15 @@ def get_job(db: Session, number: int, *, after: int = 0) -> Job:
     )
 
 
+def get_kind(db: Session, number: int) -> JobKind:
+    """Give the kind of a job.
+
+    Raises:
+        JobNotFound: there is none of that number.
+    """
+    return _get_row(db, number).kind
+
+
 def list_jobs(db: Session, *, account: str | None = None, limit: int = 100) -> list[Job]:
     """List the newest jobs, of one account or of all, without their events and attempts."""
     wanted = select(JobRow).order_by(JobRow.id.desc()).limit(limit)
@@ -151,9 +160,8 @@ def end_attempt(
     Raises:
         LeaseLost: the job is no longer this attempt's.
     """
-    check_lease(db, attempt)
     state = outcome.state
-    if state is JobState.QUEUED and _get_row(db, attempt.job).is_pausing:
+    if state is JobState.QUEUED and look_at_lease(db, attempt):
         state = JobState.PAUSED
     values: dict[str, Any] = {}
     if outcome.pause_s is not None and reading is not None:
@@ -171,7 +179,8 @@ def end_attempt(
     )
     name, error = outcome.name or state.value, outcome.error
     end_attempts(db, attempt.job, outcome=name, now=now, error=error)
-    settle_dependents(db, attempt.job, now=now)
+    if state.is_final:
+        settle_dependents(db, attempt.job, state, error=outcome.error, now=now)
 
 
 def count_attempts(db: Session, number: int, outcome: str = LOST) -> int:
@@ -221,7 +230,7 @@ def cancel_job(db: Session, number: int, *, now: datetime) -> bool:
     )
     if changed:
         end_attempts(db, number, outcome=JobState.CANCELLED.value, now=now)
-        settle_dependents(db, number, now=now)
+        settle_dependents(db, number, JobState.CANCELLED, now=now)
     return changed
 
 

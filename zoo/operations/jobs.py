@@ -129,7 +129,8 @@ def claim(
     with zoo.catalog.reading() as db:
         reading = zoo.lease_clock(db)
         # Workers ask often; only those that may get something lock the catalog.
-        if claiming.choose_job(db, claimant, reading=reading, number=number) is None:
+        choice = claiming.choose_job(db, claimant, reading=reading, number=number)
+        if choice is None:
             return None
     with zoo.catalog.writing() as db:
         attempt = claiming.claim_job(
@@ -139,10 +140,13 @@ def claim(
             reading=zoo.lease_clock(db),
             lease_s=zoo.settings.lease_s,
             number=number,
+            choice=choice,
         )
         if attempt is None:
             return None
-        most = POLICIES[jobs.get_job(db, attempt.job).kind].most_lost
+        if attempt.number == 1:
+            return attempt
+        most = POLICIES[jobs.get_kind(db, attempt.job)].most_lost
         if jobs.count_attempts(db, attempt.job, LOST) < most:
             return attempt
         # Its processes died so often, with those who looked after them, that it is given up.
@@ -221,7 +225,7 @@ def lose(zoo: Zoo, attempt: Attempt) -> None:
     An attempt that did write down its end stays as it is.
     """
     with contextlib.suppress(LeaseLost), zoo.catalog.writing() as db:
-        most = POLICIES[jobs.get_job(db, attempt.job).kind].most_lost
+        most = POLICIES[jobs.get_kind(db, attempt.job)].most_lost
         is_last = jobs.count_attempts(db, attempt.job, LOST) + 1 >= most
         outcome = jobs.Outcome(
             state=JobState.FAILED if is_last else JobState.QUEUED,
@@ -350,7 +354,7 @@ def _end(zoo: Zoo, attempt: Attempt, outcome: jobs.Outcome) -> None:
 def _fail(zoo: Zoo, attempt: Attempt, error: ZooError) -> None:
     told, now = error.as_json(), zoo.clock()
     with zoo.catalog.writing() as db:
-        policy = POLICIES[jobs.get_job(db, attempt.job).kind]
+        policy = POLICIES[jobs.get_kind(db, attempt.job)]
         retries = jobs.count_attempts(db, attempt.job, RETRIED)
         if not is_transient(error) or retries >= policy.most_retries:
             outcome = jobs.Outcome(state=JobState.FAILED, error=told)

@@ -260,3 +260,37 @@ def test_many_accounts_are_served_alike(add, claim, finish, db):
         served[account_of(db, attempt)] += 1
         assert max(served.values()) - min(served.values()) <= 1
     assert set(served.values()) == {6}
+
+
+def test_a_choice_of_a_moment_ago_is_taken_unless_somebody_was_quicker(db, add, claim, clock):
+    first, second = add(), add()
+    claimant = Claimant(worker="late:home:1", room=LARGE)
+    chosen = choose_job(db, claimant, reading=clock.reading())
+    assert chosen.job == first
+
+    def take():
+        return claim_job(
+            db,
+            claimant,
+            now=clock(),
+            reading=clock.reading(),
+            lease_s=LEASE_S,
+            choice=chosen,
+        )
+
+    assert claim(LARGE).job == first
+    assert take().job == second
+    assert take() is None
+
+
+def test_a_choice_whose_room_is_taken_is_not_taken(db, add, claim, clock):
+    add(needs=Needs(threads=6))
+    add(needs=Needs(threads=6))
+    claimant = Claimant(worker="here:home:2", room=LARGE)
+    chosen = choose_job(db, claimant, reading=clock.reading(), number=2)
+    assert claim(LARGE).job == 1
+    assert chosen.job == 2
+    late = claim_job(
+        db, claimant, now=clock(), reading=clock.reading(), lease_s=LEASE_S, choice=chosen
+    )
+    assert late is None
