@@ -32,7 +32,10 @@ PIECE = 2**20
 TICKS = os.sysconf("SC_CLK_TCK")
 PULLS = 8
 SMALL = 2000  # requests
+GETS = 5  # for each PUT
 OK = 200
+Row = tuple[str, float, float]  # what was asked, CPU seconds, of nginx's beside it (0: not beside)
+Ask = Callable[[], float]
 
 NGINX = """
 worker_processes 1; daemon off; pid {folder}/pid; error_log {folder}/error.log;
@@ -56,7 +59,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.bin"
         _write(path, options.mib)
-        rows = [_measure_nginx(path, options), *_measure_zoo(path, options)]
+        rows = list(_measure_zoo(path, options))
         if options.granian:
             rows += _measure_granian(path, options)
         if options.mlflow:
@@ -70,17 +73,18 @@ def _write(path: Path, mib: int) -> None:
             file.write(os.urandom(PIECE))
 
 
-def _measure_nginx(path: Path, options: argparse.Namespace) -> tuple[str, float, float]:
+@contextmanager
+def _nginx(path: Path) -> Iterator[Ask]:
+    """Have nginx serve the file; what it gives fetches it and tells the CPU seconds of that."""
     folder, port = path.parent, _free_port()
     (folder / "nginx.conf").write_text(NGINX.format(folder=folder, port=port))
     folder.chmod(0o755)  # nginx reads it as another user
     command = ["nginx", "-p", str(folder), "-c", str(folder / "nginx.conf"), "-g", "user root;"]
     with _running(command, port) as process:
-        cost = _median(process.pid, options.repeats, lambda: _get(port, f"/{path.name}"))
-    return "nginx GET", cost, 0.0
+        yield lambda: _spent(process.pid, lambda: _get(port, f"/{path.name}"))
 
 
-def _measure_zoo(path: Path, options: argparse.Namespace) -> Iterator[tuple[str, float, float]]:
+def _measure_zoo(path: Path, options: argparse.Namespace) -> Iterator[Row]:
     """Measure the zoo as `zoo serve` runs it."""
     command = [sys.executable, str(ROOT / "cli.py"), "serve", "--port", "0"]
     process = subprocess.Popen(  # noqa: S603  # our own command
@@ -95,7 +99,7 @@ def _measure_zoo(path: Path, options: argparse.Namespace) -> Iterator[tuple[str,
         process.wait()
 
 
-def _measure_granian(path: Path, options: argparse.Namespace) -> Iterator[tuple[str, float, float]]:
+def _measure_granian(path: Path, options: argparse.Namespace) -> Iterator[Row]:
     """Measure the same app under granian: one process, as many threads."""
     port = _free_port()
     command = [str(options.granian), "-m", "granian", "--interface", "wsgi", "--workers", "1"]
@@ -117,7 +121,7 @@ def _measure_served(
     port: int,
     path: Path,
     options: argparse.Namespace,
-) -> Iterator[tuple[str, float, float]]:
+) -> Iterator[Row]:
     _post(port, "/api/repos/create", {"name": "net", "organization": "bench"})
     idle = _resident(pid)
     most = [idle]
@@ -129,21 +133,11 @@ def _measure_served(
         puts.append(_cpu(pid) - before)
         most.append(_resident(pid))
     yield f"zoo PUT, sha256 verified, {server}", statistics.median(puts), 0.0
-    value = {"path": "model.bin", "algo": "sha256", "oid": digest, "size": 1}
+    value = {"path": path.name, "algo": "sha256", "oid": digest, "size": 1}
     lines = [{"key": "header", "value": {"summary": "x"}}, {"key": "lfsFile", "value": value}]
     data = b"\n".join(json.dumps(line).encode() for line in lines)
     _post(port, "/api/models/bench/net/commit/main", data)
-    address = "/bench/net/resolve/main/model.bin"
-    cost = _median(pid, options.repeats, lambda: _get(port, address))
-    yield f"zoo GET, {server}", cost, 0.0
-
-    def pull_all() -> None:
-        with concurrent.futures.ThreadPoolExecutor(PULLS) as pool:
-            list(pool.map(lambda _: _get(port, address), range(PULLS)))
-
-    before = _cpu(pid)
-    pull_all()
-    yield f"zoo GET, {PULLS} at once, {server}", (_cpu(pid) - before) / PULLS, 0.0
+    yield from _measure_gets(server, pid, port, path, options)
     most.append(_resident(pid))
     print(f"{server}: memory idle {idle:.0f} MB, most seen {max(most):.0f} MB")
     for name in ("/v1/health", "/v1/models/bench/net"):
@@ -153,7 +147,33 @@ def _measure_served(
         print(f"{server}: GET {name}: {SMALL / spent:.0f} answers a CPU second")
 
 
-def _measure_mlflow(path: Path, options: argparse.Namespace) -> Iterator[tuple[str, float, float]]:
+def _measure_gets(
+    server: str, pid: int, port: int, path: Path, options: argparse.Namespace
+) -> Iterator[Row]:
+    """Fetch the file from nginx, from the server and from it eight times at once, turn by turn.
+
+    What a transfer costs the kernel drifts by half within a minute, on the same bytes; only
+    neighbours can be compared.
+    """
+    address = f"/bench/net/resolve/main/{path.name}"
+
+    def pull_all() -> None:
+        with concurrent.futures.ThreadPoolExecutor(PULLS) as pool:
+            list(pool.map(lambda _: _get(port, address), range(PULLS)))
+
+    ways = {"nginx GET": [], f"zoo GET, {server}": [], f"zoo GET, {PULLS} at once, {server}": []}
+    plain, one, many = ways.values()
+    with _nginx(path) as ask_nginx:
+        for _ in range(GETS * options.repeats):
+            plain.append(ask_nginx())
+            one.append(_spent(pid, lambda: _get(port, address)))
+            many.append(_spent(pid, pull_all) / PULLS)
+    for name, costs in ways.items():
+        ratios = [cost / max(beside, 1 / TICKS) for cost, beside in zip(costs, plain, strict=True)]
+        yield name, statistics.median(costs), statistics.median(ratios)
+
+
+def _measure_mlflow(path: Path, options: argparse.Namespace) -> Iterator[Row]:
     port = _free_port()
     command = [
         str(options.mlflow),
@@ -171,24 +191,22 @@ def _measure_mlflow(path: Path, options: argparse.Namespace) -> Iterator[tuple[s
         before = _cpu(process.pid)
         _send(port, address, path)
         yield "MLflow PUT, not verified", _cpu(process.pid) - before, 0.0
-        yield "MLflow GET", _median(process.pid, options.repeats, lambda: _get(port, address)), 0.0
+        yield "MLflow GET", _spent(process.pid, lambda: _get(port, address)), 0.0
 
 
-def _print(rows: list[tuple[str, float, float]], mib: int) -> None:
-    first = rows[0][1]
+def _print(rows: list[Row], mib: int) -> None:
+    nginx = next(cost for name, cost, _ in rows if name == "nginx GET")
     print("\n| request | server CPU s / GiB | of nginx's GET |\n| --- | --- | --- |")
-    for name, cost, _ in rows:
-        print(f"| {name} | {cost * 1024 / mib:.2f} | {cost / max(first, 1 / TICKS):.1f} |")
+    for name, cost, ratio in rows:
+        beside = ratio or cost / max(nginx, 1 / TICKS)
+        print(f"| {name} | {cost * 1024 / mib:.2f} | {beside:.2f} |")
 
 
-def _median(pid: int, repeats: int, run: Callable[[], None]) -> float:
-    """Give the median of the CPU seconds that a server spends on a request."""
-    costs = []
-    for _ in range(repeats):
-        before = _cpu(pid)
-        run()
-        costs.append(_cpu(pid) - before)
-    return statistics.median(costs)
+def _spent(pid: int, run: Callable[[], None]) -> float:
+    """Give the CPU seconds that a server spends on a request."""
+    before = _cpu(pid)
+    run()
+    return _cpu(pid) - before
 
 
 def _get(port: int, path: str) -> None:

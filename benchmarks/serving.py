@@ -51,7 +51,9 @@ from zoo.operations.opening import Zoo, open_zoo
 from zoo.operations.publish import Publication, publish
 from zoo.serving.cores import count_cores
 from zoo.serving.dense import open_graph
-from zoo.serving.memory import used_bytes
+from zoo.serving.loading import Loading
+from zoo.serving.optimised import GraphCache
+from zoo.serving.predictor import Opening
 from zoo.settings import read_settings
 
 MODELS = {"squeezenet": "squeezenet1_1", "resnet18": "resnet18"}
@@ -180,8 +182,11 @@ class Raw:
 
 
 def _run_raw(graph: Path) -> None:
-    """Run pictures for whoever asks on stdin, by as many callers as a server has runners."""
-    session = open_graph(graph).session
+    """Run pictures for whoever asks on stdin, by as many callers as a server has runners.
+
+    Each run stays on its caller's thread, which costs the least.
+    """
+    session = open_graph(graph, Opening(threads=1)).session
     pixels = np.random.default_rng(3).integers(0, 256, (1, SIDE, SIDE, 3), np.uint8)
     callers = count_cores()
     for line in sys.stdin:
@@ -391,10 +396,10 @@ def _shelf(options: argparse.Namespace) -> bool:
         for number in range(SHELF):
             if not _has(zoo, f"shelf-{number}"):
                 _publish_variant(zoo, source, f"shelf-{number}", number)
-    before = used_bytes()
-    predictor = open_graph(_graph("squeezenet"))
-    predictor.predict(np.zeros((1, SIDE, SIDE, 3), np.uint8))
-    room = ROOM * (used_bytes() - before)
+    with tempfile.TemporaryDirectory() as folder:
+        loading = Loading(device="cpu", cache=GraphCache(folder=Path(folder), most_bytes=2**30))
+        loading.load("first", _graph("squeezenet"))
+        room = ROOM * loading.load("first", _graph("squeezenet")).size_bytes
     with serving(SERVE, worker_slots=0, served_bytes=room) as server:
         outcome = _ask_many(server, options.loads)
     early, late = outcome.rss[options.loads // 10], outcome.rss[-1]

@@ -1,8 +1,17 @@
 """What every test may ask for."""
 
+import contextlib
+import fcntl
 import json
 import logging
 import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
 import uuid
 from importlib.resources import files
 from pathlib import Path
@@ -101,6 +110,115 @@ def s3_server():
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"
     server.stop()
+
+
+class RayCluster:
+    """Nodes of a Ray cluster on loopback, each with all its processes."""
+
+    def __init__(self, folder, mark="", address=""):
+        self.folder = folder  # a short one: paths of sockets may have some hundred characters
+        self.mark = mark or f"ZOO_TEST_NODE={uuid.uuid4().hex}"
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.address = address or f"127.0.0.1:{free.getsockname()[1]}"
+        self.started = 0
+
+    def start_head(self):
+        port = self.address.rpartition(":")[2]
+        self.start_node("--head", f"--port={port}", "--include-dashboard=false", name="head")
+
+    def start_node(self, *arguments, name=None):
+        """Start a node, and return the name that `pids` knows it by."""
+        self.started += 1
+        name = name or f"node{self.started}"
+        given = arguments or [f"--address={self.address}"]
+        mark, _, value = self.mark.partition("=")
+        own = {"RAY_TMPDIR": self.folder, mark: f"{value}-{name}"}
+        environment = {key: one for key, one in os.environ.items() if not key.startswith("RAY_")}
+        subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "ray.scripts.scripts",
+                "start",
+                *given,
+                "--node-ip-address=127.0.0.1",
+                "--num-cpus=2",
+                "--object-store-memory=80000000",
+                "--disable-usage-stats",
+            ],
+            env=environment | own,
+            check=True,
+            capture_output=True,
+            timeout=300,
+        )
+        return name
+
+    def pids(self, name="", kind=""):
+        """Find the processes of a node, or of all, whose command line has a word."""
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                marked = f"{self.mark}-{name}".encode() in (folder / "environ").read_bytes()
+                if marked and kind.encode() in (folder / "cmdline").read_bytes():
+                    found.append(int(folder.name))
+        return found
+
+    def kill(self, name="", kind=""):
+        """SIGKILL processes, and wait until they are gone."""
+        found = self.pids(name, kind)
+        for number in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
+        while set(found) & set(self.pids(name, kind)):
+            time.sleep(0.02)
+        return found
+
+    def close(self):
+        while self.pids():
+            self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def make_ray_cluster():
+    """A function that starts the head of a Ray cluster and gives the cluster."""
+    made = []
+
+    def make():
+        made.append(RayCluster(tempfile.mkdtemp(prefix="zr", dir="/tmp")))
+        made[-1].start_head()
+        return made[-1]
+
+    yield make
+    for cluster in made:
+        cluster.close()
+
+
+@pytest.fixture(scope="session")
+def ray_cluster(tmp_path_factory):
+    """A Ray cluster of two nodes that no test harms, one for all processes that run tests."""
+    folder = tmp_path_factory.getbasetemp()
+    folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    told = folder / "ray-cluster.json"
+    with (folder / "ray-users").open("w") as users, (folder / "ray-lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if told.exists():
+            cluster = RayCluster(**json.loads(told.read_text()))
+        else:
+            cluster = RayCluster(tempfile.mkdtemp(prefix="zr", dir="/tmp"))
+            cluster.start_head()
+            cluster.start_node()
+            kept = {"folder": cluster.folder, "mark": cluster.mark, "address": cluster.address}
+            told.write_text(json.dumps(kept))
+        fcntl.flock(users, fcntl.LOCK_SH)
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        yield cluster
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        fcntl.flock(users, fcntl.LOCK_UN)
+        with contextlib.suppress(BlockingIOError):  # Others use it still.
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            told.unlink()
+            cluster.close()
 
 
 @pytest.fixture

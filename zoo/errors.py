@@ -69,6 +69,7 @@ ZooError
 ├── StorageFull
 ├── CatalogUnavailable
 ├── StoreUnavailable
+├── EngineUnavailable
 ├── ServerUnreachable
 ├── JobFailed
 │   └── EarlierJobFailed
@@ -519,6 +520,12 @@ class StoreUnavailable(ZooError):
     """The store of the blobs does not answer."""
 
     hint = "See whether it runs and ZOO_STORE_ENDPOINT is its address, then run the command again."
+
+
+class EngineUnavailable(ZooError):
+    """What runs jobs does not answer; they wait."""
+
+    hint = "See whether ZOO_RAY_ADDRESS is the cluster's, and whether it runs: ray status"
 
 
 class ServerUnreachable(ZooError):

@@ -92,6 +92,12 @@ class Settings(BaseSettings):
         default=0, ge=0, description="Memory of a machine for jobs; 0 is all that it may use."
     )
     worker_gpus: int = Field(default=0, ge=0, description="GPUs for jobs; 0 is all there are.")
+    engine: Literal["local", "ray"] = Field(
+        default="local",
+        description="What runs jobs: processes of this machine, or a Ray cluster it belongs to.",
+    )
+    ray_address: str = Field(default="", description="HOST:PORT of the head of the Ray cluster.")
+    ray_cpus: int = Field(default=1, ge=1, description="Cores of a job in the Ray cluster.")
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="Where networks run; auto takes CUDA when it is there."
     )

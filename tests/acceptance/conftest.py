@@ -49,6 +49,8 @@ class Ran:
 class Command:
     """The `zoo` command over one home, with no network."""
 
+    zoo = ZOO
+
     def __init__(self, home):
         self.home = home
 

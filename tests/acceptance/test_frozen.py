@@ -16,7 +16,7 @@ from zoo.operations.fetch import list_revisions
 from zoo.operations.finetune import enqueue_finetune
 from zoo.operations.opening import open_zoo
 from zoo.settings import read_settings
-from zoo.worker import local
+from zoo.worker.local import LocalEngine
 
 PATIENCE_S = 300  # No test depends on speed; this ends one that hangs.
 LEASE_S = 3
@@ -34,16 +34,17 @@ def zoo(imported, digits):
 @pytest.fixture
 def start(zoo):
     """A function that has a process take a job; all are ended afterwards."""
-    started = []
+    started, engine = [], LocalEngine(zoo=zoo)
 
     def start(number):
-        attempt = await_true(lambda: jobs.claim(zoo, worker=local.worker_name(zoo), number=number))
-        started.append(local.start(zoo, attempt))
+        attempt = await_true(lambda: jobs.claim(zoo, worker=engine.worker, number=number))
+        started.append(engine.submit(attempt))
         return started[-1]
 
     yield start
     for process in started:
         process.kill()
+    engine.close()
 
 
 def await_true(ask):

@@ -2,13 +2,21 @@
 
 import hashlib
 import re
+import shlex
+import subprocess
+import sys
+from html import unescape
 from importlib.resources import files
 
+import click
 import pytest
 
+from zoo.commands.main import cli
 from zoo.domain.access import Role
 from zoo.operations.accounts import create_token
+from zoo.operations.fetch import get_revision, list_models
 from zoo.web.pages.assets import list_assets
+from zoo.web.pages.table import PAGES as PAGES_TABLE
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 OWN = {"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
@@ -155,3 +163,99 @@ def test_no_other_site_signs_a_browser_in(guarded):
     )
     assert answer.status_code == 403
     assert "Set-Cookie" not in answer.headers
+
+
+# Every page by its rule, and an address of it in the stocked zoo.
+PAGES = {
+    "/": "/",
+    "/models/<model:name>": "/models/lenet",
+    "/models/<model:name>/drift": "/models/lenet-digits/drift",
+    "/models/<model:name>/files": "/models/lenet/files",
+    "/models/<model:name>/filters": "/models/lenet/filters?layer=conv2&kernel=1",
+    "/models/<model:name>/history": "/models/lenet/history",
+    "/models/<model:name>/layers": "/models/lenet/layers",
+    "/models/<model:name>/metrics": "/models/lenet-digits/metrics",
+    "/models/<model:name>/try": "/models/lenet/try",
+    "/datasets": "/datasets",
+    "/datasets/<model:name>": "/datasets/digits",
+    "/jobs": "/jobs",
+    "/jobs/<int:number>": "/jobs/2",
+    "/new/finetune": "/new/finetune?model=lenet&dataset=digits",
+    "/new/model": "/new/model",
+    "/new/dataset": "/new/dataset",
+    "/compare": "/compare?old=lenet&new=lenet-digits",
+    "/tokens": "/tokens",
+    "/audit": "/audit",
+    "/health": "/health",
+}
+# What is no page, and the one that has nothing to tell.
+OTHERS = {
+    "/assets/<tag>/<path:name>",
+    "/models/<model:name>/face.png",
+    "/datasets/<model:name>/pictures/<digest>.jpg",
+    "/sign-in",
+}
+POSTED = {"/models/lenet/try", "/new/model", "/new/dataset"}  # whose twin takes a body
+
+
+def check_command(*arguments, group=cli):
+    """Check that there is such a command, with such options and as many arguments at least."""
+    context = click.Context(group)
+    name, command, rest = group.resolve_command(context, list(arguments))
+    if isinstance(command, click.Group) and rest:
+        check_command(*rest, group=command)
+        return
+    values, left, _ = command.make_parser(click.Context(command, info_name=name)).parse_args(rest)
+    assert not left
+    needed = [one.name for one in command.params if one.required]
+    assert all(values.get(one) for one in needed), (arguments, needed)
+
+
+def test_every_page_is_known_here(app):
+    names = {room.bp.name for room in PAGES_TABLE}
+    rules = {
+        rule.rule
+        for rule in app.url_map.iter_rules()
+        if rule.endpoint.partition(".")[0] in names and "GET" in rule.methods
+    }
+    assert rules == PAGES.keys() | OTHERS
+
+
+@pytest.mark.usefixtures("stocked")
+@pytest.mark.parametrize("address", PAGES.values(), ids=str)
+def test_every_page_tells_how_else_to_get_the_same(client, address):
+    page = client.get(address)
+    assert page.status_code == 200
+    ways = page.text.partition('<aside class="ways"')[2]
+    found = re.findall(r"<dt>(\w+)</dt><dd><code>([^<]+)</code></dd>", ways)
+    lines = {tool: unescape(line) for tool, line in found if tool != "JSON"}
+    assert lines.keys() == {"zoo", "curl", "Python"}
+    # The command is one, with options that it has.
+    check_command(*shlex.split(lines["zoo"])[1:])
+    compile(lines["Python"], "line", "exec")
+    (asked,) = re.findall(r"https?://[^'\" ]+", lines["curl"])
+    if address in POSTED:
+        assert re.search(r" (--data-binary |-F file=)@\S+ '?http", lines["curl"])
+        assert f"POST {asked.partition('localhost')[2]}" in unescape(ways)
+        return
+    (twin,) = re.findall(r'<dt>JSON</dt><dd><a href="([^"]+)"', ways)
+    assert asked == f"http://localhost{unescape(twin)}"
+    answer = client.get(unescape(twin))
+    assert (answer.status_code, answer.mimetype) == (200, "application/json")
+
+
+def test_a_folder_is_sent_by_the_lines_that_its_page_shows(app, listen, monkeypatch, tmp_path):
+    address = listen(app)
+    page = app.test_client().get("/new/model", base_url=address).text
+    (line,) = re.findall(r"<dt>Python</dt><dd><code>([^<]+)</code></dd>", page)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "notes.txt").write_text("kept")
+    monkeypatch.setenv("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    ran = subprocess.run(
+        [sys.executable, "-c", unescape(line)], cwd=tmp_path, capture_output=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr.decode()
+    (model,) = list_models(app.extensions["zoo"])
+    file = get_revision(app.extensions["zoo"], model.name).get_file("notes.txt")
+    assert file.size_bytes == len("kept")

@@ -1,9 +1,15 @@
 """/models/NAME: every page of a model, and what others wrote shown as text."""
 
 import re
+from html import unescape
 
+import numpy as np
 import pytest
 
+from zoo.domain.config import CONFIG, WEIGHTS, ModelConfig
+from zoo.domain.preprocessing import Preprocessing
+from zoo.domain.recipe import Recipe, Source
+from zoo.formats.safetensors import write_safetensors
 from zoo.operations.publish import Publication, publish, put_json, put_text
 
 TABS = ["", "/files", "/layers", "/filters", "/metrics", "/history"]
@@ -74,9 +80,71 @@ def test_metrics_have_intervals_for_each_class(client):
 @pytest.mark.usefixtures("stocked")
 def test_filters_have_a_picture_and_a_histogram_each(client):
     page = client.get("/models/lenet/filters").text
-    (picture,) = re.findall(r'<img src="(/v1/models/[^"]+/filters/[^"]+)"', page)
-    assert client.get(picture).mimetype == "image/png"
+    (picture,) = re.findall(r'<image href="(/v1/models/[^"]+/filters/[^"]+)"', page)
+    assert client.get(unescape(picture)).mimetype == "image/png"
     assert page.count('aria-label="Histogram of') == page.count('<th scope="row">') > 0
+    assert "the largest is 25 times that" in page  # 1 against 1/25
+
+
+@pytest.mark.usefixtures("stocked")
+def test_every_filter_of_a_picture_leads_to_itself_enlarged(client):
+    page = client.get("/models/lenet/filters?layer=conv2").text
+    links = re.findall(r'<a href="([^"]+)" aria-label="Filter (\d+)">', page)
+    assert [int(number) for _, number in links] == list(range(16))
+    one = client.get("/models/lenet/filters" + unescape(links[5][0])).text
+    assert "Filter 5 of conv2" in one
+    pictures = re.findall(r'<img src="([^"]+kernel=5[^"]*)"', one)
+    assert [client.get(unescape(each)).mimetype for each in pictures] == ["image/png"] * 2
+    # Its numbers are those of its twin.
+    (twin,) = re.findall(r'<dt>JSON</dt><dd><a href="([^"]+)"', one)
+    told = client.get(twin).json
+    cells = re.findall(r'<td class="n">([^<]+)</td>', one.partition("Its numbers")[2])
+    first = told["planes"][0][0][0]
+    assert float(cells[0].replace("\N{MINUS SIGN}", "-")) == pytest.approx(first, rel=0.05)
+    assert client.get("/models/lenet/filters?layer=conv2&kernel=16").status_code == 404
+
+
+@pytest.mark.usefixtures("stocked")
+def test_filters_of_single_numbers_are_enlarged_by_their_number(client):
+    page = client.get("/models/lenet/filters?layer=ip1&kernel=63").text
+    assert "Filter 63 of ip1" in page
+    assert "spectrum" not in page
+    assert 'aria-label="Filter 0"' not in page
+
+
+@pytest.mark.usefixtures("stocked")
+def test_drift_tells_what_moved_and_what_stayed(client):
+    card = client.get("/models/lenet-digits").text
+    assert 'href="/models/lenet-digits/drift"' in card
+    page = client.get("/models/lenet-digits/drift").text
+    body, head = page.count("kept to the bit</td>"), page.count(">new</td>")
+    assert (body, head) == (6, 2)  # weights and biases below the new head
+    assert "6 of 8 tensors are kept to the bit" in page
+    against = client.get("/models/lenet/drift?against=lenet-digits").text
+    assert "6 of 8 tensors are kept to the bit" in against
+    (twin,) = re.findall(r'<dt>JSON</dt><dd><a href="([^"]+)"', against)
+    assert client.get(unescape(twin)).json["against"].startswith("lenet-digits@")
+
+
+def test_filters_that_moved_lead_to_themselves(client, zoo):
+    before = np.ones((3, 4), np.float32)
+    after = before.copy()
+    after[2] *= 1.5
+    for name, weights in (("old", before), ("new", after)):
+        blob = zoo.blobs.put(write_safetensors({"fc.weight": weights}))
+        publish(zoo, Publication(model=name, files={WEIGHTS: blob}, message=""))
+    page = client.get("/models/new/drift?against=old").text
+    (link,) = re.findall(r'<a href="(/models/new/filters[^"]+)">2<span', page)
+    assert "Filter 2 of fc" in client.get(unescape(link)).text
+    assert 'aria-label="Differences of fc.weight, 0 to 0.5"' in page
+
+
+@pytest.mark.usefixtures("stocked")
+def test_what_has_no_parent_is_compared_with_one_that_is_named(client):
+    page = client.get("/models/lenet/drift")
+    assert page.status_code == 200
+    assert "has no parent" in page.text
+    assert client.get("/models/lenet/drift?against=nothing").status_code == 404
 
 
 def test_revisions_are_told_a_page_at_a_time(client, add, monkeypatch):
@@ -90,6 +158,25 @@ def test_revisions_are_told_a_page_at_a_time(client, add, monkeypatch):
             break
         page = client.get(f"/models/net/history{following[0]}")
     assert seen == ids[::-1]
+
+
+def test_an_alias_is_rolled_back_by_a_button_unless_somebody_moved_it(client, add):
+    own = {"Origin": "http://localhost"}
+    old, new = (add("net", {"README.md": f"# {number}"}).id for number in range(2))
+    for target in (old, new):
+        form = {"alias": "production", "revision": target}
+        client.post("/models/net/alias", data=form, headers=own)
+    page = client.get("/models/net/history").text
+    (form,) = re.findall(r'<form method="post" action="/models/net/alias"><input.*?</form>', page)
+    fields = dict(re.findall(r'name="(\w+)" value="([^"]+)"', form))
+    assert fields == {"alias": "production", "revision": old, "expected": new}
+    assert f"Back to {old[:12]}" in form
+    assert client.post("/models/net/alias", data=fields, headers=own).status_code == 303
+    assert client.get("/v1/models/net").json["refs"]["production"] == old
+    # The page is old by now.
+    again = client.post("/models/net/alias", data=fields, headers=own)
+    assert again.status_code == 409
+    assert client.get("/models/net/history").text.count(f"Back to {new[:12]}") == 1
 
 
 CARD = """---
@@ -153,6 +240,52 @@ def test_labels_with_control_characters_are_seen(client, add):
     add("net", {"config.json": "{}"}, summary={"architecture": "a\x07b\u202ec"})
     page = client.get("/models/net").text
     assert "a\\x07b\\u202ec" in page
+
+
+EVIL = "<img src=x onerror=alert(1)>\x07\u202e"  # as a layer, a label, an architecture
+
+
+@pytest.fixture
+def hostile(zoo):
+    """Two models whose layers, labels and words were chosen to harm."""
+    config = ModelConfig(
+        architecture=EVIL,
+        label_names=(EVIL, "b"),
+        pictures=Preprocessing(),
+        recipe=Recipe(source=Source(kind="vision", architecture="x")),
+        lineage={},
+    )
+    for number, name in enumerate(("net", "other")):
+        weights = {f"{EVIL}.weight": np.full((2, 3, 4, 4), number + 0.5, np.float32)}
+        files = {
+            WEIGHTS: zoo.blobs.put(write_safetensors(weights)),
+            CONFIG: put_json(zoo, config.as_json()),
+        }
+        told = {"architecture": EVIL, "license": EVIL, "verdict": EVIL, "source": EVIL}
+        publish(zoo, Publication(model=name, files=files, message=EVIL, summary=told))
+
+
+@pytest.mark.usefixtures("hostile")
+@pytest.mark.parametrize(
+    ("page", "shown"),
+    [
+        ("/", 1),
+        ("/models/net", 2),
+        ("/models/net/filters", 3),
+        ("/models/net/filters?kernel=1", 4),
+        ("/models/net/drift?against=other", 4),
+        ("/models/net/history", 2),
+        ("/models/net/try", 1),
+        ("/compare?old=other&new=net", 1),
+    ],
+)
+def test_layers_and_labels_of_anyone_are_shown_as_text(client, page, shown):
+    answer = client.get(page)
+    assert answer.status_code == 200
+    text = answer.text
+    assert "<img src=x" not in text
+    assert not set("\x07\u202e") & set(text)
+    assert text.count("&lt;img src=x onerror=alert(1)&gt;\\x07\\u202e") >= shown
 
 
 def test_a_file_that_is_a_page_or_a_drawing_with_a_script_does_nothing(client, add):

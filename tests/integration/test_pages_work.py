@@ -1,5 +1,6 @@
 """/datasets, /jobs, /new, /compare, /tokens, /audit, /health: asked by plain forms and links."""
 
+import hashlib
 import io
 import re
 import zipfile
@@ -9,6 +10,7 @@ from PIL import Image
 
 from zoo.domain.access import Role
 from zoo.domain.job import JobKind, JobState
+from zoo.domain.training import RATES, Rates
 from zoo.operations import jobs
 from zoo.operations.accounts import create_token
 from zoo.operations.datasets import add_dataset
@@ -87,6 +89,67 @@ def test_a_package_is_added_by_a_form_and_made_to_run(client, package, work):
     assert "/models/net/try" in client.get("/models/net").text
 
 
+def send(client, name, data):
+    """Upload bytes as the page's script does, and give their digest."""
+    digest = hashlib.sha256(data).hexdigest()
+    path = f"/v1/models/{name}/uploads/{digest}?size_bytes={len(data)}"
+    assert client.put(path, data=data, headers=OWN).json["is_kept"]
+    return digest
+
+
+def test_files_that_were_sent_before_are_added_by_their_digests(client, package, digits, work):
+    told = [(path, send(client, "net", data)) for path, data in package.items()]
+    form = {"name": "net", "path": [one[0] for one in told], "digest": [one[1] for one in told]}
+    assert "Import: net" in follow(client, client.post("/new/model", data=form, headers=OWN)).text
+    work()
+    assert "/models/net/try" in client.get("/models/net").text
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as packed:
+        for picture in sorted(digits.rglob("*.png")):
+            packed.write(picture, picture.relative_to(digits))
+    digest = send(client, "seven-up", archive.getvalue())
+    form = {"name": "", "path": "seven up.zip", "digest": digest}
+    page = follow(client, client.post("/new/dataset", data=form, headers=OWN))
+    assert "<h1>seven-up</h1>" in page.text
+
+
+def test_nobody_adds_by_a_digest_what_they_have_not_sent(make_app, package):
+    app = make_app(access="tokens")
+    tokens = [
+        create_token(app.extensions["zoo"], name, role=Role.WRITE).secret for name in ("ada", "eve")
+    ]
+    ada, eve = ({"Authorization": f"Bearer {secret}"} for secret in tokens)
+    client, data = app.test_client(), package["readme.md"]
+    digest = hashlib.sha256(data).hexdigest()
+    sent = client.put(
+        f"/v1/models/ada/net/uploads/{digest}?size_bytes={len(data)}", data=data, headers=ada
+    )
+    assert sent.json["is_kept"]
+    form = {"name": "eve/net", "path": "a.md", "digest": digest}
+    for page in ("/new/model", "/new/dataset"):
+        answer = client.post(page, data=form, headers=eve)
+        assert answer.status_code == 403
+        assert "were not sent here" in answer.text
+    form["name"] = "ada/net"
+    assert client.post("/new/model", data=form, headers=ada).status_code == 303
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"path": ["a", "b"], "digest": ["0" * 64]},
+        {"path": ["a", "a"], "digest": ["0" * 64, "1" * 64]},
+        {"path": ["a"], "digest": ["x"]},
+        {"path": [], "digest": ["0" * 64]},
+        {"colour": "red"},
+    ],
+    ids=["too few", "twice", "no digest", "no path", "unknown"],
+)
+def test_a_form_of_files_that_were_sent_is_checked(client, form):
+    for page in ("/new/model", "/new/dataset"):
+        assert client.post(page, data={"name": "net", **form}, headers=OWN).status_code == 400
+
+
 @pytest.mark.usefixtures("stocked")
 def test_advice_is_asked_for_then_fills_the_form_that_starts(client, work):
     address = "/new/finetune?model=lenet&dataset=digits"
@@ -111,11 +174,23 @@ def test_advice_is_asked_for_then_fills_the_form_that_starts(client, work):
     assert "succeeded" in done
     assert "<dt>strategy</dt><dd>full</dd>" in done
     assert 'aria-label="Verdict"' in done
+    # What the training was judged by, what it changed, and how fast it learnt.
+    assert "a linear classifier on the codes" in done
+    assert re.search(r"McNemar.*?p [\d.]+", done)
+    assert "By the digests of the tensors" in done
+    assert re.findall(r"<title>(\w+): (\w+)</title>", done) == [
+        *((layer, "trained") for layer in ("conv1", "conv2", "ip1")),
+        ("head", "new"),
+    ]
+    (strip,) = re.findall(r'id="strip".*?points="([^"]*)"', done)
+    assert [float(point.split(",")[0]) for point in strip.split()] == [0, 280, 560]
+    assert re.search(r"<noscript>\s*<svg", done)
     assert re.search(r'href="/models/mine@[0-9a-f]{40}">Open the model', done)
     # Before the first step, and after each of two epochs.
     told = client.get(f"/v1/jobs/{number}").json["curve"]
     assert [one["epoch"] for one in told] == [0, 1, 2]
     assert told[0]["training_loss"] is None
+    assert client.get(f"/v1/jobs/{number}").json["rates"]["epochs"] == 2
     assert all(0 <= one["held_out_accuracy"] <= 1 for one in told)
     assert done.count('<tr><td class="n">') >= 3
 
@@ -150,6 +225,26 @@ def test_jobs_are_cancelled_and_asked_for_again_by_a_form(client, zoo):
 def test_every_kind_and_state_of_a_job_has_its_words():
     assert set(KINDS) == set(JobKind)
     assert set(MARKS) == set(JobState)
+
+
+def test_a_job_that_runs_tells_what_stays_and_how_long_it_will_take(client, zoo):
+    params = {"model": "lenet", "dataset": "digits", "strategy": "partial"}
+    job = jobs.enqueue(zoo, JobKind.FINETUNE, params)
+    attempt = jobs.claim(zoo, worker="the test")
+    assert '<section id="training" aria-label="Layers and rates" hidden>' in (
+        client.get(f"/jobs/{job.id}").text
+    )
+    rates = Rates(epochs=4, head=0.25, body=0.0125, layer_decay=0.75, frozen_up_to="pool1")
+    jobs.tell(zoo, attempt, RATES, str(rates))
+    jobs.tell(zoo, attempt, "train", "steps", done=10, total=40)
+    page = client.get(f"/jobs/{job.id}").text
+    assert "head 0.25, body 0.0125, each stage below 0.75" in page
+    assert "left" not in page.partition('id="step"')[2].partition("</label>")[0]
+    jobs.tell(zoo, attempt, "train", "steps", done=20, total=40)
+    page = client.get(f"/jobs/{job.id}").text
+    assert re.search(r'id="step">train: steps, 20 of 40, about \d+ s left</label>', page)
+    assert '<noscript><meta http-equiv="refresh"' in page
+    assert "<button>Stop</button>" in page
 
 
 def test_what_a_job_says_is_shown_as_text(client, zoo):

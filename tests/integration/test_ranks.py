@@ -19,6 +19,7 @@ from zoo.settings import read_settings
 from zoo.worker import helpers
 from zoo.worker.progress import Progress
 from zoo.worker.run import run
+from zoo.worker.supervisor import run_job
 
 pytestmark = pytest.mark.usefixtures("stocked")
 CLOSE = 1e-4  # of a tensor's largest number: sums were added up in another order
@@ -101,6 +102,19 @@ def test_a_rank_that_dies_fails_the_job_and_the_probe_stays(home, monkeypatch):
         assert error["error"]["code"] == RankLost("").as_json()["error"]["code"]
         assert get_revision(zoo, "lost").id == get_revision(zoo, "lost:probe").id
     assert begun[0].returncode == -signal.SIGKILL
+
+
+def test_two_ranks_of_a_cluster_train_what_one_does(home, ray_cluster):
+    told = {"engine": "ray", "ray_address": ray_cluster.address}
+    with open_zoo(read_settings(home=home, **told)) as zoo:
+        assert train(zoo, enqueue(zoo, "one", 1)) == ("succeeded", None)
+        ended = run_job(zoo, enqueue(zoo, "two", 2).id, lambda _event: None)
+        assert (ended.state.value, ended.attempt, ended.error) == ("succeeded", 1, None)
+        (one, told), (two, shared) = (read(zoo, name) for name in ("one", "two"))
+    for name, tensor in one.items():
+        largest = np.abs(tensor).max()
+        np.testing.assert_allclose(two[name], tensor, rtol=0, atol=CLOSE * largest, err_msg=name)
+    assert len(told["outcome"]["curve"]) == len(shared["outcome"]["curve"])
 
 
 def test_devices_have_no_meaning_for_a_probe(zoo_cli):

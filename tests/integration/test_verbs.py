@@ -362,6 +362,44 @@ def test_a_fine_tune_there_is_as_good_as_here(zoo_cli, far):
         assert here.json[name] == there.json[name]
 
 
+@pytest.mark.usefixtures("working", "stocked")
+def test_trials_there_come_to_what_they_come_to_here(zoo_cli, far):
+    command = ["sweep-params", "lenet", "digits", "--grid", "lr=0.01,2", "--grid", "batch=25"]
+    command += ["--strategy", "full", "--epochs", "2", "--asha"]
+    here, there = (zoo_cli(*command, "--json", *at) for at in ((), ("--at", far)))
+    assert (here.code, there.code) == (0, 0), there.err
+    told = here.json["trials"]
+    assert [one["name"] for one in told] == ["lenet-digits-1", "lenet-digits-2"]
+    assert (
+        here.json["best"]
+        == min(
+            (one for one in told if one["state"] == "succeeded"),
+            key=lambda one: one["held_out_loss"],
+        )["name"]
+    )
+    for own, other in zip(told, there.json["trials"], strict=True):
+        assert (own["name"], own["training"]) == (other["name"], other["training"])
+    again = zoo_cli(*command)
+    assert again.code == 0
+    assert f"best: {here.json['best']}  epochs=2" in again.out
+    assert len(zoo_cli("jobs", "--json").json) == 4
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("--grid lr=0.1..1", "A range has no end"),
+        ("--grid epochs=2,3 --asha", "different lengths"),
+        ("--grid devices=2", "nothing that can be tried"),
+    ],
+)
+@pytest.mark.usefixtures("stocked")
+def test_trials_that_have_no_meaning_are_refused(zoo_cli, given, said):
+    ran = zoo_cli("sweep-params", "lenet", "digits", *given.split())
+    assert ran.code == 1
+    assert said in ran.err
+
+
 def test_advice_is_queued_alike(far, stocked):
     with opened_at(far) as there, open_zoo(read_settings(home=stocked)) as zoo:
         here = Here(zoo)

@@ -150,3 +150,42 @@ def test_the_command_refuses_what_cannot_be(zoo_cli, tmp_path):
     assert zoo_cli("filters", "lenet", "--against", "parent").code == 3
     assert zoo_cli("filters", "lenet", "-o", tmp_path / "x.png", "--against", "lenet").code == 2
     assert not list(tmp_path.glob("*.png"))
+
+
+def test_one_filter_is_told_and_drawn(client):
+    told = client.get("/v1/models/lenet/kernels/3/conv1").json
+    assert (told["layer"], told["index"], told["filters"]) == ("conv1", 3, 8)
+    planes = np.array(told["planes"])
+    assert planes.shape == tuple(told["shape"]) == (1, 5, 5)
+    assert told["norm"] == pytest.approx(np.linalg.norm(planes))
+    seen = set()
+    for query in ("kernel=3", "kernel=4", "kernel=3&shows=spectrum", "legend=false", ""):
+        picture = client.get(f"{FILTERS}/conv1.png?{query}")
+        assert picture.status_code == 200
+        Image.open(BytesIO(picture.data)).load()
+        seen |= {picture.headers["ETag"], picture.data}
+        tag = {"If-None-Match": picture.headers["ETag"]}
+        assert client.get(f"{FILTERS}/conv1.png?{query}", headers=tag).status_code == 304
+    assert len(seen) == 10
+
+
+@pytest.mark.usefixtures("slashed")
+def test_a_filter_of_a_layer_with_slashes_is_told(client):
+    told = client.get("/v1/models/owner/net/kernels/1/block.2/3x3_reduce").json
+    assert told["planes"] == [[[1.0] * 3] * 3] * 3
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("kernels/8/conv1", 404),
+        ("kernels/0/nothing", 404),
+        ("filters/conv1.png?kernel=8", 404),
+        ("filters/conv1.png?kernel=-1", 400),
+        ("filters/ip1.png?kernel=0&shows=spectrum", 422),
+    ],
+)
+def test_a_filter_that_cannot_be_shown_is_told_why(client, path, status):
+    answer = client.get(f"/v1/models/lenet/{path}")
+    assert answer.status_code == status
+    assert answer.json["error"]["hint"]

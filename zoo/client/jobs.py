@@ -1,7 +1,7 @@
 """Jobs of another zoo, which its workers run: asked for, followed, cancelled."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -85,6 +85,22 @@ class Jobs(Asking):
                 hint=f"Follow it again: zoo jobs follow {number} --at {self.remote.url}"
                 f" (or end it: zoo jobs cancel {number} --at {self.remote.url})",
                 job=number,
+            ) from error
+
+    def finish_jobs(self, numbers: Sequence[int], look: Callable[[Job], None]) -> None:
+        """Follow jobs until they have ended; that zoo's worker runs them, whoever looks on.
+
+        Raises:
+            Interrupted: this process was told to stop; the jobs go on.
+            ServerUnreachable: the other zoo is gone for longer than a restart takes.
+        """
+        try:
+            self._follow_all(numbers, look)
+        except KeyboardInterrupt as error:
+            raise Interrupted(
+                f"The jobs go on at {self.remote.url}.",
+                hint=f"Run the same command again, or see: zoo jobs list --at {self.remote.url}",
+                jobs=list(numbers),
             ) from error
 
     def enqueue_finetune(  # noqa: PLR0913  # what is fitted to what, and how
@@ -219,6 +235,23 @@ class Jobs(Asking):
                     return job
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    def _follow_all(self, numbers: Sequence[int], look: Callable[[Job], None]) -> None:
+        unfinished, failed = list(numbers), 0
+        while unfinished:
+            for number in list(unfinished):
+                try:
+                    job = self._look(number, after=0)
+                    failed = 0
+                except ServerUnreachable:
+                    failed += 1
+                    if failed == PATIENCE:
+                        raise
+                    break
+                look(job)
+                if job.state.is_final:
+                    unfinished.remove(number)
+            time.sleep(LONGEST_PAUSE_S if unfinished else 0)
 
     def _look(self, number: int, *, after: int) -> Job:
         return self.ask(Job, "GET", f"/v1/jobs/{number}", query={"after": after})

@@ -256,6 +256,12 @@ class Here:
 
         return run_job(self.zoo, number, listen)
 
+    def finish_jobs(self, numbers: Sequence[int], look: Callable[[Job], None]) -> None:
+        """Run jobs to their ends, as many at once as a worker would, or follow others' workers."""
+        from zoo.worker.several import run_jobs
+
+        run_jobs(self.zoo, numbers, look)
+
     def enqueue_finetune(
         self,
         model: str,

@@ -8,6 +8,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "advise": ("advise", "Say what fine-tuning would come to, and which model suits a dataset."),
     "reference": ("reference", "Keep what pictures a network was trained on are to it."),
     "finetune": ("finetune", "Fine-tune a model on a dataset and publish the result as ONNX."),
+    "sweep-params": ("sweep_params", "Fine-tune with several rates, and name the best."),
     "reproduce": ("reproduce", "Run a fine-tune once more, and compare what comes of it."),
     "eval": ("eval_", "Measure a model on a dataset, and compare two models."),
     "quantize": ("quantize", "Have a model compute with fewer bits, if that costs no accuracy."),

@@ -260,10 +260,88 @@ class Drift:
     cosine: float | None = None
     changed_share: float | None = None  # of the numbers, whose bits are others
     moved: tuple[MovedFilter, ...] = ()  # the filters that moved most
+    # Of w - p, number by number; what is not finite is left out.
+    least_shift: float | None = None
+    largest_shift: float | None = None
+    shifts: tuple[int, ...] = ()  # 64 even bins from least to largest; none where these are one
 
     def as_json(self) -> dict[str, Any]:
         """Write it down."""
         return asdict(self) | {"shape": list(self.shape), "match": self.match.value}
+
+    @classmethod
+    def from_json(cls, value: object) -> Self:
+        """Read what ``as_json`` wrote.
+
+        Raises:
+            ValueError: a value is of another kind, or out of range.
+            KeyError: one is missing.
+        """
+        data = read_object(value, "drift")
+        numbers = {
+            name: _read_finite(data[name], name)
+            for name in ("change", "cosine", "changed_share", "least_shift", "largest_shift")
+        }
+        moved = (read_object(one, "moved") for one in read_list(data["moved"], "moved"))
+        return cls(
+            **numbers,
+            name=read_text(data["name"], "name"),
+            layer=read_text(data["layer"], "layer"),
+            shape=_read_counts(data["shape"], "shape"),
+            match=Match(data["match"]),
+            is_unchanged=data["is_unchanged"] is True,
+            moved=tuple(
+                MovedFilter(
+                    index=_read_count(one["index"], "index"),
+                    change=_read_finite(one["change"], "change"),
+                )
+                for one in moved
+            ),
+            shifts=_read_counts(data["shifts"], "shifts"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelStatistics:
+    """The numbers of one filter."""
+
+    layer: str
+    index: int
+    filters: int  # of the layer
+    shape: tuple[int, ...]  # channels first
+    least: float | None
+    largest: float | None
+    mean: float | None
+    std: float | None
+    norm: float | None
+    planes: tuple[tuple[tuple[float | None, ...], ...], ...]  # channels, rows, columns
+    is_whole: bool  # False where so many numbers are not told one by one
+
+    def as_json(self) -> dict[str, Any]:
+        """Write it down."""
+        return {
+            "layer": self.layer,
+            "index": self.index,
+            "filters": self.filters,
+            "shape": list(self.shape),
+            "min": self.least,
+            "max": self.largest,
+            "mean": self.mean,
+            "std": self.std,
+            "norm": self.norm,
+            "planes": self.planes,
+            "is_whole": self.is_whole,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """Where the filters of a picture lie, in its pixels."""
+
+    size_px: tuple[int, int]  # height, width
+    tiles: tuple[tuple[int, int, int, int], ...]  # of each filter: left, top, width, height
+    told: str  # what is shown, in words
+    ends: str  # what the strongest colours stand for, in words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

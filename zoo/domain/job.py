@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from zoo.domain.access import LOCAL_ACCOUNT
-from zoo.domain.training import EPOCH, Measured
+from zoo.domain.training import EPOCH, RATES, Measured, Rates
 
 
 class JobKind(StrEnum):
@@ -127,3 +127,9 @@ class Job:
         # Of one that was measured again, by a later attempt, the last word counts.
         by_epoch = {one.epoch: one for one in told if one is not None}
         return tuple(by_epoch[epoch] for epoch in sorted(by_epoch))
+
+    @property
+    def rates(self) -> Rates | None:
+        """How fast a training learns at most, as far as its events are here."""
+        told = [Rates.read(event.message) for event in self.events if event.step == RATES]
+        return told[-1] if told else None

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 EPOCH = "epoch"  # the step of a job whose messages are what `Measured` writes
+RATES = "rates"  # the step whose message is what `Rates` writes
 
 
 class Beginning(StrEnum):
@@ -114,3 +115,55 @@ class Training:
     def from_json(cls, data: dict[str, Any]) -> Self:
         """Read what ``as_json`` wrote."""
         return cls(**data | {"beginning": Beginning(data["beginning"])})
+
+    @property
+    def rates(self) -> "Rates":
+        """What is told of it before its first step."""
+        return Rates(
+            epochs=self.epochs,
+            head=self.head_lr,
+            body=self.body_lr,
+            layer_decay=self.layer_decay,
+            frozen_up_to=self.frozen_up_to,
+        )
+
+
+_RATES = re.compile(
+    rf"([0-9]+) epochs at most; the head learns at {_NUMBER}, the body at {_NUMBER}, each stage "
+    rf"below at {_NUMBER} of that(?:; frozen up to (.+))?",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """How long a training is, how fast its parts learn at most, and which do not."""
+
+    epochs: int
+    head: float
+    body: float  # of the uppermost stage
+    layer_decay: float  # the rate of a stage as a share of that of the one above it
+    frozen_up_to: str  # a layer; empty where nothing is frozen
+
+    def __str__(self) -> str:
+        """Say it in a sentence, which ``read`` understands."""
+        frozen = f"; frozen up to {self.frozen_up_to}" if self.frozen_up_to else ""
+        return (
+            f"{self.epochs} epochs at most; the head learns at {self.head:.6g}, the body at "
+            f"{self.body:.6g}, each stage below at {self.layer_decay:.6g} of that{frozen}"
+        )
+
+    @classmethod
+    def read(cls, text: str) -> Self | None:
+        """Read such a sentence; None where it is another one."""
+        match = _RATES.fullmatch(text)
+        if match is None:
+            return None
+        epochs, head, body, decay, frozen = match.groups()
+        return cls(
+            epochs=int(epochs),
+            head=float(head),
+            body=float(body),
+            layer_decay=float(decay),
+            frozen_up_to=frozen or "",
+        )

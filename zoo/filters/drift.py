@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from zoo.domain.filters import Drift, Match, MovedFilter, Numbers, Tensor
+from zoo.domain.filters import BINS, Drift, Match, MovedFilter, Numbers, Tensor
 
 MOVED_SHOWN = 5  # filters that are told
 
@@ -24,6 +24,40 @@ def compare_tensors(tensors: Mapping[str, Tensor], others: Mapping[str, Tensor])
         for name, other in others.items()
         if name not in tensors
     ]
+
+
+def count_shifts(drift: Drift, tensor: Tensor, other: Tensor) -> Drift:
+    """Add to a drift how its numbers shifted: a histogram of w - p from the least to the largest.
+
+    A tensor that did not change, or was not compared, stays without.
+    """
+    if drift.is_unchanged or drift.match not in {Match.SAME, Match.RESHAPED}:
+        return drift
+    least, largest = math.inf, -math.inf
+    for shift in _shifts(tensor, other):
+        if shift.size:
+            least, largest = min(least, float(shift.min())), max(largest, float(shift.max()))
+    extent = largest - least
+    if not math.isfinite(extent):
+        return drift
+    counts = np.zeros(BINS, np.int64)
+    for shift in _shifts(tensor, other) if extent else ():
+        bins = ((shift - least) / extent * BINS).astype(np.int64)
+        counts += np.bincount(np.minimum(bins, BINS - 1), minlength=BINS)
+    return replace(
+        drift,
+        least_shift=least,
+        largest_shift=largest,
+        shifts=tuple(counts.tolist()) if extent else (),
+    )
+
+
+def _shifts(tensor: Tensor, other: Tensor) -> Iterator[Numbers]:
+    """Give w - p a stretch at a time, as far as it is finite."""
+    for stretch in _stretches(tensor):
+        with np.errstate(over="ignore", invalid="ignore"):
+            shift = tensor.read(stretch) - other.read(stretch)
+        yield shift[np.isfinite(shift)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from zoo.domain.filters import Numbers, Portrait, Scaling, Tensor
+from zoo.domain.filters import Layout, Numbers, Portrait, Scaling, Tensor
 from zoo.domain.preprocessing import Channels
 from zoo.errors import Invalid
 from zoo.filters.colours import DIVERGING, Pixels, paint, paint_rgb
@@ -26,7 +26,11 @@ FACE_PX, FACE_GAP_PX = 224, 1  # that a face keeps within; around each of its ti
 
 
 def draw_portrait(
-    tensor: Tensor, *, scaling: Scaling = Scaling.SHARED, channels: Channels | None = None
+    tensor: Tensor,
+    *,
+    scaling: Scaling = Scaling.SHARED,
+    channels: Channels | None = None,
+    has_legend: bool = True,
 ) -> Portrait:
     """Draw the filters of a tensor, O x I/groups x h x w or out x in.
 
@@ -39,18 +43,42 @@ def draw_portrait(
         tensor: two axes or more; of three axes of space the first two count as height.
         scaling: whether colours mean the same in all filters.
         channels: the order in which the network reads colour; None where these are no colours.
+        has_legend: whether a strip below tells what is shown.
 
     Raises:
         Invalid: there is no number to be drawn.
     """
-    if tensor.count == 0:
-        raise Invalid(f"{tensor.name} holds no numbers that could be drawn.")
-    height, width = _kernel(tensor)
-    if height * width == 1:
-        return _draw_matrix(tensor, scaling)
-    if channels in {Channels.RGB, Channels.BGR} and tensor.shape[1] == COLOURS:
-        return _draw_colours(tensor, scaling, is_turned=channels is Channels.BGR)
-    return _draw_maps(tensor, scaling)
+    shown = _show(tensor, scaling, channels)
+    tiles = shown.paint()
+    pixels = _enlarge(tiles, shown.scale) if shown.is_matrix else _lay_out(tiles)
+    if has_legend and not shown.is_coloured:
+        pixels = _with_legend(pixels, shown.told, shown.ends)
+    told = f"{shown.told} in RGB, {shown.ends}" if shown.is_coloured else shown.told
+    return Portrait(pixels=pixels, told=told)
+
+
+def lay_portrait(
+    tensor: Tensor, *, scaling: Scaling = Scaling.SHARED, channels: Channels | None = None
+) -> Layout:
+    """Tell where the filters lie in what ``draw_portrait`` draws without its legend.
+
+    Raises:
+        Invalid: there is no number to be drawn.
+    """
+    shown = _show(tensor, scaling, channels)
+    if shown.is_matrix:
+        height, width = (side * shown.scale for side in shown.shares.shape)
+        return Layout(size_px=(height, width), tiles=(), told=shown.told, ends=shown.ends)
+    shape = shown.tiles_shape
+    grid = _fit_grid(shape, SIDE_PX)
+    width = (shape[3] * grid.scale + GAP_PX) * shape[1] - GAP_PX
+    places = (grid.place(index) for index in range(shape[0]))
+    return Layout(
+        size_px=grid.size_px,
+        tiles=tuple((left, top, width, shape[2] * grid.scale) for left, top in places),
+        told=shown.told,
+        ends=shown.ends,
+    )
 
 
 def draw_face(tensor: Tensor, *, channels: Channels | None = None) -> Pixels:
@@ -125,23 +153,56 @@ def _scale(numbers: Numbers, scaling: Scaling) -> tuple[Numbers, str]:
     return numbers / np.where(extent > 0, extent, 1), told
 
 
-def _draw_colours(tensor: Tensor, scaling: Scaling, *, is_turned: bool) -> Portrait:
-    part = _read(tensor, (MOST_TILES, COLOURS, TILE_PX, TILE_PX))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shown:
+    """What of a tensor is shown, as shares of the strongest number."""
+
+    shares: Numbers  # filters x channels x h x w; outputs x inputs of a matrix
+    told: str
+    ends: str
+    is_matrix: bool = False
+    is_coloured: bool = False
+    is_turned: bool = False  # the channels come as BGR
+
+    @property
+    def tiles_shape(self) -> tuple[int, int, int, int]:
+        """Filters, tiles of each, and their height and width."""
+        filters, channels, height, width = self.shares.shape
+        return filters, 1 if self.is_coloured else channels, height, width
+
+    @property
+    def scale(self) -> int:
+        """Pixels of a number of a matrix."""
+        return min(max(SIDE_PX // int(max(self.shares.shape)), 1), MATRIX_SCALE)
+
+    def paint(self) -> Pixels:
+        """Give the tiles in their colours, filters x tiles x h x w x 3; of a matrix its pixels."""
+        if not self.is_coloured:
+            return paint(self.shares)
+        turned = self.shares[:, ::-1] if self.is_turned else self.shares
+        return paint_rgb(np.moveaxis(turned, 1, -1))[:, np.newaxis]
+
+
+def _show(tensor: Tensor, scaling: Scaling, channels: Channels | None) -> _Shown:
+    if tensor.count == 0:
+        raise Invalid(f"{tensor.name} holds no numbers that could be drawn.")
+    if math.prod(_kernel(tensor)) == 1:
+        return _show_matrix(tensor, scaling)
+    is_coloured = channels in {Channels.RGB, Channels.BGR} and tensor.shape[1] == COLOURS
+    several = COLOURS if is_coloured else min(tensor.shape[1], MOST_CHANNELS)
+    filters = MOST_TILES if is_coloured else MOST_TILES // several
+    part = _read(tensor, (filters, several, TILE_PX, TILE_PX))
     shares, ends = _scale(part.numbers, scaling)
-    tiles = paint_rgb(np.moveaxis(shares[:, ::-1] if is_turned else shares, 1, -1))
-    told = f"{_tell_part(part, ('filters',))} in RGB, {ends}"
-    return Portrait(pixels=_lay_out(tiles[:, np.newaxis]), told=told)
+    return _Shown(
+        shares=shares,
+        told=_tell_part(part, ("filters",) if is_coloured else ("filters", "channels")),
+        ends=ends,
+        is_coloured=is_coloured,
+        is_turned=channels is Channels.BGR,
+    )
 
 
-def _draw_maps(tensor: Tensor, scaling: Scaling) -> Portrait:
-    channels = min(tensor.shape[1], MOST_CHANNELS)
-    part = _read(tensor, (MOST_TILES // channels, channels, TILE_PX, TILE_PX))
-    shares, ends = _scale(part.numbers, scaling)
-    told = _tell_part(part, ("filters", "channels"))
-    return Portrait(pixels=_with_legend(_lay_out(paint(shares)), told, ends), told=told)
-
-
-def _draw_matrix(tensor: Tensor, scaling: Scaling) -> Portrait:
+def _show_matrix(tensor: Tensor, scaling: Scaling) -> _Shown:
     rows, columns = tensor.shape[0], min(tensor.shape[1], MOST_COLUMNS)
     numbers = np.stack(
         [
@@ -151,9 +212,8 @@ def _draw_matrix(tensor: Tensor, scaling: Scaling) -> Portrait:
     )
     part = _Part(numbers[:, :, np.newaxis, np.newaxis], (rows, tensor.shape[1], 1, 1))
     shares, ends = _scale(numbers, scaling)
-    enlarged = min(max(SIDE_PX // max(numbers.shape), 1), MATRIX_SCALE)
     told = _tell_part(part, ("outputs", "inputs"))
-    return Portrait(pixels=_with_legend(_enlarge(paint(shares), enlarged), told, ends), told=told)
+    return _Shown(shares=shares, told=told, ends=ends, is_matrix=True)
 
 
 def _tell_part(part: _Part, names: tuple[str, ...]) -> str:
@@ -175,19 +235,23 @@ def _tell_count(shown: int, whole: int, name: str) -> str:
 
 def _lay_out(tiles: Pixels, *, most_px: int = SIDE_PX) -> Pixels:
     """Lay the tiles of filters, filters x tiles x h x w x 3, out as squarely as they go."""
-    largest = max(TILE_PX // max(tiles.shape[2:4]), 1)
-    grids = (_choose_grid(tiles.shape, scale) for scale in range(largest, 0, -1))
-    grid = next(grid for grid in grids if grid.scale == 1 or max(grid.size_px) <= most_px)
+    grid = _fit_grid(tiles.shape, most_px)
     pixels = np.full((*grid.size_px, 3), GROUND, np.uint8)
     for index, filter_tiles in enumerate(tiles):
-        row, column = divmod(index, grid.columns)
-        top, left = grid.gap_px + row * grid.step_px[0], grid.gap_px + column * grid.step_px[1]
+        left, top = grid.place(index)
         for tile in filter_tiles:
             enlarged = _enlarge(tile, grid.scale)
             height, width, _ = enlarged.shape
             pixels[top : top + height, left : left + width] = enlarged
             left += width + GAP_PX
     return pixels
+
+
+def _fit_grid(shape: tuple[int, ...], most_px: int) -> "_Grid":
+    """Choose the largest scale at which the filters fit."""
+    largest = max(TILE_PX // max(shape[2:4]), 1)
+    grids = (_choose_grid(shape, scale) for scale in range(largest, 0, -1))
+    return next(grid for grid in grids if grid.scale == 1 or max(grid.size_px) <= most_px)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +268,11 @@ class _Grid:
     def size_px(self) -> tuple[int, int]:
         down, along = self.step_px
         return self.rows * down + self.gap_px, self.columns * along + self.gap_px
+
+    def place(self, index: int) -> tuple[int, int]:
+        """Give the left and the upper side of a filter."""
+        row, column = divmod(index, self.columns)
+        return self.gap_px + column * self.step_px[1], self.gap_px + row * self.step_px[0]
 
 
 def _choose_grid(shape: tuple[int, ...], scale: int) -> _Grid:

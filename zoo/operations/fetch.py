@@ -192,9 +192,11 @@ def read_config(zoo: Zoo, revision: Revision) -> ModelConfig:
         NotRunnable: it holds no config.json of the zoo.
         MalformedCheckpoint: its config.json cannot be understood.
     """
-    if revision.find_file(CONFIG) is None:
+    file = revision.find_file(CONFIG)
+    if file is None:
         raise NotRunnable(f"{revision.address} has no {CONFIG}.", revision=revision.address)
-    return parse_config(local_files(zoo, revision))
+    # No other file: where blobs are elsewhere, each is fetched to be read here.
+    return parse_config({CONFIG: zoo.blobs.local_path(file.digest)})
 
 
 def list_source_files(zoo: Zoo, revision: Revision) -> list[File]:

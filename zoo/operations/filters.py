@@ -15,13 +15,13 @@ from zoo.domain.config import CONFIG, WEIGHTS
 from zoo.domain.filters import Drift, FilterStatistics, OtherTensor, Scaling, Tensor
 from zoo.domain.preprocessing import CHANNEL_COUNTS, Channels
 from zoo.domain.reading import read_list
-from zoo.domain.revision import Revision
+from zoo.domain.revision import File, Revision
 from zoo.errors import LayerNotFound, RevisionNotFound
-from zoo.filters.drift import compare_tensors
 from zoo.filters.portrait import draw_face as draw_first
 from zoo.filters.portrait import draw_portrait
 from zoo.filters.statistics import describe_tensor
 from zoo.images.heat import as_png, as_small_png
+from zoo.operations.drift import find_drift
 from zoo.operations.fetch import get_revision, read_config
 from zoo.operations.kept import keep, keep_picture, read_kept, read_kept_picture
 from zoo.operations.opening import Zoo
@@ -73,11 +73,13 @@ class FilterView:
     tensor: Tensor
     channels: Channels | None  # of the picture that the filters read; None: of another layer's map
     scaling: Scaling
+    has_legend: bool = True
 
     @property
     def tag(self) -> str:
         """A name that changes with everything the picture depends on."""
         parts = [VERSION, self.digest, self.tensor.name, self.channels, self.scaling]
+        parts += [] if self.has_legend else ["no legend"]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]
 
 
@@ -125,8 +127,15 @@ def describe_filters(zoo: Zoo, address: str, *, against: str | None = None) -> F
         ),
         first=first.layer if first else None,
         against=other,
-        drift=tuple(compare_tensors(tensors, open_tensors(zoo, other)[1])) if other else (),
+        drift=_find_drift(zoo, file, tensors, other) if other else (),
     )
+
+
+def _find_drift(
+    zoo: Zoo, file: File, tensors: Mapping[str, Tensor], other: Revision
+) -> tuple[Drift, ...]:
+    other_file, others = open_tensors(zoo, other)
+    return find_drift(zoo, (file.digest, other_file.digest), tensors, others)
 
 
 def warm_filters(zoo: Zoo, digest: str) -> None:
@@ -139,7 +148,12 @@ def warm_filters(zoo: Zoo, digest: str) -> None:
 
 
 def find_view(
-    zoo: Zoo, address: str, layer: str | None = None, *, scaling: Scaling = Scaling.SHARED
+    zoo: Zoo,
+    address: str,
+    layer: str | None = None,
+    *,
+    scaling: Scaling = Scaling.SHARED,
+    has_legend: bool = True,
 ) -> FilterView:
     """Find what to draw: a layer, by its name or its tensor's, or the first one.
 
@@ -162,6 +176,7 @@ def find_view(
         tensor=chosen,
         channels=channels if chosen is first else None,
         scaling=scaling,
+        has_legend=has_legend,
     )
 
 
@@ -171,7 +186,9 @@ def draw_view(view: FilterView) -> FilterPicture:
     Raises:
         Invalid: there is no number to be drawn.
     """
-    portrait = draw_portrait(view.tensor, scaling=view.scaling, channels=view.channels)
+    portrait = draw_portrait(
+        view.tensor, scaling=view.scaling, channels=view.channels, has_legend=view.has_legend
+    )
     layer = view.tensor.layer
     texts = {"model": view.revision.address, "layer": layer, "shown": portrait.told}
     return FilterPicture(png=as_png(portrait.pixels, texts), layer=layer, told=portrait.told)

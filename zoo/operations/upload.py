@@ -1,6 +1,6 @@
 """Publishing files that were sent: kept as they came, checked where their form is known."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from zoo.domain.access import Role
@@ -18,6 +18,7 @@ from zoo.operations.import_ import (
 )
 from zoo.operations.opening import Zoo
 from zoo.operations.publish import Publication, publish
+from zoo.operations.uploads import get_proven
 
 UPLOAD = "upload"  # the ref of what was sent last, where main points to something better
 
@@ -57,6 +58,27 @@ def upload_revision(zoo: Zoo, model: str, uploads: Iterable[Upload], *, message:
         if path in files:
             raise BadName(f"Two files are called {path!r}.", path=path)
         files[path] = _put(zoo, path, upload)
+    return publish_files(zoo, model, files, message=message)
+
+
+def publish_sent(zoo: Zoo, model: str, digests: Mapping[str, str], *, message: str) -> Uploaded:
+    """Publish files that were sent before, by path and digest, as ``upload_revision`` does.
+
+    Raises:
+        Forbidden: the caller may not write here, or has not sent some of the bytes.
+        As ``upload_revision``.
+    """
+    sent = {check_file_path(path): digest for path, digest in digests.items()}
+    return publish_files(zoo, model, get_proven(zoo, model, sent), message=message)
+
+
+def publish_files(zoo: Zoo, model: str, files: dict[str, Blob], *, message: str) -> Uploaded:
+    """Publish files that are kept; for a checkpoint that can run, queue the job for it.
+
+    Raises:
+        Invalid: it is a checkpoint that cannot be right; nothing is published.
+        Forbidden: the caller may not write what belongs to its owner.
+    """
     prepared, note = _prepare(zoo, model, files)
     refs = (UPLOAD,) if _would_stop_serving(zoo, model, files) else (MAIN,)
     if refs == (UPLOAD,):

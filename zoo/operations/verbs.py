@@ -196,6 +196,13 @@ class JobVerbs(Protocol):
             Interrupted: this process was told to stop; the job is kept.
         """
 
+    def finish_jobs(self, numbers: Sequence[int], look: Callable[[Job], None]) -> None:
+        """Wait until jobs have ended, likewise; ``look`` is given each now and then, and ended.
+
+        Raises:
+            Interrupted: this process was told to stop; the jobs are kept.
+        """
+
     def enqueue_finetune(  # noqa: PLR0913  # what is fitted to what, and how
         self,
         model: str,

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from zoo.errors import DeadlinePassed, GoneAway, NotReady
 from zoo.serving.batcher import run_together
+from zoo.serving.pair import Runners
 from zoo.serving.queue import Piece, Queue, Ran
 
 Watch = Callable[[tuple[str, str], int, int], None]
@@ -69,11 +70,10 @@ class Dispatcher:
     side do threads of the dispatcher's own help, which start when they are first needed.
     """
 
-    runners: int
+    runners: Runners
     queue: Queue
     watch: Watch = lambda *_: None
     clock_ns: Callable[[], int] = time.monotonic_ns
-    _running: int = 0
     _turns: dict[Piece, Turn] = field(default_factory=dict)  # of all pieces that are not done
     _helped: deque[Sequence[Piece]] = field(default_factory=deque)  # what helpers are to run
     _helpers: list[threading.Thread] = field(default_factory=list)
@@ -106,7 +106,7 @@ class Dispatcher:
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
-            while self._running or self.queue:
+            while self.runners.busy or self.queue:
                 self._changed.wait()
         for helper in self._helpers:
             helper.join()
@@ -135,13 +135,13 @@ class Dispatcher:
 
     def _hand_out(self) -> None:
         """Begin what is next, as long as more may run; whoever calls this holds the lock."""
-        while self._running < self.runners and self.queue:
+        while not self.runners.are_all_busy and self.queue:
             first = self.queue.pop()
             more = self.queue.pop_alike(first) if first.most_together > first.pictures else []
             work = (first, *more)
             for piece in work:
                 piece.is_begun = True
-            self._running += 1
+            self.runners.busy += 1
             turn = self._turns[first]
             if turn.is_free:
                 turn.give(work)
@@ -203,7 +203,7 @@ class Dispatcher:
                 run_together(pieces, watch=self.watch, clock_ns=self.clock_ns)
         finally:
             with self._changed:
-                self._running -= 1
+                self.runners.busy -= 1
                 for piece in work:
                     self._forget(piece)
                 self._hand_out()
@@ -229,7 +229,7 @@ class Dispatcher:
     def _help(self, work: Sequence[Piece]) -> None:
         """Have a thread of the dispatcher's own run something; holds the lock."""
         self._helped.append(work)
-        if len(self._helpers) < self.runners:
+        if len(self._helpers) < self.runners.count:
             # A thread that is no daemon would keep the interpreter from ending.
             helper = threading.Thread(
                 target=self._work, name=f"runner-{len(self._helpers)}", daemon=True
@@ -246,7 +246,7 @@ class Dispatcher:
         """Wait for something to help with; nothing when all is done and closed."""
         with self._changed:
             while not self._helped:
-                if self._is_closed and not (self._running or self.queue):
+                if self._is_closed and not (self.runners.busy or self.queue):
                     return ()
                 self._changed.wait()
             return self._helped.popleft()

@@ -21,7 +21,7 @@ from zoo.serving.loading import Loading
 from zoo.serving.shelf import Served, Shelf
 
 RESTING_S = 1.0  # A name that nobody asked for so long waits for its next revision.
-NICENESS = 5  # of the thread that loads it: requests go first
+NICENESS = 10  # more than the server's, of the thread that prepares it: requests go first
 
 LOG = logging.getLogger(__name__)
 
@@ -139,12 +139,25 @@ class Lines:
         line.swaps += 1
 
     def _load_behind(self, line: Line, wanted: Target) -> None:
-        """Load the next revision in a thread of its own, after all requests."""
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        """Load the next revision in a thread of its own; what takes long of it after all requests.
+
+        That has another thread, for the threads of a session are as nice as the one that opens it,
+        and only privileged ones may become less so.
+        """
+        preparing = threading.Thread(target=self._prepare, args=(wanted,), daemon=True)
+        preparing.start()
+        preparing.join()
         self._load(line, wanted)
         with self._lock:
             self._loaders.discard(threading.current_thread())
+
+    def _prepare(self, wanted: Target) -> None:
+        with contextlib.suppress(OSError):
+            thread = threading.get_native_id()
+            usual = os.getpriority(os.PRIO_PROCESS, thread)
+            os.setpriority(os.PRIO_PROCESS, thread, usual + NICENESS)
+        if not wanted.is_network:
+            self.loading.prepare(wanted.digest, wanted.graph)
 
     def _load(self, line: Line, wanted: Target) -> None:
         """Load the next revision of a name, and have it take over."""

@@ -1,7 +1,8 @@
 """Loading a graph: opened, tried once, and measured, before the first request sees it."""
 
+import contextlib
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ from zoo.serving.batches import BUCKETS, choose_most_together
 from zoo.serving.dense import open_graph
 from zoo.serving.memory import used_bytes
 from zoo.serving.network import open_network
-from zoo.serving.optimised import GraphCache, Note
+from zoo.serving.optimised import GraphCache, Note, size_of_weights
+from zoo.serving.pair import Pair, Runners
 from zoo.serving.predictor import CUDA, Opening, Predictor, wants_cuda
 from zoo.serving.shelf import Served
 
@@ -25,6 +27,12 @@ class Loading:
 
     device: str = "auto"
     cache: GraphCache
+    runners: Runners = field(default_factory=Runners)
+
+    def prepare(self, digest: str, graph: Path) -> None:
+        """Make the optimised copy of a graph, where there is none, so that it loads quickly."""
+        if not wants_cuda(self.device) and self.cache.find(digest) is None:
+            self._optimise(digest, graph)
 
     def load(self, digest: str, graph: Path) -> Served:
         """Open a graph, warm it, and measure what it takes.
@@ -37,7 +45,7 @@ class Loading:
         served = self._find_kept(digest) or self._open_new(digest, graph)
         return replace(
             served,
-            size_bytes=max(used_bytes() - before_bytes, graph.stat().st_size),
+            size_bytes=max(used_bytes() - before_bytes + served.size_bytes, graph.stat().st_size),
             load_ns=time.monotonic_ns() - begun_ns,
         )
 
@@ -61,40 +69,68 @@ class Loading:
             return None
         path, note = found
         try:
-            predictor = open_graph(path, Opening(device="cpu", is_optimised=True))
-            if note.is_of(warm(predictor)):
-                return _served(predictor, note.most_together, is_from_cache=True)
-        except NotRunnable:
-            pass  # It is damaged, and is made anew.
-        self.cache.drop(digest)
-        return None
+            predictor = self._open_kept(path, note)
+        except NotRunnable:  # It is damaged, and is made anew.
+            self.cache.drop(digest)
+            return None
+        return Served(
+            predictor=predictor,
+            size_bytes=size_of_weights(path),
+            most_together=note.most_together,
+            is_from_cache=True,
+        )
+
+    def _open_kept(self, path: Path, note: Note) -> Predictor:
+        """Open an optimised graph, for runs on every core and for runs on one.
+
+        Raises:
+            NotRunnable: it is damaged.
+        """
+        wide = _open_checked(path, self.runners.count, note)
+        if self.runners.count == 1:
+            return wide
+        narrow = _open_checked(path, 1, note)
+        pair = Pair(wide=wide.session, narrow=narrow.session, runners=self.runners)
+        return replace(wide, session=pair)
 
     def _open_new(self, digest: str, graph: Path) -> Served:
-        """Open a graph as it was published; on the CPU it is optimised and measured first."""
+        """Open a graph as it was published; on the CPU its optimised copy, once that is made."""
+        if not wants_cuda(self.device):
+            self._optimise(digest, graph)
+            if (kept := self._find_kept(digest)) is not None:
+                return replace(kept, is_from_cache=False)
         predictor = open_graph(graph, Opening(device=self.device))
-        answer = warm(predictor)
-        if predictor.provider == CUDA:
-            for count in BUCKETS[1:]:
-                warm(predictor, count)
-            return _served(predictor, BUCKETS[-1])
-        if wants_cuda(self.device):
-            return _served(predictor, 1)  # It was tried, and came up on the CPU.
-        return _served(predictor, self._optimise(digest, graph, answer))
+        warm(predictor)
+        if predictor.provider != CUDA:  # It was tried, or there is no room for a copy.
+            return Served(predictor=predictor, size_bytes=0)
+        for count in BUCKETS[1:]:
+            warm(predictor, count)
+        return Served(predictor=predictor, size_bytes=0, most_together=BUCKETS[-1])
 
-    def _optimise(self, digest: str, graph: Path, answer: NDArray[np.float32]) -> int:
-        """Keep a graph optimised, and tell how many pictures its runs should hold.
+    def _optimise(self, digest: str, graph: Path) -> None:
+        """Keep a graph optimised, with what it says and how many pictures its runs should hold.
 
-        One thread runs it meanwhile, whose time is not mixed with that of requests.
+        One thread runs it meanwhile, whose time is not mixed with that of requests. Where it fails,
+        or cannot be written, nothing is kept.
         """
-        with self.cache.adding() as written:
-            try:
-                alone = open_graph(graph, Opening(device="cpu", threads=1, save_as=written))
-            except NotRunnable:
-                return 1  # The graph is sound, so there was no room to write it.
-            most = choose_most_together(lambda count: _measure_ns(alone, count))
+        with self.cache.adding(digest) as written, contextlib.suppress(NotRunnable):
             if written is not None:
+                alone = open_graph(graph, Opening(device="cpu", threads=1, save_as=written))
+                answer = warm(alone)
+                most = choose_most_together(lambda count: _measure_ns(alone, count))
                 self.cache.keep(digest, written, Note.of(answer, most))
-        return most
+
+
+def _open_checked(path: Path, threads: int, note: Note) -> Predictor:
+    """Open an optimised graph and hold it against what was noted of it.
+
+    Raises:
+        NotRunnable: it is damaged.
+    """
+    predictor = open_graph(path, Opening(device="cpu", threads=threads, is_optimised=True))
+    if not note.is_of(warm(predictor)):
+        raise NotRunnable("The optimised graph says something else than it did.")
+    return predictor
 
 
 def warm(predictor: Predictor, count: int = 1) -> NDArray[np.float32]:
@@ -106,15 +142,6 @@ def warm(predictor: Predictor, count: int = 1) -> NDArray[np.float32]:
     height, width = predictor.preprocessing.crop_px
     noise = np.random.default_rng(0).integers(0, 256, (count, height, width, 3), np.uint8)
     return predictor.predict(noise)
-
-
-def _served(predictor: Predictor, most_together: int, *, is_from_cache: bool = False) -> Served:
-    return Served(
-        predictor=predictor,
-        size_bytes=0,
-        most_together=most_together,
-        is_from_cache=is_from_cache,
-    )
 
 
 def _measure_ns(predictor: Predictor, count: int) -> float:

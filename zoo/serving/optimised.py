@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.domain.reading import read_numbers, read_whole
+from zoo.serving.predictor import weights_of
 
 TOLERANCE = 1e-3  # relative; runs by other numbers of threads round differently
 NOTED = 16  # probabilities of the picture that are written down, the largest
@@ -30,7 +31,7 @@ CPU_FLAGS = Path("/proc/cpuinfo")
 MOST_TOGETHER = 128
 SCRATCH = "new-"
 ABANDONED_S = 86_400  # A process that was killed leaves its folder.
-FORM = 1  # of what is noted; raise it when that changes
+FORM = 2  # of what is kept; raise it when that changes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,16 +86,19 @@ class GraphCache:
 
     def drop(self, digest: str) -> None:
         """Forget a graph."""
-        for path in self._paths(digest):
-            with contextlib.suppress(OSError):
-                path.unlink(missing_ok=True)
+        graph, _ = self._paths(digest)
+        with contextlib.suppress(OSError):
+            _delete(graph)
 
     @contextmanager
-    def adding(self) -> Iterator[Path | None]:
+    def adding(self, digest: str) -> Iterator[Path | None]:
         """Give a path to write an optimised graph to, gone afterwards; None where none can be."""
         scratch = self._make_scratch()
+        graph, _ = self._paths(
+            digest
+        )  # It names the file of its weights, so it keeps its own name.
         try:
-            yield scratch and scratch / "model.onnx"
+            yield scratch and scratch / graph.name
         finally:
             if scratch is not None:
                 shutil.rmtree(scratch, ignore_errors=True)
@@ -105,6 +109,8 @@ class GraphCache:
         with contextlib.suppress(OSError):
             draft = written.with_suffix(".json")
             draft.write_text(json.dumps(asdict(note)), encoding="utf-8")
+            if weights_of(written).exists():  # A graph whose tensors are all small has none.
+                weights_of(written).replace(weights_of(graph))
             written.replace(graph)
             draft.replace(noted)
             self._evict()
@@ -122,16 +128,28 @@ class GraphCache:
 
     def _evict(self) -> None:
         """Delete the graphs that were used least lately until the rest fits, and what was left."""
-        told = [(path.stat(), path) for path in self.folder.glob("*.onnx")]
+        told = [(path.stat().st_mtime_ns, path) for path in self.folder.glob("*.onnx")]
         kept = 0
-        for stat, path in sorted(told, key=lambda one: -one[0].st_mtime_ns):
-            kept += stat.st_size
+        for _, path in sorted(told, reverse=True):
+            kept += path.stat().st_size + size_of_weights(path)
             if kept > self.most_bytes:
-                path.unlink(missing_ok=True)
-                path.with_suffix(".json").unlink(missing_ok=True)
+                _delete(path)
         for path in self.folder.glob(f"{SCRATCH}*"):
             if time.time() - path.stat().st_mtime > ABANDONED_S:
                 shutil.rmtree(path, ignore_errors=True)
+
+
+def size_of_weights(graph: Path) -> int:
+    """Tell the bytes of the weights beside an optimised graph; 0 where it has none there."""
+    try:
+        return weights_of(graph).stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _delete(graph: Path) -> None:
+    for path in (graph.with_suffix(".json"), graph, weights_of(graph)):
+        path.unlink(missing_ok=True)
 
 
 def _largest(answer: NDArray[np.float32]) -> tuple[float, ...]:

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from zoo.serving.asking import Desk
-from zoo.serving.cores import count_cores
 from zoo.serving.dispatcher import Dispatcher
 from zoo.serving.figures import Figures
 from zoo.serving.lines import Lines, Target
 from zoo.serving.loading import Loading
 from zoo.serving.optimised import GraphCache
+from zoo.serving.pair import Runners
 from zoo.serving.queue import Queue
 from zoo.serving.shelf import Shelf
 from zoo.settings import Settings
@@ -30,7 +30,7 @@ class Service:
     @classmethod
     def open(cls, settings: Settings, *, cache: Path) -> "Service":
         """Make a service of the size the settings allow, with nothing loaded yet."""
-        figures = Figures()
+        figures, runners = Figures(), Runners()
         queue = Queue(most_pictures=settings.queue_pictures, most_bytes=settings.queue_bytes)
         return cls(
             lines=Lines(
@@ -38,11 +38,12 @@ class Service:
                 loading=Loading(
                     device=settings.device,
                     cache=GraphCache(folder=cache, most_bytes=settings.cache_bytes),
+                    runners=runners,
                 ),
             ),
             desk=Desk(
                 figures=figures,
-                dispatcher=Dispatcher(runners=count_cores(), queue=queue, watch=figures.count_run),
+                dispatcher=Dispatcher(runners=runners, queue=queue, watch=figures.count_run),
             ),
         )
 

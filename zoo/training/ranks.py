@@ -95,6 +95,13 @@ class Ranks:
 ALONE = Ranks()
 
 
+def find_met() -> Ranks | None:
+    """Give the ranks where a cluster had them meet already; None where nobody did."""
+    if not dist.is_initialized():
+        return None
+    return Ranks(rank=dist.get_rank(), count=dist.get_world_size())
+
+
 @contextmanager
 def joined(rank: int, count: int, meeting: Path, device: torch.device) -> Iterator[Ranks]:
     """Join the ranks of one machine, who find each other by a file that is not there yet.

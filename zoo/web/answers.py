@@ -33,6 +33,7 @@ STATUS: dict[type[errors.ZooError], int] = {
     errors.StorageFull: 507,
     errors.CatalogUnavailable: 503,
     errors.StoreUnavailable: 503,
+    errors.EngineUnavailable: 503,
     errors.ServerUnreachable: 502,
     errors.ZooError: 500,
 }

@@ -18,7 +18,7 @@ from zoo.domain.retries import TRANSIENT
 from zoo.domain.revision import MAIN, Blob, Revision
 from zoo.domain.training import Overrides
 from zoo.domain.weights import Weights
-from zoo.errors import Interrupted, LeaseLost, is_full
+from zoo.errors import Interrupted, LeaseLost, RankLost, is_full
 from zoo.networks.build import weights_of
 from zoo.networks.surgery import find_head, own_head
 from zoo.networks.taps import CODES
@@ -127,7 +127,8 @@ def _snapshots(zoo: Zoo, progress: Progress) -> Iterator[Snapshots]:
     try:
         yield snapshots
     except BaseException as error:
-        is_gone_on_with = isinstance(error, (Interrupted, LeaseLost, *TRANSIENT)) or is_full(error)
+        kept: tuple[type[Exception], ...] = (Interrupted, LeaseLost, RankLost, *TRANSIENT)
+        is_gone_on_with = isinstance(error, kept) or is_full(error)
         raise
     finally:
         if not is_gone_on_with:

@@ -12,7 +12,7 @@ import torch
 
 from zoo.errors import Invalid
 from zoo.operations.opening import Zoo
-from zoo.training.ranks import Ranks, joined
+from zoo.training.ranks import Ranks, find_met, joined
 from zoo.worker.progress import Progress
 
 END_S = 20.0  # that a rank has to end by itself after its training
@@ -27,6 +27,8 @@ def device_of(device: torch.device, rank: int, count: int) -> torch.device:
     """
     if device.type != "cuda" or count == 1:
         return device
+    if find_met():
+        return torch.device("cuda", int(os.environ["LOCAL_RANK"]))
     if count > torch.cuda.device_count():
         raise Invalid(
             f"{count} devices were asked for; this machine has {torch.cuda.device_count()} GPUs.",
@@ -40,11 +42,15 @@ def device_of(device: torch.device, rank: int, count: int) -> torch.device:
 def helped(zoo: Zoo, progress: Progress, count: int, device: torch.device) -> Iterator[Ranks]:
     """Be the first of ``count`` ranks; the others are processes of this job's group.
 
-    They write to its log, and end with the training, however it ends.
+    They write to its log, and end with the training, however it ends. Those of a cluster are there
+    already, and it looks after them.
 
     Raises:
         RankLost: one of them ended before.
     """
+    if (met := find_met()) is not None:
+        yield met
+        return
     with tempfile.TemporaryDirectory(prefix="zoo-ranks-") as folder:
         meeting = Path(folder) / "meeting"
         others = [_start(zoo, progress, rank, count, meeting) for rank in range(1, count)]
@@ -63,6 +69,9 @@ def helped(zoo: Zoo, progress: Progress, count: int, device: torch.device) -> It
 @contextlib.contextmanager
 def as_rank(rank: int, count: int, meeting: Path, device: torch.device) -> Iterator[Ranks]:
     """Join the ranks; on processors each takes its share of the cores."""
+    if (met := find_met()) is not None:
+        yield met
+        return
     if sys.platform in LOOPBACK:
         os.environ.setdefault("GLOO_SOCKET_IFNAME", LOOPBACK[sys.platform])
     before = torch.get_num_threads()

@@ -1,23 +1,25 @@
 """The engine of this machine: a process a job, in a group of its own."""
 
-import contextlib
 import ctypes
-import fcntl
 import os
-import signal
 import subprocess
 import sys
-from dataclasses import dataclass, replace
-from typing import BinaryIO, Protocol
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import BinaryIO
 
 from zoo.domain.access import LOCAL
 from zoo.domain.job import Attempt
 from zoo.operations.opening import Zoo
+from zoo.worker import processes
 from zoo.worker.forked import can_fork, fork
+from zoo.worker.forkserver import ForkServer
+from zoo.worker.processes import JobProcess, Process
 from zoo.worker.run import hold
 from zoo.worker.share import environment_of
 
-GRACE_S = 20.0  # between asking a process to stop and ending it
+IDLE_S = 10.0  # without work, after which the fork server is made ready for the next job
 # What the libraries of a job's process are told, unless the user tells them something.
 #
 # glibc keeps the memory of large arrays for the next ones. Otherwise each map of a batch comes from
@@ -36,84 +38,99 @@ ENVIRONMENT = {
 MALLOPT = {"MALLOC_TRIM_THRESHOLD_": (-1, -1), "MALLOC_MMAP_THRESHOLD_": (-4, 0)}
 
 
-class Process(Protocol):
-    """A process that was started here: ``subprocess.Popen``, or ``zoo.worker.forked.Forked``."""
+@dataclass(slots=True, kw_only=True)
+class LocalEngine:
+    """Runs attempts as processes of this machine.
 
-    @property
-    def pid(self) -> int:
-        """Its number, and its group's."""
+    Where this process is there for one job alone (``is_alone``), the job's is a copy of it, if it
+    can be copied; it then imports nothing twice. Otherwise it is a copy of the fork server, or,
+    before that is ready, a new interpreter.
 
-    def poll(self) -> int | None:
-        """Give the code it ended with; None while it runs."""
-
-    def wait(self, timeout: float | None = None) -> int:
-        """Wait for its end; raise ``TimeoutExpired`` where that takes longer."""
-
-    def terminate(self) -> None:
-        """Ask it to end."""
-
-    def kill(self) -> None:
-        """End it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobProcess:
-    """A running attempt."""
-
-    attempt: Attempt
-    process: Process
-
-    @property
-    def is_running(self) -> bool:
-        """Tell whether it has not ended yet."""
-        return self.process.poll() is None
-
-    def await_end(self, timeout_s: float) -> None:
-        """Wait for its end, but no longer than so many seconds."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(timeout_s)
-
-    def stop(self) -> None:
-        """Ask it to put the job back and wait for that; end it if it does not."""
-        with contextlib.suppress(ProcessLookupError):
-            self.process.terminate()
-        try:
-            self.process.wait(GRACE_S)
-        except subprocess.TimeoutExpired:
-            self.kill()
-
-    def kill(self) -> None:
-        """End it and everything it started."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        with contextlib.suppress(ProcessLookupError):
-            self.process.kill()  # A copy of this process that has no group of its own yet.
-        self.process.wait()
-
-
-def start(zoo: Zoo, attempt: Attempt, *, is_alone: bool = False) -> JobProcess:
-    """Start the process of an attempt; what it prints goes to the job's log.
-
-    Where this process is there for that one job (``is_alone``), the other is a copy of it, if it
-    can be copied; it then imports nothing twice. Otherwise it is a new interpreter.
+    The fork server is started when the worker has had nothing to do for a while, or has had more
+    than one job: a worker that is stopped soon never pays for it.
     """
-    path = zoo.log_path(attempt)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(".new")
-    with fresh.open("ab") as log:
-        # The process inherits the lock and holds it till its end; a log is never seen unlocked.
-        fcntl.flock(log, fcntl.LOCK_EX)
-        fresh.rename(path)
-        make = _copy if is_alone and can_fork() else _interpret
-        return JobProcess(attempt=attempt, process=make(zoo, attempt, log))
+
+    zoo: Zoo
+    is_alone: bool = False
+    _forkserver: ForkServer | None = None
+    _started: int = 0
+    _idle_since: float = field(default_factory=time.monotonic)
+
+    @property
+    def worker(self) -> str:
+        """Name this worker; see ``Engine.worker``."""
+        return processes.worker_name(self.zoo)
+
+    @property
+    def has_room(self) -> bool:
+        """Tell that a job may be taken; this machine always answers."""
+        return True
+
+    def submit(self, attempt: Attempt) -> JobProcess:
+        """Start the process of an attempt.
+
+        Raises:
+            OSError: the system cannot start another one.
+        """
+        self._started += 1
+        with processes.opened_log(self.zoo, attempt) as log:
+            return JobProcess(attempt=attempt, process=self._start(attempt, log))
+
+    def is_dead(self, attempt: Attempt, worker: str) -> bool:
+        """Tell whether an attempt is gone; see ``Engine.is_dead``."""
+        return processes.is_dead(self.zoo, attempt, worker)
+
+    def find_orphan(self, attempt: Attempt, worker: str) -> JobProcess | None:
+        """Give an attempt whose worker is gone; see ``Engine.find_orphan``."""
+        return processes.find_orphan(self.zoo, attempt, worker)
+
+    def tend(self, *, is_idle: bool) -> None:
+        """Start the fork server when it is worth its cost."""
+        if not is_idle:
+            self._idle_since = time.monotonic()
+        if self._forkserver is not None and not self._forkserver.is_alive:
+            self.close()
+        is_worth_it = self._started > 1 or time.monotonic() - self._idle_since > IDLE_S
+        if self._forkserver is None and is_worth_it and sys.platform == "linux":
+            self._forkserver = ForkServer(environment(self.zoo))
+            # One that ends by itself is given as long again, not started over and over.
+            self._started, self._idle_since = 0, time.monotonic()
+
+    def close(self) -> None:
+        """End the fork server; attempts go on."""
+        if self._forkserver is not None:
+            self._forkserver.close()
+            self._forkserver = None
+
+    def _start(self, attempt: Attempt, log: BinaryIO) -> Process:
+        if self.is_alone and can_fork():
+            return _copy(self.zoo, attempt, log)
+        if self._forkserver is not None and self._forkserver.is_ready:
+            try:
+                return self._forkserver.fork(attempt, log.fileno())
+            except OSError:
+                self.close()
+                raise
+        module = ["zoo.worker.run", str(attempt.job), str(attempt.number)]
+        return interpret(self.zoo, module, log, told=environment_of(self.zoo, attempt))
 
 
-def _interpret(zoo: Zoo, attempt: Attempt, log: BinaryIO) -> Process:
+def environment(zoo: Zoo) -> dict[str, str]:
+    """Give the variables of a process that runs jobs of this zoo."""
+    return ENVIRONMENT | os.environ | zoo.settings.as_environment()
+
+
+def interpret(
+    zoo: Zoo, module: list[str], log: BinaryIO, *, told: Mapping[str, str] | None = None
+) -> Process:
+    """Run a module and its arguments in a new interpreter, in a group of its own.
+
+    It is ``told`` these variables on top of what every such process is.
+    """
     # -P keeps Python from importing what lies in the folder the user stands in.
-    command = [sys.executable, "-P", "-m", "zoo.worker.run", str(attempt.job), str(attempt.number)]
     return subprocess.Popen(  # noqa: S603  # our own interpreter and module
-        command,
-        env=ENVIRONMENT | os.environ | zoo.settings.as_environment() | environment_of(zoo, attempt),
+        [sys.executable, "-P", "-m", *module],
+        env={**environment(zoo), **(told or {})},
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,
@@ -146,20 +163,3 @@ def _tell_libraries() -> None:
         os.environ[name] = ENVIRONMENT[name]
         if is_glibc and name in MALLOPT:
             libc.mallopt(*MALLOPT[name])
-
-
-def worker_name(zoo: Zoo) -> str:
-    """Name this process for people who read the catalog, and for ``is_dead``."""
-    return f"{zoo.machine}:{os.getpid()}"
-
-
-def is_dead(zoo: Zoo, attempt: Attempt, worker: str) -> bool:
-    """Tell whether an attempt was started from this home on this machine and is gone."""
-    if not worker.startswith(f"{zoo.machine}:"):
-        return False
-    try:
-        with zoo.log_path(attempt).open("rb") as log:
-            fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (FileNotFoundError, BlockingIOError):
-        return False
-    return True

@@ -22,6 +22,7 @@ class Progress:
     attempt: Attempt
     stop: threading.Event = field(default_factory=threading.Event)
     lost: threading.Event = field(default_factory=threading.Event)
+    is_spread: bool = False  # over machines, of which any may be lost without a fault of the job
     _last: float = 0.0
 
     def say(self, step: str, message: str) -> None:

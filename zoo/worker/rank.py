@@ -22,7 +22,6 @@ from zoo.worker.finetune import read_subject
 from zoo.worker.helpers import as_rank, device_of
 from zoo.worker.network import choose_device
 from zoo.worker.progress import Progress
-from zoo.worker.snapshots import Snapshots
 from zoo.worker.tapping import take_codes
 from zoo.worker.trained import Bench, Start, deterministic
 
@@ -77,8 +76,7 @@ def take_part(zoo: Zoo, attempt: Attempt, rank: int, count: int, meeting: Path) 
             training=Training.from_json(told["training"]),
         )
         loop = bench.loop(lambda _snapshot: None, ranks)
-        kept = Snapshots(folder=zoo.trainings_folder / str(attempt.job), progress=silent)
-        if (snapshot := kept.read(told["about"])) is not None:
+        if (snapshot := ranks.tell(None)) is not None:
             loop.resume(snapshot)
         loop.run()
 

@@ -1,21 +1,25 @@
 """The process of one job, which holds its own lease: ``python -m zoo.worker.run JOB ATTEMPT``.
 
-A job that is asked for at the terminal is run by a copy of the process that asks; see ``local``.
+A job that is asked for at the terminal is run by a copy of the process that asks, and most jobs of
+a worker by a copy of its fork server; see ``local``.
 """
 
 import contextlib
 import importlib
+import os
 import signal
 import sys
 import threading
+import time
 import traceback
 
 from zoo.domain.job import Attempt
-from zoo.errors import Interrupted, JobFailed, LeaseLost, StorageFull, ZooError, is_full
+from zoo.errors import Interrupted, JobFailed, LeaseLost, RankLost, StorageFull, ZooError, is_full
 from zoo.operations import jobs
 from zoo.operations.beginning import begin
 from zoo.operations.opening import Zoo, open_zoo
 from zoo.settings import read_settings
+from zoo.worker.processes import GRACE_S, noted
 from zoo.worker.progress import Progress
 from zoo.worker.share import keep_to_share
 from zoo.worker.table import BODIES
@@ -23,7 +27,11 @@ from zoo.worker.table import BODIES
 
 def main() -> None:
     """Run the attempt named by the command line."""
-    attempt = Attempt(job=int(sys.argv[1]), number=int(sys.argv[2]))
+    hold_anew(Attempt(job=int(sys.argv[1]), number=int(sys.argv[2])))
+
+
+def hold_anew(attempt: Attempt) -> None:
+    """Open the zoo that the environment names, and hold an attempt."""
     with open_zoo(read_settings()) as zoo:
         hold(zoo, attempt)
 
@@ -33,8 +41,20 @@ def hold(zoo: Zoo, attempt: Attempt) -> None:
     progress = Progress(zoo, attempt)
     signal.signal(signal.SIGTERM, lambda *_: progress.stop.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # The one who started us passes it on.
-    threading.Thread(target=progress.beat, daemon=True).start()
-    run(zoo, progress)
+    for task in (progress.beat, lambda: end_lost(progress)):
+        threading.Thread(target=task, daemon=True).start()
+    with noted(zoo, attempt):
+        run(zoo, progress)
+
+
+def end_lost(progress: Progress, grace_s: float = GRACE_S) -> None:
+    """End this process and what it started, once its attempt does not count any more.
+
+    The body hears of that at its next word and ends by itself; it may be far from one.
+    """
+    progress.lost.wait()
+    time.sleep(grace_s)
+    os.killpg(os.getpid(), signal.SIGKILL)
 
 
 def run(zoo: Zoo, progress: Progress) -> None:
@@ -51,6 +71,11 @@ def run(zoo: Zoo, progress: Progress) -> None:
             jobs.put_back(zoo, progress.attempt)
         except LeaseLost:
             raise
+        except RankLost as error:
+            if progress.is_spread:
+                jobs.lose(zoo, progress.attempt)
+            else:
+                jobs.fail(zoo, progress.attempt, error)
         except ZooError as error:
             jobs.fail(zoo, progress.attempt, error)
         except Exception as error:  # noqa: BLE001  # the one place: a failure is written down

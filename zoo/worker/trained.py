@@ -14,7 +14,7 @@ from torch.fx import GraphModule
 
 from zoo.domain.dataset import Split
 from zoo.domain.plan import Strategy
-from zoo.domain.training import EPOCH, Beginning, Overrides, Training
+from zoo.domain.training import EPOCH, RATES, Beginning, Overrides, Training
 from zoo.errors import TooFewPictures
 from zoo.filters.scheme import parse_scheme
 from zoo.images.split import draw_split
@@ -75,10 +75,12 @@ def train(
         LayerNotFound, Unsupported: it cannot be frozen up to the layer asked for.
     """
     bench = Bench(zoo, subject, start, progress)
+    progress.say(RATES, str(bench.training.rates))
     with deterministic(bench.sight.device), ranks_of(bench, zoo, start, progress) as ranks:
         loop = bench.loop(lambda snapshot: snapshots.write(bench.about, snapshot), ranks)
         begun = {name: tensor.clone() for name, tensor in loop.average.items()}
-        snapshot = snapshots.read(bench.about)
+        # The other ranks may be on machines that cannot read it.
+        snapshot = ranks.tell(snapshots.read(bench.about))
         if snapshot is not None:
             loop.resume(snapshot)
             progress.say("train", f"going on at step {loop.counts.step} of {loop.steps}")
@@ -135,7 +137,7 @@ def ranks_of(bench: "Bench", zoo: Zoo, start: Start, progress: Progress) -> Iter
         yield ALONE
         return
     with helped(zoo, progress, count, bench.sight.device) as ranks:
-        ranks.tell({"c": start.c, "training": bench.training.as_json(), "about": bench.about})
+        ranks.tell({"c": start.c, "training": bench.training.as_json()})
         yield ranks
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from zoo.domain.training import Measured
+from zoo.domain.training import Measured, Rates
 
 
 @pytest.mark.parametrize("training_loss", [None, 0.0, 1.25e-7, 479.25, 3.5e12])
@@ -20,3 +20,14 @@ def test_what_an_epoch_says_is_read_again(training_loss):
 @pytest.mark.parametrize("text", ["", "steps", "epoch 3: held-out loss nan", "epoch x: held-out"])
 def test_anything_else_is_no_epoch(text):
     assert Measured.read(text) is None
+
+
+@pytest.mark.parametrize("layer", ["", "pool1", "features.3", "a; frozen up to b", "two\nlines"])
+def test_the_sentence_of_rates_is_read_again(layer):
+    one = Rates(epochs=12, head=0.0078125, body=4e-5, layer_decay=0.75, frozen_up_to=layer)
+    assert Rates.read(str(one)) == one
+
+
+@pytest.mark.parametrize("text", ["", "12 epochs at most", "no layer is frozen"])
+def test_another_sentence_tells_no_rates(text):
+    assert Rates.read(text) is None

@@ -1,8 +1,10 @@
+import json
+
 import numpy as np
 import pytest
 
-from zoo.domain.filters import STRETCH, Match, MovedFilter, Tensor
-from zoo.filters.drift import compare_tensors
+from zoo.domain.filters import BINS, STRETCH, Drift, Match, MovedFilter, Tensor
+from zoo.filters.drift import compare_tensors, count_shifts
 
 
 def make_tensors(weights):
@@ -156,3 +158,44 @@ def test_drift_is_written_down_as_json():
     assert data["match"] == "same"
     assert data["shape"] == [2, 1]
     assert list(data["moved"]) == [{"index": 1, "change": 1.0}]
+
+
+def shifted(array, other):
+    tensors, others = make_tensors({"w": array}), make_tensors({"w": other})
+    (found,) = compare_tensors(tensors, others)
+    return count_shifts(found, tensors["w"], others["w"])
+
+
+@pytest.mark.parametrize("shape", [(6, 4, 3, 3), (2, STRETCH + 3)])
+def test_shifts_are_the_histogram_of_the_differences(rng, shape):
+    before, apart = rng.standard_normal(shape), rng.standard_normal(shape)
+    found = shifted(before + apart, before)
+    shifts = ((before + apart) - before).reshape(-1)
+    assert (found.least_shift, found.largest_shift) == (shifts.min(), shifts.max())
+    counts, _ = np.histogram(shifts, bins=BINS)
+    assert sum(found.shifts) == shifts.size
+    # A number at a bin's edge may be counted on either side of it.
+    assert np.abs(np.array(found.shifts) - counts).sum() <= 4
+
+
+def test_what_is_not_finite_did_not_shift():
+    found = shifted(np.array([[np.nan, 1.0, np.inf, 3.0]]), np.array([[0.0, 0.0, 0.0, 1.0]]))
+    assert (found.least_shift, found.largest_shift, sum(found.shifts)) == (1.0, 2.0, 2)
+
+
+def test_one_shift_for_all_has_no_histogram():
+    found = shifted(np.array([[2.0, 3.0]]), np.array([[1.0, 2.0]]))
+    assert (found.least_shift, found.largest_shift, found.shifts) == (1.0, 1.0, ())
+
+
+@pytest.mark.parametrize("other", [np.ones((2, 3)), np.ones((4, 5))])
+def test_what_is_unchanged_or_not_compared_has_no_shifts(other):
+    found = shifted(np.ones((2, 3)), other)
+    assert (found.least_shift, found.largest_shift, found.shifts) == (None, None, ())
+
+
+def test_a_drift_is_read_as_it_was_written(rng):
+    before = rng.standard_normal((4, 5))
+    found = shifted(before + rng.standard_normal((4, 5)), before)
+    assert found.moved
+    assert Drift.from_json(json.loads(json.dumps(found.as_json()))) == found

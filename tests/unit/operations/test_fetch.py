@@ -98,6 +98,14 @@ def test_a_config_is_read(zoo, published):
     assert fetch.read_config(zoo, revision) == CONFIGURED
 
 
+def test_a_config_is_read_without_any_other_file(zoo, published):
+    """Where blobs are in a bucket, whatever is asked for comes over the network."""
+    files = {CONFIG: json.dumps(CONFIGURED.as_json()), "model.safetensors": "large"}
+    revision = published(files=files)
+    zoo.blobs.local_path(revision.get_file("model.safetensors").digest).unlink()
+    assert fetch.read_config(zoo, revision) == CONFIGURED
+
+
 def test_a_revision_without_config_is_not_runnable(zoo, published):
     with pytest.raises(NotRunnable, match=r"config\.json"):
         fetch.read_config(zoo, published())

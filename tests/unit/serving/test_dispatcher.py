@@ -9,6 +9,7 @@ import pytest
 
 from zoo.errors import DeadlinePassed, GoneAway, NotReady, NotRunnable, Overloaded, TooLarge
 from zoo.serving.dispatcher import Dispatcher
+from zoo.serving.pair import Runners
 from zoo.serving.predictor import CUDA, Predictor
 from zoo.serving.queue import Piece, Queue
 
@@ -62,7 +63,7 @@ def make_dispatcher():
 
     def make_dispatcher(*, runners=1, pictures=100, size_bytes=2**20, **more):
         queue = Queue(most_pictures=pictures, most_bytes=size_bytes)
-        made.append(Dispatcher(runners=runners, queue=queue, **more))
+        made.append(Dispatcher(runners=Runners(count=runners), queue=queue, **more))
         return made[-1]
 
     yield make_dispatcher
@@ -154,7 +155,9 @@ def test_whoever_gives_up_makes_room_and_the_next_one_runs(busy, session, make_p
     session.goes_on.set()
     assert numbers_of(there.result(60)) == [1]
     assert session.runs == [[0], [1]]
-    assert busy.dispatcher.waiting == 0 == busy.dispatcher._running == len(busy.dispatcher._turns)
+    assert (
+        busy.dispatcher.waiting == 0 == busy.dispatcher.runners.busy == len(busy.dispatcher._turns)
+    )
 
 
 def test_who_came_first_goes_first(busy, session, make_piece):

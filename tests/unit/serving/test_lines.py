@@ -1,6 +1,7 @@
 """A served name goes on with its revision while the next one is loaded, and never fails for it."""
 
 import logging
+import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from zoo.errors import NotRunnable
-from zoo.serving.lines import RESTING_S, Lines, Target
+from zoo.serving.lines import NICENESS, RESTING_S, Lines, Target
 from zoo.serving.predictor import Predictor
 from zoo.serving.shelf import Served, Shelf
 
@@ -21,9 +22,13 @@ class Loading:
     def __init__(self, preprocessing):
         self.preprocessing = preprocessing
         self.loaded = []
+        self.prepared = []
         self.bad = set()
         self.goes_on = threading.Event()
         self.goes_on.set()
+
+    def prepare(self, digest, _graph):
+        self.prepared.append((digest, os.getpriority(os.PRIO_PROCESS, threading.get_native_id())))
 
     def load(self, digest, _graph):
         self.loaded.append(digest)
@@ -98,6 +103,8 @@ def test_the_old_revision_answers_until_the_new_one_is_loaded(ask, lines, loadin
     assert ask("b") == "b"
     assert loading.loaded == ["a", "b"]
     assert lines.read()[NAME].swaps == 1
+    usual = os.getpriority(os.PRIO_PROCESS, 0)
+    assert loading.prepared == [("b", min(usual + NICENESS, 19))]
 
 
 def test_a_name_that_rested_waits_for_its_new_revision(ask, clock, loading):

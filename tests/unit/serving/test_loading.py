@@ -1,6 +1,7 @@
 """Loading: optimised graphs are kept, held against what they said, and made anew when damaged."""
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,9 @@ from zoo.serving import loading as loading_module
 from zoo.serving.batches import choose_most_together, pad_to
 from zoo.serving.loading import Loading, warm
 from zoo.serving.optimised import GraphCache
+from zoo.serving.pair import Pair, Runners
+
+HEAVY_BYTES = 12_000
 
 
 @pytest.fixture
@@ -32,6 +36,28 @@ def write(tmp_path, graph):
     return write
 
 
+@pytest.fixture
+def heavy(tmp_path, graph):
+    """Write a graph whose weights are worth a file of their own."""
+    from onnx import TensorProto, helper, numpy_helper  # noqa: PLC0415  # slow
+
+    drawn = np.random.default_rng(1).normal(size=(HEAVY_BYTES // 12, 3)).astype(np.float32)
+    value = numpy_helper.from_array(drawn, "wide")
+    nodes = [
+        helper.make_node("Cast", ["images"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["floats", "axes"], ["means"], keepdims=0),
+        helper.make_node("Constant", [], ["weights"], value=value),
+        helper.make_node("Transpose", ["weights"], ["turned"], perm=[1, 0]),
+        helper.make_node("MatMul", ["means", "turned"], ["hidden"]),
+        helper.make_node("Tanh", ["hidden"], ["bent"]),
+        helper.make_node("MatMul", ["bent", "weights"], ["scores"]),
+        helper.make_node("Softmax", ["scores"], ["probabilities"], axis=1),
+    ]
+    path = tmp_path / "heavy.onnx"
+    path.write_bytes(graph(nodes=nodes))
+    return path
+
+
 def test_the_second_time_the_optimised_graph_is_opened(loading, write, cache):
     first = loading.load("a", write())
     again = loading.load("a", write())
@@ -41,6 +67,60 @@ def test_the_second_time_the_optimised_graph_is_opened(loading, write, cache):
     assert again.predictor.preprocessing == first.predictor.preprocessing
     assert again.most_together == first.most_together
     assert len(list(cache.folder.iterdir())) == 2
+
+
+def test_weights_lie_beside_the_optimised_graph(loading, heavy, cache):
+    first, again = loading.load("a", heavy), loading.load("a", heavy)
+    assert sorted(path.suffix for path in cache.folder.iterdir()) == [".bin", ".json", ".onnx"]
+    assert np.array_equal(warm(first.predictor, 3), warm(again.predictor, 3))
+    (weights,) = cache.folder.glob("*.bin")
+    # They are mapped, which the C library's figures do not count.
+    assert again.size_bytes >= weights.stat().st_size >= HEAVY_BYTES
+
+
+def test_what_was_prepared_is_there_when_it_is_loaded(loading, heavy, cache, monkeypatch):
+    loading.prepare("a", heavy)
+    written = set(cache.folder.iterdir())
+    monkeypatch.setattr(Loading, "_optimise", None)
+    loading.prepare("a", heavy)
+    assert loading.load("a", heavy).is_from_cache
+    assert written == set(cache.folder.iterdir())
+
+
+def test_what_cannot_be_prepared_is_told_when_it_is_loaded(loading, tmp_path):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"no graph")
+    loading.prepare("a", path)
+    with pytest.raises(NotRunnable):
+        loading.load("a", path)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_runs_that_fill_the_cores_stay_on_one_each(cache, write, count):
+    runners = Runners(count=count)
+    loading = Loading(device="cpu", cache=cache, runners=runners)
+    predictor = loading.load("a", write()).predictor
+    if count == 1:
+        assert not isinstance(predictor.session, Pair)
+        return
+    used = [_count_runs(getattr(predictor.session, side)) for side in ("wide", "narrow")]
+    pair = replace(predictor.session, wide=used[0], narrow=used[1])
+    predictor = replace(predictor, session=pair)
+    for busy in (1, 2, 1, 2, 2):
+        runners.busy = busy
+        assert warm(predictor).shape == (1, 3)
+    assert [type(one).runs for one in used] == [2, 3]
+
+
+def _count_runs(session):
+    class Counted:
+        runs = 0
+
+        def run(self, *given):
+            Counted.runs += 1
+            return session.run(*given)
+
+    return Counted()
 
 
 def test_what_is_measured_is_no_less_than_the_file(loading, write):
@@ -70,6 +150,21 @@ def note_something_else(folder):
     path.write_text('{"answer": [0.9, 0.05, 0.05], "most_together": 1}')
 
 
+def halve_weights(folder):
+    (path,) = folder.glob("*.bin")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def zero_weights(folder):
+    (path,) = folder.glob("*.bin")
+    path.write_bytes(bytes(path.stat().st_size))
+
+
+def lose_weights(folder):
+    (path,) = folder.glob("*.bin")
+    path.unlink()
+
+
 def lose_graph(folder):
     (path,) = folder.glob("*.onnx")
     path.unlink()
@@ -88,6 +183,15 @@ def test_a_damaged_entry_is_made_anew(loading, write, cache, damage):
     assert not served.is_from_cache
     assert warm(served.predictor).shape == (1, 3)
     assert loading.load("a", write()).is_from_cache
+
+
+@pytest.mark.parametrize("damage", [halve_weights, zero_weights, lose_weights])
+def test_an_entry_of_damaged_weights_is_made_anew(loading, heavy, cache, damage):
+    expected = warm(loading.load("a", heavy).predictor)
+    damage(cache.folder)
+    served = loading.load("a", heavy)
+    assert not served.is_from_cache
+    assert np.array_equal(warm(served.predictor), expected)
 
 
 def test_an_entry_that_answers_something_else_is_made_anew(loading, write, cache, graph):

@@ -1,16 +1,20 @@
 """Jobs whose process died, and jobs that another worker runs."""
 
+import errno
 import fcntl
+import signal
 import subprocess
+import sys
 import threading
 
 import pytest
 
 from zoo.catalog.jobs import count_attempts
 from zoo.domain.job import Attempt, JobKind, JobState
-from zoo.errors import CatalogUnavailable, NoHead
+from zoo.errors import CatalogUnavailable, EngineUnavailable, NoHead
 from zoo.operations import jobs
-from zoo.worker import local
+from zoo.worker import processes
+from zoo.worker.engines import open_engine
 from zoo.worker.progress import Progress
 from zoo.worker.run import run
 from zoo.worker.supervisor import Supervisor, free_the_dead, run_job, stop_and_put_back
@@ -19,7 +23,7 @@ from zoo.worker.supervisor import Supervisor, free_the_dead, run_job, stop_and_p
 @pytest.fixture
 def attempt(zoo):
     job = jobs.enqueue(zoo, JobKind.IMPORT, {"model": "m"})
-    return jobs.claim(zoo, worker=local.worker_name(zoo), number=job.id)
+    return jobs.claim(zoo, worker=processes.worker_name(zoo), number=job.id)
 
 
 def state(zoo, attempt):
@@ -34,25 +38,25 @@ def log_of(zoo, attempt):
 
 def test_a_job_of_another_machine_is_left_alone(zoo, attempt):
     log_of(zoo, attempt).close()  # of another job of that number, in an older catalog
-    assert not local.is_dead(zoo, attempt, "elsewhere/0123456789ab:1")
+    assert not processes.is_dead(zoo, attempt, "elsewhere/0123456789ab:1")
 
 
 def test_a_job_that_was_claimed_and_not_started_yet_is_left_alone(zoo, attempt):
-    free_the_dead(zoo)
+    free_the_dead(zoo, open_engine(zoo))
     assert state(zoo, attempt) is JobState.RUNNING
 
 
 def test_a_job_whose_process_lives_is_left_alone(zoo, attempt):
     with log_of(zoo, attempt) as log:
         fcntl.flock(log, fcntl.LOCK_EX)
-        free_the_dead(zoo)
+        free_the_dead(zoo, open_engine(zoo))
         assert state(zoo, attempt) is JobState.RUNNING
 
 
 def test_a_job_whose_process_died_waits_for_another_attempt(zoo, attempt):
     log_of(zoo, attempt).close()
-    assert local.is_dead(zoo, attempt, local.worker_name(zoo))
-    free_the_dead(zoo)
+    assert processes.is_dead(zoo, attempt, processes.worker_name(zoo))
+    free_the_dead(zoo, open_engine(zoo))
     assert state(zoo, attempt) is JobState.QUEUED
 
 
@@ -85,11 +89,11 @@ def test_an_attempt_that_does_not_count_any_more_writes_nothing(zoo, attempt):
 
 def test_a_job_that_was_stopped_waits_however_its_process_ended(zoo, attempt):
     process = subprocess.Popen(["sleep", "60"], start_new_session=True)
-    stop_and_put_back(zoo, local.JobProcess(attempt=attempt, process=process))
+    stop_and_put_back(zoo, processes.JobProcess(attempt=attempt, process=process))
     assert process.returncode is not None
     assert state(zoo, attempt) is JobState.QUEUED
     log_of(zoo, attempt).close()
-    free_the_dead(zoo)
+    free_the_dead(zoo, open_engine(zoo))
     with zoo.catalog.reading() as db:
         assert count_attempts(db, attempt.job) == 0
 
@@ -108,3 +112,35 @@ def test_the_loop_outlives_a_fault_of_the_catalog(zoo, monkeypatch):
     monkeypatch.setattr(jobs, "list_running", list_running)
     Supervisor(zoo).loop(stop)
     assert next(faults, None) is None
+
+
+def test_what_does_not_hear_that_its_job_is_cancelled_is_ended_after_a_grace(
+    zoo, attempt, monkeypatch
+):
+    deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); print(); time.sleep(600)"
+    process = subprocess.Popen(
+        [sys.executable, "-c", deaf], start_new_session=True, stdout=subprocess.PIPE
+    )
+    process.stdout.readline()
+    worker = Supervisor(zoo)
+    worker.running.append(processes.JobProcess(attempt=attempt, process=process))
+    jobs.cancel(zoo, attempt.job)
+    worker.step()
+    assert process.poll() is None
+    monkeypatch.setattr("zoo.worker.supervisor.GRACE_S", 0)
+    worker.step()
+    assert process.wait() == -signal.SIGKILL
+    process.stdout.close()
+
+
+def test_a_job_that_cannot_be_started_waits_for_another_attempt(zoo, monkeypatch):
+    job = jobs.enqueue(zoo, JobKind.IMPORT, {"model": "m"})
+    worker = Supervisor(zoo)
+
+    def submit(_self, _attempt):
+        raise OSError(errno.EAGAIN, "no more processes")
+
+    monkeypatch.setattr(type(worker.engine), "submit", submit)
+    with pytest.raises(EngineUnavailable, match="no more processes"):
+        worker.step()
+    assert jobs.get_job(zoo, job.id).state is JobState.QUEUED

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from zoo.domain.filters import FilterStatistics
+from zoo.domain.filters import Drift, FilterStatistics
 from zoo.domain.revision import Revision
 from zoo.operations.lineage import Family
 
@@ -53,11 +53,9 @@ def draw_histogram(layer: FilterStatistics) -> Histogram | None:
     """Draw a layer's histogram with 1/fan-in, 1/sqrt(fan-in) and He's deviation below it."""
     if layer.least is None or layer.largest is None or not any(layer.histogram):
         return None
-    width, height = HISTOGRAM
+    width, _ = HISTOGRAM
     low, high = layer.least, layer.largest
     extent = high - low or 1.0
-    top, wide = max(layer.histogram), width / len(layer.histogram)
-    steps = "".join(f"V{height - count / top * height:.1f}h{wide:.2f}" for count in layer.histogram)
 
     def place(number: float) -> float:
         return round(min(max((number - low) / extent, 0.0), 1.0) * width, 1)
@@ -68,12 +66,29 @@ def draw_histogram(layer: FilterStatistics) -> Histogram | None:
         ("line3", layer.he_std),
     )
     return Histogram(
-        bars=f"M0 {height}{steps}V{height}z",
+        bars=draw_bars(layer.histogram),
         zero=place(0.0) if low <= 0 <= high else None,
         marks=tuple(
             (name, place(-bound), place(bound)) for name, bound in bounds if bound is not None
         ),
     )
+
+
+def draw_shifts(one: Drift) -> Histogram | None:
+    """Draw by how much the numbers of a tensor shifted, with a line where none did."""
+    if one.least_shift is None or one.largest_shift is None or not any(one.shifts):
+        return None
+    low, high = one.least_shift, one.largest_shift
+    zero = round(-low / (high - low) * HISTOGRAM[0], 1) if low <= 0 <= high else None
+    return Histogram(bars=draw_bars(one.shifts), zero=zero, marks=())
+
+
+def draw_bars(counts: Sequence[int]) -> str:
+    """Give the path of the area under the bars of a histogram."""
+    width, height = HISTOGRAM
+    top, wide = max(counts), width / len(counts)
+    steps = "".join(f"V{height - count / top * height:.1f}h{wide:.2f}" for count in counts)
+    return f"M0 {height}{steps}V{height}z"
 
 
 def draw_curve(values: Sequence[float | None], *, top: float, size: tuple[int, int]) -> str:

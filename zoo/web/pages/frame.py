@@ -31,6 +31,7 @@ class Ways:
     twin: str  # path and query
     command: str  # without the name of the program
     body: str = ""  # the file that is sent, where something is
+    is_form: bool = False  # it is a part of a form, of which there may be several
 
     @property
     def zoo(self) -> str:
@@ -42,12 +43,15 @@ class Ways:
     def curl(self) -> str:
         """Give the command of curl."""
         header = '-H "Authorization: Bearer $ZOO_TOKEN" ' if _asks_for_tokens() else ""
-        body = f"--data-binary @{self.body} " if self.body else ""
+        option = "-F file=" if self.is_form else "--data-binary "
+        body = f"{option}@{self.body} " if self.body else ""
         return f"curl {header}{body}{shlex.quote(_root() + self.twin)}"
 
     @property
     def python(self) -> str:
         """Give the lines of Python."""
+        if self.is_form:
+            return self._hub
         asked = repr(_root() + self.twin)
         if self.body:
             asked += f", open({self.body!r}, 'rb').read()"
@@ -56,6 +60,17 @@ class Ways:
             asked = f"web.Request({asked}, headers={header})"
         used = "json, os" if _asks_for_tokens() else "json"
         return f"import {used}, urllib.request as web; json.load(web.urlopen({asked}))"
+
+    @property
+    def _hub(self) -> str:
+        """Give the lines of a client of the Hub, which sends several files as Python cannot."""
+        token = ", token=os.environ['ZOO_TOKEN']" if _asks_for_tokens() else ""
+        used = "import os; " if token else ""
+        return (
+            f"{used}from huggingface_hub import HfApi; hub = HfApi({_root()!r}{token}); "
+            "name = hub.create_repo('NAME', exist_ok=True).repo_id; "
+            "hub.upload_folder(repo_id=name, folder_path='./folder')"
+        )
 
 
 def install(app: Flask) -> None:

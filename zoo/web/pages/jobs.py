@@ -14,6 +14,7 @@ from zoo.web.access import Need, needs
 from zoo.web.context import current_zoo, read_query
 from zoo.web.pages.frame import Ways, show
 from zoo.web.pages.signing_in import SEE_OTHER
+from zoo.web.pages.training import describe_training, tell_left
 from zoo.web.shapes.jobs import JobsQuery
 
 bp = Blueprint("pages_jobs", __name__, url_prefix="/jobs")
@@ -66,7 +67,8 @@ def show_jobs() -> ResponseReturnValue:
 @needs(Need.READ)
 def show_job(number: int) -> ResponseReturnValue:
     """Show a job: how far it is, its curves, what it said, and what came of it."""
-    job = jobs.get_job(current_zoo(), number)
+    zoo = current_zoo()
+    job = jobs.get_job(zoo, number)
     counts = [event for event in job.events if event.total]
     return show(
         "job.html",
@@ -89,6 +91,8 @@ def show_job(number: int) -> ResponseReturnValue:
         ],
         files=list_files(job.result) if job.result and job.kind.gives_files else [],
         params={key: value for key, value in job.params.items() if _is_plain(value)},
+        left=tell_left(counts),
+        **describe_training(zoo, job),
     )
 
 

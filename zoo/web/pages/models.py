@@ -1,6 +1,5 @@
 """/models/NAME: what a model is, holds and knows, a page for each question."""
 
-import json
 from functools import lru_cache
 from typing import Any
 
@@ -9,13 +8,11 @@ from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 from pydantic import Field
 
-from zoo.domain.config import GRAPH, TRAINING, WEIGHTS
-from zoo.domain.filters import Scaling
+from zoo.domain.config import GRAPH, WEIGHTS
 from zoo.domain.revision import Revision, split_address
-from zoo.errors import FileNotFound, MalformedCheckpoint, NotRunnable, ZooError
+from zoo.errors import FileNotFound, MalformedCheckpoint, NotRunnable
 from zoo.operations import fetch, refs
 from zoo.operations.card import Card, read_card, tell_preprocessing
-from zoo.operations.filters import describe_filters
 from zoo.operations.layers import get_layers
 from zoo.operations.lineage import get_family
 from zoo.operations.opening import Zoo
@@ -24,11 +21,11 @@ from zoo.operations.statistics import count_downloads
 from zoo.operations.surgery import DenseOptions, enqueue_dense
 from zoo.web.access import Need, needs
 from zoo.web.context import current_zoo, read_form, read_query
-from zoo.web.pages.drawing import draw_curve, draw_histogram, place_family
-from zoo.web.pages.faces import FACELESS
+from zoo.web.pages.drawing import place_family
 from zoo.web.pages.frame import Ways, show
 from zoo.web.pages.markdown import render_markdown
 from zoo.web.pages.signing_in import SEE_OTHER
+from zoo.web.pages.training import draw_curves, read_training
 from zoo.web.shapes.base import WITHOUT_NUL, Shape
 
 bp = Blueprint("pages_models", __name__, url_prefix="/models")
@@ -38,7 +35,6 @@ PAGE = 50  # revisions
 MOST_MOVES = 30
 MOST_LABELS = 1000
 MOST_CLASSES = 40  # of a confusion matrix
-CURVE_PX = (560, 150)
 TABS = (
     ("", "Card"),
     ("/files", "Files"),
@@ -47,13 +43,7 @@ TABS = (
     ("/metrics", "Metrics"),
     ("/history", "History"),
 )
-
-
-class FiltersQuery(Shape):
-    """Which layer is drawn, and how."""
-
-    layer: str | None = Field(default=None, max_length=512, pattern=WITHOUT_NUL)
-    scaling: Scaling = Scaling.SHARED
+DRIFT = ("/drift", "Drift")
 
 
 class HistoryQuery(Shape):
@@ -67,6 +57,7 @@ class AliasForm(Shape):
 
     alias: str = Field(min_length=1, max_length=128, pattern=WITHOUT_NUL)
     revision: str = Field(min_length=1, max_length=128, pattern=WITHOUT_NUL)
+    expected: str | None = Field(default=None, pattern="^[0-9a-f]{40}$")  # where it points still
 
 
 @bp.get("/<model:name>")
@@ -80,7 +71,7 @@ def show_model(name: str) -> ResponseReturnValue:
     card = read_card(zoo, revision)
     family = get_family(zoo, revision, limit=NEAREST)
     labels, preprocessing = _read_config(zoo, revision)
-    return _show(
+    return show_tab(
         "model.html",
         "",
         name,
@@ -105,7 +96,7 @@ def show_files(name: str) -> ResponseReturnValue:
     """Show the files of a revision with their digests, to be downloaded."""
     revision = fetch.get_revision(current_zoo(), name)
     ways = _ways(f"/v1/models/{revision.model}/revisions/{revision.id}", f"pull {name}")
-    return _show("model_files.html", "/files", name, revision, ways=ways)
+    return show_tab("model_files.html", "/files", name, revision, ways=ways)
 
 
 @bp.get("/<model:name>/layers")
@@ -119,7 +110,7 @@ def show_layers(name: str) -> ResponseReturnValue:
     except (NotRunnable, FileNotFound, MalformedCheckpoint) as error:
         reason = error
     ways = _ways(f"/v1/models/{name}/layers", f"show {name} --layers")
-    return _show(
+    return show_tab(
         "model_layers.html",
         "/layers",
         name,
@@ -131,47 +122,23 @@ def show_layers(name: str) -> ResponseReturnValue:
     )
 
 
-@bp.get("/<model:name>/filters")
-@needs(Need.READ)
-def show_filters(name: str) -> ResponseReturnValue:
-    """Show the numbers of each layer's filters, and what those of one look like."""
-    zoo, query = current_zoo(), read_query(FiltersQuery)
-    revision, report, reason = fetch.get_revision(zoo, name), None, None
-    try:
-        report = describe_filters(zoo, name)
-    except FACELESS as error:
-        reason = error
-    layer = query.layer or (report.first if report else None)
-    chosen = next((one for one in report.layers if one.layer == layer), None) if report else None
-    return _show(
-        "model_filters.html",
-        "/filters",
-        name,
-        revision,
-        ways=_ways(f"/v1/models/{name}/filters", f"filters {name}"),
-        rows=[(one, draw_histogram(one)) for one in report.layers] if report else [],
-        chosen=chosen,
-        scaling=query.scaling.value,
-        reason=reason,
-    )
-
-
 @bp.get("/<model:name>/metrics")
 @needs(Need.READ)
 def show_metrics(name: str) -> ResponseReturnValue:
     """Show what was measured, with intervals."""
     zoo = current_zoo()
     revision = fetch.get_revision(zoo, name)
-    training = _read_training(zoo, revision)
-    return _show(
+    training = read_training(zoo, revision)
+    return show_tab(
         "model_metrics.html",
         "/metrics",
         name,
         revision,
         ways=_ways(_twin(name, revision), f"show {name}"),
         training=training,
-        curves=_draw_curves(training) if training else None,
-        curve_px=CURVE_PX,
+        curves=draw_curves(training["outcome"]["curve"])
+        if training and training.get("outcome")
+        else None,
         most_classes=MOST_CLASSES,
     )
 
@@ -184,14 +151,17 @@ def show_history(name: str) -> ResponseReturnValue:
     revision = fetch.get_revision(zoo, name)
     model = revision.model
     found = fetch.list_revisions(zoo, model, after=query.before or "", limit=PAGE + 1)
-    return _show(
+    moves = fetch.list_moves(zoo, model, limit=MOST_MOVES)
+    return show_tab(
         "model_history.html",
         "/history",
         name,
         revision,
-        ways=_ways(f"/v1/models/{model}/revisions", f"refs {model}"),
+        ways=_ways(f"/v1/models/{model}/revisions", f"refs list {model}"),
         refs=refs.list_refs(zoo, model),
-        moves=fetch.list_moves(zoo, model, limit=MOST_MOVES),
+        moves=moves,
+        # Where an alias was before its last move, the newest of which come first.
+        before={move.ref: move.old for move in reversed(moves) if move.new},
         revisions=found[:PAGE],
         next=found[PAGE - 1].id if len(found) > PAGE else None,
     )
@@ -202,7 +172,7 @@ def show_history(name: str) -> ResponseReturnValue:
 def post_alias(name: str) -> ResponseReturnValue:
     """Point an alias to a revision, as one that is served is rolled back, and show the refs."""
     form = read_form(AliasForm)
-    move_alias(current_zoo(), name, form.alias, target=form.revision)
+    move_alias(current_zoo(), name, form.alias, target=form.revision, expected=form.expected)
     return redirect(f"/models/{name}/history", SEE_OTHER)
 
 
@@ -213,7 +183,7 @@ def post_dense(name: str) -> ResponseReturnValue:
     return redirect(f"/jobs/{enqueue_dense(current_zoo(), name, DenseOptions()).id}", SEE_OTHER)
 
 
-def _show(
+def show_tab(
     template: str,
     tab: str,
     name: str,
@@ -226,7 +196,7 @@ def _show(
         name=name,
         revision=revision,
         told=revision.summary,
-        tabs=TABS,
+        tabs=(*TABS, DRIFT) if revision.parent or tab == DRIFT[0] else TABS,
         tab=tab,
         can_predict=revision.find_file(GRAPH) is not None,
         can_train=revision.find_file(WEIGHTS) is not None,
@@ -274,31 +244,3 @@ def _read_config(zoo: Zoo, revision: Revision) -> tuple[tuple[str, ...], str | N
     except (NotRunnable, MalformedCheckpoint):
         return (), None
     return config.label_names, tell_preprocessing(config.pictures) if config.pictures else None
-
-
-def _read_training(zoo: Zoo, revision: Revision) -> dict[str, Any] | None:
-    """Read training.json where the zoo wrote it; one of others is a file like any."""
-    if revision.find_file(TRAINING) is None or revision.job is None:
-        return None
-    try:
-        data = json.loads(fetch.get_file(zoo, revision, TRAINING)[1].read_bytes())
-        data["metrics"]["val"]["per_class"], data["parity"]["pictures"]
-    except (ZooError, OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return dict(data)
-
-
-def _draw_curves(training: dict[str, Any]) -> dict[str, str] | None:
-    """Draw losses and accuracy over the epochs of a training."""
-    if not training.get("outcome"):
-        return None
-    curve = training["outcome"]["curve"]
-    losses = [one["training_loss"] for one in curve], [one["held_out_loss"] for one in curve]
-    top = max((value for row in losses for value in row if value is not None), default=1.0)
-    accuracy = [one["held_out_accuracy"] for one in curve]
-    return {
-        "training": draw_curve(losses[0], top=top, size=CURVE_PX),
-        "held_out": draw_curve(losses[1], top=top, size=CURVE_PX),
-        "accuracy": draw_curve(accuracy, top=1.0, size=CURVE_PX),
-        "top": f"{top:.3g}",
-    }

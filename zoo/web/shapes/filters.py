@@ -4,8 +4,9 @@ from typing import Self
 
 from pydantic import Field
 
-from zoo.domain.filters import Match, Scaling
+from zoo.domain.filters import KernelStatistics, Match, Scaling
 from zoo.operations.filters import FilterReport
+from zoo.operations.kernels import Shows
 from zoo.web.shapes.base import WITHOUT_NUL, Shape
 
 
@@ -26,6 +27,32 @@ class PictureQuery(Shape):
         default=Scaling.SHARED,
         description="shared: colours mean the same in all filters; own: each has all colours",
     )
+    legend: bool = Field(default=True, description="whether a strip below tells what is shown")
+    kernel: int | None = Field(default=None, ge=0, le=2**31, description="one filter, enlarged")
+    shows: Shows = Field(
+        default=Shows.PLANES, description="of one filter: its channels, or its gain for waves"
+    )
+
+
+class KernelAnswer(Shape):
+    """The numbers of one filter; null where there is no finite number to say."""
+
+    layer: str
+    index: int
+    filters: int = Field(description="of the layer")
+    shape: list[int] = Field(description="channels first")
+    min: float | None
+    max: float | None
+    mean: float | None
+    std: float | None
+    norm: float | None = Field(description="root of the sum of squares")
+    planes: list[list[list[float | None]]] = Field(description="channels, rows, columns")
+    is_whole: bool = Field(description="false where so many numbers are not told one by one")
+
+    @classmethod
+    def of(cls, kernel: KernelStatistics) -> Self:
+        """Show a filter."""
+        return cls.model_validate(kernel.as_json())
 
 
 class FilterAnswer(Shape):
@@ -83,6 +110,9 @@ class DriftAnswer(Shape):
     cosine: float | None
     changed_share: float | None = Field(description="of the numbers")
     moved: list[MovedFilterAnswer] = Field(description="the filters that moved most")
+    least_shift: float | None = Field(description="of the differences, number by number")
+    largest_shift: float | None
+    shifts: list[int] = Field(description="64 even bins from the least to the largest difference")
 
 
 class FiltersAnswer(Shape):

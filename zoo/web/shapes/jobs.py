@@ -145,6 +145,16 @@ class AttemptAnswer(Shape):
     gpus: list[int]
 
 
+class RatesAnswer(Shape):
+    """How fast the parts of a network learn at most."""
+
+    epochs: int = Field(description="at most")
+    head: float
+    body: float = Field(description="of its uppermost stage")
+    layer_decay: float = Field(description="rate of a stage over that of the one above it")
+    frozen_up_to: str = Field(description="a layer; empty where nothing is frozen")
+
+
 class JobAnswer(Shape):
     """A job, how far it is and what came of it."""
 
@@ -169,6 +179,7 @@ class JobAnswer(Shape):
     error: dict[str, Any] | None
     events: list[EventAnswer]
     curve: list[EpochAnswer] = Field(description="of the events that are told")
+    rates: RatesAnswer | None = Field(description="of a training, if these events tell them")
 
     @classmethod
     def of(cls, job: Job) -> Self:

@@ -59,6 +59,23 @@ function addRow(one) {
   document.getElementById("epochs").append(row);
 }
 
+function drawStrip() {
+  const strip = document.getElementById("strip");
+  if (!strip) return;
+  const [width, height] = strip.dataset.size.split(" ").map(Number);
+  const place = ([epoch, , , , rate]) => `${((epoch / strip.dataset.epochs) * width).toFixed(1)},${((1 - rate) * height).toFixed(1)}`;
+  strip.querySelector("polyline").setAttribute("points", [...points.values()].map(place).join(" "));
+}
+
+// Once the rates are known, so is which layers they are for: that part of the page is fetched.
+async function showTraining() {
+  const answer = await fetch(location.pathname, { headers: { Accept: "text/html" } });
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const found = page.getElementById("training");
+  if (found) document.getElementById("training").replaceWith(found);
+  drawStrip();
+}
+
 function addLine(event) {
   const lines = document.getElementById("log-lines");
   const isAtEnd = lines.scrollTop + lines.clientHeight >= lines.scrollHeight - 8;
@@ -104,6 +121,8 @@ function take(told) {
     points.set(one.epoch, [one.epoch, one.training_loss, one.held_out_loss, one.held_out_accuracy, one.rate]);
   }
   if (told.curve.length) draw();
+  if (told.rates) showTraining();
+  else if (told.curve.length) drawStrip();
 }
 
 async function look() {
