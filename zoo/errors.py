@@ -34,6 +34,7 @@ ZooError
 │   ├── LayerNotFound
 │   ├── DatasetNotFound
 │   ├── JobNotFound
+│   ├── LogNotFound
 │   ├── AccountNotFound
 │   ├── TokenNotFound
 │   └── PathNotFound
@@ -71,6 +72,7 @@ ZooError
 ├── EngineUnavailable
 ├── ServerUnreachable
 ├── JobFailed
+│   └── EarlierJobFailed
 └── Interrupted
 
 ``except ZooError`` is the ``try`` of the doors (the command line, the web): one table there turns
@@ -311,6 +313,12 @@ class JobNotFound(NotFound):
     hint = "See: zoo jobs"
 
 
+class LogNotFound(NotFound):
+    """What this attempt printed is not here."""
+
+    hint = "See its attempts: zoo jobs show NUMBER"
+
+
 class AccountNotFound(NotFound):
     """There is no account of that name."""
 
@@ -530,6 +538,12 @@ class JobFailed(ZooError):
     """The job did not succeed."""
 
     hint = "See: zoo jobs show NUMBER"
+
+
+class EarlierJobFailed(JobFailed):
+    """A job that this one comes after did not succeed."""
+
+    hint = "Run that job again, then this one: zoo jobs rerun NUMBER"
 
 
 class Interrupted(ZooError):

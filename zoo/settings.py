@@ -84,7 +84,14 @@ class Settings(BaseSettings):
     )
     port: int = Field(default=8080, ge=0, le=65535, description="Port; 0 takes a free one.")
     web_threads: int = Field(default=128, ge=1, description="Threads of the web process.")
-    worker_slots: int = Field(default=1, ge=0, description="Jobs `zoo serve` runs side by side.")
+    worker_slots: int = Field(default=1, ge=0, description="Jobs a machine runs side by side.")
+    worker_threads: int = Field(
+        default=0, ge=0, description="Threads of a machine for jobs; 0 is as many as it has cores."
+    )
+    worker_memory_bytes: int = Field(
+        default=0, ge=0, description="Memory of a machine for jobs; 0 is all that it may use."
+    )
+    worker_gpus: int = Field(default=0, ge=0, description="GPUs for jobs; 0 is all there are.")
     engine: Literal["local", "ray"] = Field(
         default="local",
         description="What runs jobs: processes of this machine, or a Ray cluster it belongs to.",

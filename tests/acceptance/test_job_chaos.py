@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from zoo.catalog.jobs import count_lost
+from zoo.catalog.jobs import count_attempts
 from zoo.domain.job import JobState
 from zoo.domain.plan import Strategy
 from zoo.domain.training import EPOCH, Overrides
@@ -146,7 +146,7 @@ class Rounds:
         self.told["attempts"] += job.attempt
         self.check_resumed(job)
         with self.zoo.catalog.reading() as db:
-            assert count_lost(db, job.id) <= job.attempt - 1
+            assert count_attempts(db, job.id) <= job.attempt - 1
 
     def check_resumed(self, job):
         """Hold every attempt against the one before: no epoch that was kept is trained again."""

@@ -6,14 +6,18 @@ from pathlib import Path
 import pytest
 import yaml
 
+from zoo.catalog.claiming import MOST_PASSED
 from zoo.commands.main import EXIT, USAGE
 from zoo.commands.table import COMMANDS
+from zoo.domain.job import JobKind, JobState
+from zoo.domain.retries import POLICIES
 from zoo.settings import Settings
 from zoo.web.answers import STATUS
 from zoo.web.reference import told_rules
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 
+NUMBERS = {8: "eight"}
 METHODS = ("GET ", "POST ", "PUT ", "PATCH ", "DELETE ")
 
 
@@ -70,6 +74,7 @@ def test_every_status_is_told(docs):
         "formats",
         "hub",
         "kubernetes",
+        "jobs",
         "laptop",
         "one-server",
         "pages",
@@ -86,6 +91,17 @@ def test_every_status_is_told(docs):
 def test_the_readme_leads_to_every_page(docs, page):
     assert page in docs
     assert f"(docs/{page}.md)" in README.read_text(encoding="utf-8")
+
+
+def test_the_page_of_jobs_tells_every_state_and_how_often_each_kind_is_tried(docs):
+    told = {row[0]: row[1:] for row in rows(docs["jobs"]) if len(row) > 1}
+    states = {name.strip("` ") for row in told for name in row.split(",")}
+    assert {state.value for state in JobState} <= states
+    assert {kind.value: told.get(kind.value) for kind in JobKind} == {
+        kind.value: [f"{policy.most_lost} attempts", f"{policy.most_retries} times"]
+        for kind, policy in POLICIES.items()
+    }
+    assert f"only {NUMBERS[MOST_PASSED]}\nmay" in docs["jobs"]
 
 
 def test_commands_that_are_shown_are_there(docs):

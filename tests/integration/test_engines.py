@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo.catalog.jobs import count_lost
+from zoo.catalog.jobs import count_attempts
 from zoo.domain.job import Attempt, JobKind, JobState
 from zoo.domain.plan import Strategy
 from zoo.domain.training import EPOCH, Overrides
@@ -88,7 +88,7 @@ def has_trained(zoo, job, attempt=1):
 
 def lost(zoo, job):
     with zoo.catalog.reading() as db:
-        return count_lost(db, job.id)
+        return count_attempts(db, job.id)
 
 
 def state(zoo, job):

@@ -3,10 +3,13 @@
 import errno
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from zoo.catalog.leases import read_clock
+from zoo.domain.job import JobState
 from zoo.domain.plan import Plan, Strategy
 from zoo.domain.training import Overrides
 from zoo.formats.safetensors import read_safetensors
@@ -154,7 +157,7 @@ def test_a_rate_that_is_too_high_is_told_and_the_probe_stays(home):
         check_probe_stays(zoo)
 
 
-def test_a_disk_that_fills_is_told_and_the_probe_stays(home, monkeypatch):
+def test_a_disk_that_fills_is_told_and_the_training_goes_on_when_there_is_room(home, monkeypatch):
     def full(path, _data):
         if path.suffix == ".safetensors":
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -163,9 +166,20 @@ def test_a_disk_that_fills_is_told_and_the_probe_stays(home, monkeypatch):
 
     monkeypatch.setattr("zoo.worker.snapshots.write_whole", full)
     with open_zoo(read_settings(home=home)) as zoo:
-        error = run_job(zoo, strategy=Strategy.LP_FT).error["error"]
-        assert error["code"] == "storage_full"
-        check_probe_stays(zoo)
+        job = run_job(zoo, strategy=Strategy.LP_FT)
+        assert job.state is JobState.QUEUED
+        assert job.attempts[0].error["error"]["code"] == "storage_full"
+        assert job.events[-1].step == "retry"
+        refs = get_model(zoo, "tuned").refs
+        assert refs["main"] == refs["probe"]
+        monkeypatch.undo()
+
+        def read_later(db):
+            return replace(read_clock(db), at_s=read_clock(db).at_s + 60)
+
+        due = replace(zoo, lease_clock=read_later)
+        run(due, Progress(due, jobs.claim(due, worker="test", number=job.id)))
+        assert jobs.get_job(zoo, job.id).state is JobState.SUCCEEDED
 
 
 class StopsAt(Progress):

@@ -129,6 +129,7 @@ LOOKING = [
     "jobs --json",
     "jobs show 1",
     "jobs show 2 --json",
+    "jobs 2",
     "jobs follow 2",
     "jobs follow 2 --json",
     "audit --limit 5",
@@ -304,6 +305,7 @@ def test_jobs_are_queued_alike(both, line):
     both("jobs", "--json")
     both("jobs", "show", "3", "--json")
     both("jobs", "cancel", "3")
+    both("jobs", "pause", "3")
 
 
 @pytest.fixture
@@ -472,6 +474,16 @@ WRONG = [
     ("jobs show 99", 3),
     ("jobs cancel 99 ", 3),
     ("jobs follow 99", 3),
+    ("jobs 99", 3),
+    ("jobs pause 99", 3),
+    ("jobs resume 99", 3),
+    ("jobs priority 99 5", 3),
+    ("jobs rerun 99", 3),
+    ("jobs rerun 1 --set epochs=5", 1),
+    ("jobs rerun 2 --set epochs=many", 1),
+    ("jobs rerun 2 --set colour=red", 1),
+    ("finetune job:99 digits", 3),
+    ("finetune lenet digits --after 99", 3),
     ("tokens revoke 7", 3),
     ("tokens create local", 1),
     ("tokens create ada --days 0", 1),

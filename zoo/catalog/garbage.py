@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from zoo.catalog.rows import as_revision, note_change
 from zoo.catalog.tables import (
+    AttemptRow,
     BlobRow,
     DownloadRow,
     FileRow,
@@ -143,9 +144,11 @@ def list_all_revisions(db: Session) -> Iterator[Revision]:
 
 
 def _held_by_jobs(db: Session) -> set[str]:
-    """Find the digests that jobs which are not finished were told of, and those of answers."""
+    """Find the digests that unfinished jobs were told of, of answers and of logs."""
     params = db.scalars(
-        select(JobRow.params).where(JobRow.state.in_([JobState.QUEUED, JobState.RUNNING]))
+        select(JobRow.params).where(
+            JobRow.state.in_([state for state in JobState if not state.is_final])
+        )
     )
     answers = db.scalars(
         select(JobRow.result).where(
@@ -153,7 +156,8 @@ def _held_by_jobs(db: Session) -> set[str]:
             JobRow.state == JobState.SUCCEEDED,
         )
     )
-    told = [*params, *answers]
+    logs = db.scalars(select(AttemptRow.log_digest).where(AttemptRow.log_digest.is_not(None)))
+    told = [*params, *answers, *logs]
     return {text for one in told for text in _texts(one) if len(text) == DIGEST}
 
 

@@ -1,19 +1,28 @@
-"""Jobs: SQL owns their state; every write of an attempt carries its number as a fencing token."""
+"""Jobs: SQL owns their state; every write of an attempt carries its number as a fencing token.
 
+Who gets which job next stands in ``claiming``, who holds one in ``leases``.
+"""
+
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import and_, func, select, update
 from sqlalchemy.orm import Session
 
-from zoo.catalog.tables import AttemptRow, EventRow, JobRow
+from zoo.catalog.claiming import LOST, end_attempts
+from zoo.catalog.dependencies import list_before, settle_dependents
+from zoo.catalog.leases import Reading, check_lease, look_at_lease, write_held
+from zoo.catalog.tables import AttemptRow, DependencyRow, EventRow, JobRow
 from zoo.domain.access import LOCAL_ACCOUNT
-from zoo.domain.job import Attempt, Job, JobEvent, JobKind, JobState
-from zoo.errors import JobNotFound, LeaseLost
+from zoo.domain.job import Attempt, AttemptRecord, Job, JobEvent, JobKind, JobState
+from zoo.domain.resources import Needs, Share
+from zoo.errors import JobNotFound
 
-LOST = "lost"
 LARGEST = 2**31 - 1  # number that the columns hold; a larger one is no job's and no event's
+UNFINISHED = [state for state in JobState if not state.is_final]
+PLAIN = Needs()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,123 +30,95 @@ class Outcome:
     """How an attempt ended."""
 
     state: JobState  # QUEUED puts the job back for another attempt
-    is_lost: bool = False  # the process ended without a word
+    name: str | None = None  # what is written down of the attempt; otherwise the state
     result: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
+    pause_s: float | None = None  # before the next attempt
 
 
-def add_job(
+def add_job(  # noqa: PLR0913  # what a job is, and how it is queued
     db: Session,
     kind: JobKind,
     params: dict[str, Any],
     *,
     now: datetime,
     account: str = LOCAL_ACCOUNT,
+    priority: int = 0,
+    needs: Needs = PLAIN,
+    after: Iterable[int] = (),
+    rerun_of: int | None = None,
 ) -> Job:
-    """Add a job that an account asks for to the queue."""
+    """Add a job that an account asks for to the queue.
+
+    It waits for the jobs of numbers ``after``, which are there already: so there is no circle.
+    """
+    before = sorted(set(after))
     row = JobRow(
         kind=kind,
-        state=JobState.QUEUED,
+        state=JobState.QUEUED if _have_succeeded(db, before) else JobState.WAITING,
         account=account,
+        priority=priority,
         params=params,
         attempt=0,
         created_at=now,
+        threads=needs.threads,
+        memory_bytes=needs.memory_bytes,
+        gpus=needs.gpus,
+        rerun_of=rerun_of,
     )
     db.add(row)
     db.flush()
-    return _job(row)
+    db.add_all(DependencyRow(job_id=row.id, after_id=number) for number in before)
+    db.flush()
+    return _job(row, after=tuple(before))
 
 
 def get_job(db: Session, number: int, *, after: int = 0) -> Job:
-    """Give a job with its events later than event ``after``.
+    """Give a job with its attempts and its events later than event ``after``.
 
     Raises:
         JobNotFound: there is none of that number.
     """
-    row = db.get(JobRow, number) if number <= LARGEST else None
-    if row is None:
-        raise JobNotFound(f"There is no job {number}.", job=number)
+    row = _get_row(db, number)
     events = db.scalars(
         select(EventRow)
         .where(EventRow.job_id == number, EventRow.number > min(after, LARGEST))
         .order_by(EventRow.number)
     )
-    return _job(row, tuple(_event(event) for event in events))
+    attempts = db.scalars(
+        select(AttemptRow).where(AttemptRow.job_id == number).order_by(AttemptRow.number)
+    )
+    return _job(
+        row,
+        after=tuple(list_before(db, [number]).get(number, ())),
+        events=tuple(_event(event) for event in events),
+        attempts=tuple(_attempt(attempt) for attempt in attempts),
+    )
+
+
+def get_kind(db: Session, number: int) -> JobKind:
+    """Give the kind of a job.
+
+    Raises:
+        JobNotFound: there is none of that number.
+    """
+    return _get_row(db, number).kind
 
 
 def list_jobs(db: Session, *, account: str | None = None, limit: int = 100) -> list[Job]:
-    """List the newest jobs, of one account or of all, without their events."""
+    """List the newest jobs, of one account or of all, without their events and attempts."""
     wanted = select(JobRow).order_by(JobRow.id.desc()).limit(limit)
     if account is not None:
         wanted = wanted.where(JobRow.account == account)
-    return [_job(row) for row in db.scalars(wanted)]
+    rows = list(db.scalars(wanted))
+    before = list_before(db, [row.id for row in rows])
+    return [_job(row, after=tuple(before.get(row.id, ()))) for row in rows]
 
 
 def list_succeeded(db: Session, kind: JobKind, *, limit: int) -> list[Job]:
     """List the newest jobs of a kind that succeeded, without their events."""
     wanted = select(JobRow).where(JobRow.kind == kind, JobRow.state == JobState.SUCCEEDED)
     return [_job(row) for row in db.scalars(wanted.order_by(JobRow.id.desc()).limit(limit))]
-
-
-def has_free(db: Session, *, now: datetime) -> bool:
-    """Tell whether there is a job that could be taken."""
-    return db.scalar(select(JobRow.id).where(_is_free(now)).limit(1)) is not None
-
-
-def claim_job(
-    db: Session, *, worker: str, now: datetime, lease_s: float, number: int | None = None
-) -> Attempt | None:
-    """Take the next job, or the one of this number, in one guarded statement.
-
-    Queued jobs can be taken, and running ones whose lease ran out. None where there is nothing.
-    """
-    free = _is_free(now)
-    wanted = free if number is None else and_(free, JobRow.id == number)
-    candidate = (
-        select(JobRow.id)
-        .where(wanted)
-        .order_by(JobRow.priority.desc(), JobRow.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-        .scalar_subquery()
-    )
-    taken = db.execute(
-        update(JobRow)
-        .where(JobRow.id == candidate, free)
-        .values(
-            state=JobState.RUNNING,
-            attempt=JobRow.attempt + 1,
-            lease_until=now + timedelta(seconds=lease_s),
-            started_at=func.coalesce(JobRow.started_at, now),
-        )
-        .returning(JobRow.id, JobRow.attempt)
-        .execution_options(synchronize_session=False)
-    ).first()
-    if taken is None:
-        return None
-    attempt = Attempt(job=taken.id, number=taken.attempt)
-    _end_attempts(db, attempt.job, outcome=LOST, now=now)
-    db.add(AttemptRow(job_id=attempt.job, number=attempt.number, worker=worker, started_at=now))
-    db.flush()
-    return attempt
-
-
-def extend_lease(db: Session, attempt: Attempt, *, now: datetime, lease_s: float) -> None:
-    """Say that an attempt is alive.
-
-    Raises:
-        LeaseLost: the job is no longer this attempt's.
-    """
-    _write(db, attempt, lease_until=now + timedelta(seconds=lease_s))
-
-
-def check_lease(db: Session, attempt: Attempt) -> None:
-    """Lock the job's row for this transaction, as its rightful attempt.
-
-    Raises:
-        LeaseLost: the job is no longer this attempt's.
-    """
-    _write(db, attempt, state=JobState.RUNNING)
 
 
 def add_event(db: Session, attempt: Attempt, event: JobEvent) -> None:
@@ -163,40 +144,60 @@ def add_event(db: Session, attempt: Attempt, event: JobEvent) -> None:
     db.flush()
 
 
-def end_attempt(db: Session, attempt: Attempt, outcome: Outcome, *, now: datetime) -> None:
-    """Write down how an attempt ended.
+def end_attempt(
+    db: Session,
+    attempt: Attempt,
+    outcome: Outcome,
+    *,
+    now: datetime,
+    reading: Reading | None = None,
+) -> None:
+    """Write down how an attempt ended, and what that means for the jobs that come after.
+
+    A job that goes back to the queue is put aside instead where that was asked for. ``reading`` is
+    needed where the next attempt is to wait.
 
     Raises:
         LeaseLost: the job is no longer this attempt's.
     """
-    _write(
+    state = outcome.state
+    if state is JobState.QUEUED and look_at_lease(db, attempt):
+        state = JobState.PAUSED
+    values: dict[str, Any] = {}
+    if outcome.pause_s is not None and reading is not None:
+        values = {"not_before": reading.at_s + outcome.pause_s, "clock": reading.clock}
+    write_held(
         db,
         attempt,
-        state=outcome.state,
+        state=state,
         result=outcome.result,
-        error=outcome.error,
+        error=outcome.error if state.is_final else None,
         lease_until=None,
-        finished_at=now if outcome.state.is_final else None,
+        is_pausing=False,
+        finished_at=now if state.is_final else None,
+        **values,
     )
-    name = LOST if outcome.is_lost else outcome.state.value
-    _end_attempts(db, attempt.job, outcome=name, now=now)
+    name, error = outcome.name or state.value, outcome.error
+    end_attempts(db, attempt.job, outcome=name, now=now, error=error)
+    if state.is_final:
+        settle_dependents(db, attempt.job, state, error=outcome.error, now=now)
 
 
-def count_lost(db: Session, number: int) -> int:
-    """Count the attempts of a job whose process ended without a word."""
-    lost = select(func.count()).where(AttemptRow.job_id == number, AttemptRow.outcome == LOST)
-    return db.scalar(lost) or 0
+def count_attempts(db: Session, number: int, outcome: str = LOST) -> int:
+    """Count the attempts of a job that ended so; by default those without a word."""
+    ended = select(func.count()).where(AttemptRow.job_id == number, AttemptRow.outcome == outcome)
+    return db.scalar(ended) or 0
 
 
 def find_unfinished(
     db: Session, kind: JobKind, params: dict[str, Any], *, account: str = LOCAL_ACCOUNT
 ) -> Job | None:
-    """Find a job of an account that waits or runs and is to do exactly this."""
+    """Find a job of an account that is not finished and is to do exactly this."""
     rows = db.scalars(
         select(JobRow).where(
             JobRow.kind == kind,
             JobRow.account == account,
-            JobRow.state.in_([JobState.QUEUED, JobState.RUNNING]),
+            JobRow.state.in_(UNFINISHED),
         )
     )
     return next((_job(row) for row in rows if row.params == params), None)
@@ -217,71 +218,139 @@ def list_running(db: Session) -> list[tuple[Attempt, str]]:
 
 def cancel_job(db: Session, number: int, *, now: datetime) -> bool:
     """Cancel a job that is not finished; a running attempt learns of it by its lost lease."""
-    changed = db.execute(
-        update(JobRow)
-        .where(
-            JobRow.id == min(number, LARGEST),
-            JobRow.state.in_([JobState.QUEUED, JobState.RUNNING]),
-        )
-        .values(
-            state=JobState.CANCELLED,
-            attempt=JobRow.attempt + 1,
-            lease_until=None,
-            finished_at=now,
-        )
-        .returning(JobRow.id)
-        .execution_options(synchronize_session=False)
-    ).first()
-    if changed is not None:
-        _end_attempts(db, number, outcome=JobState.CANCELLED.value, now=now)
-    return changed is not None
+    changed = _change(
+        db,
+        number,
+        UNFINISHED,
+        state=JobState.CANCELLED,
+        attempt=JobRow.attempt + 1,
+        lease_until=None,
+        is_pausing=False,
+        finished_at=now,
+    )
+    if changed:
+        end_attempts(db, number, outcome=JobState.CANCELLED.value, now=now)
+        settle_dependents(db, number, JobState.CANCELLED, now=now)
+    return changed
 
 
-def _is_free(now: datetime) -> ColumnElement[bool]:
-    """Say which jobs may be taken."""
-    return or_(
-        JobRow.state == JobState.QUEUED,
-        and_(JobRow.state == JobState.RUNNING, JobRow.lease_until < now),
+def pause_job(db: Session, number: int) -> bool:
+    """Put a job aside; one that runs is to stop at its next checkpoint first."""
+    waits = [JobState.QUEUED, JobState.WAITING]
+    return _change(db, number, waits, state=JobState.PAUSED) or _change(
+        db, number, [JobState.RUNNING], is_pausing=True
     )
 
 
-def _write(db: Session, attempt: Attempt, **values: object) -> None:
-    """Change a job in the name of an attempt, or not at all."""
+def resume_job(db: Session, number: int) -> bool:
+    """Queue a job again that was put aside, or is about to be."""
+    is_ready = _have_succeeded(db, list_before(db, [number]).get(number, ()))
+    state = JobState.QUEUED if is_ready else JobState.WAITING
+    return _change(db, number, [JobState.PAUSED], state=state, not_before=None) or _change(
+        db, number, [JobState.RUNNING], is_pausing=False
+    )
+
+
+def set_priority(db: Session, number: int, priority: int) -> bool:
+    """Have a job that is not finished come earlier, or later."""
+    return _change(db, number, UNFINISHED, priority=priority)
+
+
+def set_params(db: Session, attempt: Attempt, params: Mapping[str, Any]) -> None:
+    """Settle what a job is to do, in the name of the attempt that does it.
+
+    Raises:
+        LeaseLost: the job is no longer this attempt's.
+    """
+    write_held(db, attempt, params=dict(params))
+
+
+def find_last_rerun(db: Session, number: int) -> int:
+    """Give the job that was asked for last in place of another; that one where there is none."""
+    last: int | None = number
+    while last is not None:
+        number = last
+        later = select(func.max(JobRow.id)).where(JobRow.rerun_of == number)
+        last = db.scalar(later)
+    return number
+
+
+def list_unkept_logs(db: Session, machine: str, *, limit: int) -> list[Attempt]:
+    """List the last attempts of a machine that ended and whose logs the store was not given."""
+    rows = db.execute(
+        select(AttemptRow.job_id, AttemptRow.number)
+        .where(
+            AttemptRow.worker.startswith(f"{machine}:", autoescape=True),
+            AttemptRow.ended_at.is_not(None),
+            AttemptRow.log_digest.is_(None),
+        )
+        .order_by(AttemptRow.ended_at.desc())
+        .limit(limit)
+    )
+    return [Attempt(job=row.job_id, number=row.number) for row in rows]
+
+
+def find_log(db: Session, attempt: Attempt) -> str | None:
+    """Give the digest of what an attempt printed, if the store was given that."""
+    row = db.get(AttemptRow, (attempt.job, attempt.number))
+    return None if row is None else row.log_digest
+
+
+def keep_log(db: Session, attempt: Attempt, digest: str) -> None:
+    """Write down where the store has what an attempt printed."""
+    db.execute(
+        update(AttemptRow)
+        .where(AttemptRow.job_id == attempt.job, AttemptRow.number == attempt.number)
+        .values(log_digest=digest)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _change(db: Session, number: int, states: Iterable[JobState], **values: object) -> bool:
+    """Change a job that is in one of some states; tell whether there was one."""
     changed = db.execute(
         update(JobRow)
-        .where(
-            JobRow.id == attempt.job,
-            JobRow.attempt == attempt.number,
-            JobRow.state == JobState.RUNNING,
-        )
+        .where(JobRow.id == min(number, LARGEST), JobRow.state.in_(list(states)))
         .values(**values)
         .returning(JobRow.id)
         .execution_options(synchronize_session=False)
     ).first()
-    if changed is None:
-        raise LeaseLost(
-            f"Attempt {attempt.number} of job {attempt.job} is no longer the one that counts.",
-            job=attempt.job,
-            attempt=attempt.number,
-        )
+    return changed is not None
 
 
-def _end_attempts(db: Session, job: int, *, outcome: str, now: datetime) -> None:
-    """Close the attempts of a job that are still open."""
-    db.execute(
-        update(AttemptRow)
-        .where(AttemptRow.job_id == job, AttemptRow.ended_at.is_(None))
-        .values(ended_at=now, outcome=outcome)
-        .execution_options(synchronize_session=False)
-    )
+def _have_succeeded(db: Session, numbers: Iterable[int]) -> bool:
+    wanted = list(numbers)
+    if not wanted:
+        return True
+    others = select(func.count()).where(JobRow.id.in_(wanted), JobRow.state != JobState.SUCCEEDED)
+    return not db.scalar(others)
 
 
-def _job(row: JobRow, events: tuple[JobEvent, ...] = ()) -> Job:
+def _get_row(db: Session, number: int) -> JobRow:
+    """Give a job's row as it stands in the database.
+
+    Raises:
+        JobNotFound: there is none of that number.
+    """
+    row = db.get(JobRow, number, populate_existing=True) if number <= LARGEST else None
+    if row is None:
+        raise JobNotFound(f"There is no job {number}.", job=number)
+    return row
+
+
+def _job(
+    row: JobRow,
+    *,
+    after: tuple[int, ...] = (),
+    events: tuple[JobEvent, ...] = (),
+    attempts: tuple[AttemptRecord, ...] = (),
+) -> Job:
     return Job(
         id=row.id,
         account=row.account,
         kind=row.kind,
         state=row.state,
+        priority=row.priority,
         params=row.params,
         attempt=row.attempt,
         created_at=row.created_at,
@@ -290,6 +359,28 @@ def _job(row: JobRow, events: tuple[JobEvent, ...] = ()) -> Job:
         result=row.result,
         error=row.error,
         events=events,
+        attempts=attempts,
+        after=after,
+        rerun_of=row.rerun_of,
+        is_pausing=row.is_pausing,
+        threads=row.threads,
+        memory_bytes=row.memory_bytes,
+        gpus=row.gpus,
+    )
+
+
+def _attempt(row: AttemptRow) -> AttemptRecord:
+    share = Share.from_json(row.share) if row.share else None
+    return AttemptRecord(
+        number=row.number,
+        worker=row.worker,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        outcome=row.outcome,
+        error=row.error,
+        threads=share.threads if share else None,
+        memory_bytes=share.memory_bytes if share else None,
+        gpus=share.gpus if share else (),
     )
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     DateTime,
+    Double,
     Enum,
     ForeignKey,
     Integer,
@@ -239,11 +240,38 @@ class JobRow(Base):
     result: Mapped[dict[str, Any] | None]
     error: Mapped[dict[str, Any] | None]
     attempt: Mapped[int] = mapped_column(default=0)  # the fencing token
-    lease_until: Mapped[datetime | None]
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     account: Mapped[str] = mapped_column(String(96), server_default=LOCAL_ACCOUNT)
+    # Seconds by the clock named beside them; see `zoo.catalog.leases`.
+    lease_until: Mapped[float | None] = mapped_column(Double)
+    not_before: Mapped[float | None] = mapped_column(Double)
+    clock: Mapped[str | None] = mapped_column(String(64))
+    passed: Mapped[int] = mapped_column(default=0, server_default="0")  # by how many smaller jobs
+    threads: Mapped[int | None]  # asked for; null is what is usual for the kind
+    memory_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    gpus: Mapped[int | None]
+    is_pausing: Mapped[bool] = mapped_column(default=False, server_default=false())
+    rerun_of: Mapped[int | None] = mapped_column(index=True)
+
+
+class DependencyRow(Base):
+    """A job that has to succeed before another one can be taken."""
+
+    __tablename__ = "job_dependencies"
+
+    job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
+    after_id: Mapped[int] = mapped_column(ForeignKey("jobs.id"), primary_key=True, index=True)
+
+
+class TurnRow(Base):
+    """When a job of an account was last taken; turns count up, whatever a clock says."""
+
+    __tablename__ = "turns"
+
+    account: Mapped[str] = mapped_column(String(96), primary_key=True)
+    turn: Mapped[int] = mapped_column(BigInteger)
 
 
 class AttemptRow(Base):
@@ -257,6 +285,9 @@ class AttemptRow(Base):
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
     outcome: Mapped[str | None] = mapped_column(String(32))
+    share: Mapped[dict[str, Any] | None]  # what it was given of its machine; null is all
+    error: Mapped[dict[str, Any] | None]  # why the job is tried again
+    log_digest: Mapped[str | None] = mapped_column(String(64))  # what it printed, once kept
 
 
 class EventRow(Base):

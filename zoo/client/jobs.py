@@ -1,7 +1,7 @@
 """Jobs of another zoo, which its workers run: asked for, followed, cancelled."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from zoo.domain.training import Overrides
 from zoo.errors import Interrupted, ServerUnreachable
 from zoo.operations.advise import Kept
 from zoo.operations.create import CreateOptions
+from zoo.operations.logs import LogPart
 from zoo.operations.quantize import QuantizeOptions
 from zoo.operations.reproduce import Repetition
 from zoo.operations.surgery import OWN_HEAD, DenseOptions
@@ -47,6 +48,27 @@ class Jobs(Asking):
     def cancel_job(self, number: int) -> Job:
         """Cancel a job."""
         return self.ask(Job, "POST", f"/v1/jobs/{number}/cancel")
+
+    def pause_job(self, number: int) -> Job:
+        """Put a job aside."""
+        return self.ask(Job, "POST", f"/v1/jobs/{number}/pause")
+
+    def resume_job(self, number: int) -> Job:
+        """Queue a job again that was put aside."""
+        return self.ask(Job, "POST", f"/v1/jobs/{number}/resume")
+
+    def set_priority(self, number: int, priority: int) -> Job:
+        """Have a job come earlier, or later."""
+        return self.ask(Job, "PATCH", f"/v1/jobs/{number}", {"priority": priority})
+
+    def rerun_job(self, number: int, changes: Mapping[str, str]) -> Job:
+        """Queue once more what a job was to do, with changes."""
+        return self.ask(Job, "POST", f"/v1/jobs/{number}/rerun", {"changes": dict(changes)})
+
+    def read_log(self, number: int, *, attempt: int | None, offset: int) -> LogPart:
+        """Give a part of what an attempt printed."""
+        query = {"attempt": attempt, "offset": offset}
+        return self.ask(LogPart, "GET", f"/v1/jobs/{number}/log", query=query)
 
     def finish_job(self, number: int, listen: Callable[[JobEvent], None]) -> Job:
         """Follow a job until it has ended; that zoo's worker runs it, whoever looks on.
@@ -105,7 +127,7 @@ class Jobs(Asking):
             "strategy": strategy,
             "int8": int8,
         }
-        return self.ask(Job, "POST", "/v1/jobs", body | overrides.as_json())
+        return self._queue("/v1/jobs", body | overrides.as_json())
 
     def enqueue_quantize(self, model: str, dataset: str, options: QuantizeOptions) -> Job:
         """Queue a graph of fewer bits."""
@@ -117,7 +139,11 @@ class Jobs(Asking):
             "pictures": options.pictures,
             "seed": options.seed,
         }
-        return self.ask(Job, "POST", self.at(model, "quantize"), body)
+        return self._queue(self.at(model, "quantize"), body)
+
+    def enqueue_alias(self, model: str, alias: str) -> Job:
+        """Queue an alias."""
+        return self._queue(self.at(model, "aliases"), {"alias": alias})
 
     def enqueue_dense(self, model: str, options: DenseOptions) -> Job:
         """Queue the job that has a classifier read pictures of any size."""
@@ -127,7 +153,7 @@ class Jobs(Asking):
             "border_px": options.border_px,
             "check": options.sizes_px,
         }
-        return self.ask(Job, "POST", self.at(model, "dense"), body)
+        return self._queue(self.at(model, "dense"), body)
 
     def enqueue_surgery(
         self,
@@ -140,7 +166,7 @@ class Jobs(Asking):
         """Queue a surgery."""
         told = {key: value for key, value in asdict(surgery).items() if value != OWN_HEAD}
         body = {"surgery": told, "name": name, "labels": labels}
-        return self.ask(Job, "POST", self.at(model, "surgeries"), body)
+        return self._queue(self.at(model, "surgeries"), body)
 
     def enqueue_create(self, options: CreateOptions) -> Job:
         """Queue an architecture whose first numbers are drawn; a prototxt is sent along."""
@@ -156,11 +182,11 @@ class Jobs(Asking):
             "classes": options.classes,
             "labels": options.labels,
         }
-        return self.ask(Job, "POST", "/v1/creations", body)
+        return self._queue("/v1/creations", body)
 
     def enqueue_reproduce(self, address: str, *, name: str | None) -> Job:
         """Queue the fine-tune that a revision came of once more."""
-        return self.ask(Job, "POST", "/v1/repetitions", {"model": address, "name": name})
+        return self._queue("/v1/repetitions", {"model": address, "name": name})
 
     def compare_repetition(self, address: str, model: str) -> Repetition:
         """Compare a revision with what came of its repetition."""
@@ -173,11 +199,23 @@ class Jobs(Asking):
     def enqueue_advise(self, model: str, dataset: str, *, seed: int) -> Job:
         """Queue advice on a model, or on which model suits a dataset."""
         body = {"model": model or None, "dataset": dataset, "seed": seed}
-        return self.ask(Job, "POST", "/v1/advice", body)
+        return self._queue("/v1/advice", body)
 
     def read_record(self) -> list[Kept]:
         """Hold the fine-tunes against the advice that preceded them."""
         return self.ask(_Record, "GET", "/v1/advice").record
+
+    def _queue(self, path: str, body: Mapping[str, object]) -> Job:
+        """Ask for a job on the terms that were given; a zoo that knows none is told of none."""
+        terms = self.terms
+        told = {
+            "priority": terms.priority,
+            "after": list(terms.after),
+            "threads": terms.needs.threads,
+            "memory_bytes": terms.needs.memory_bytes,
+        }
+        given = {name: value for name, value in told.items() if value}
+        return self.ask(Job, "POST", path, {**body, **given})
 
     def _follow(self, number: int, listen: Callable[[JobEvent], None]) -> Job:
         seen, failed, pause_s = 0, 0, FIRST_PAUSE_S
@@ -193,7 +231,7 @@ class Jobs(Asking):
                 for event in job.events:
                     listen(event)
                     seen, pause_s = max(seen, event.number), FIRST_PAUSE_S
-                if job.state.is_final:
+                if job.state.is_at_rest:
                     return job
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)

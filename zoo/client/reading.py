@@ -7,7 +7,7 @@ may, is left out. Digests and paths come to name files here, so they are looked 
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
@@ -24,6 +24,7 @@ from zoo.domain.revision import (
     check_model_name,
     split_address,
 )
+from zoo.domain.terms import Terms
 from zoo.errors import RevisionNotFound
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -61,6 +62,7 @@ class Asking:
     """Another zoo, and its answers as values."""
 
     remote: Remote
+    terms: Terms = field(default_factory=Terms)  # on which jobs are queued
 
     def ask(
         self,

@@ -13,15 +13,20 @@ from zoo.commands.console import (
 )
 from zoo.commands.datasets import address_at
 from zoo.commands.remote import at_option, opened_at
+from zoo.commands.terms import terms_options
+from zoo.domain.terms import Terms
 from zoo.operations.advise import ALL_MODELS, Kept
 
 
 @click.command()
 @click.argument("names", nargs=-1, required=True, metavar="[MODEL] DATASET")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
+@terms_options
 @at_option
 @json_option
-def command(*, names: tuple[str, ...], seed: int, url: str | None, is_json: bool) -> None:
+def command(
+    *, names: tuple[str, ...], seed: int, terms: Terms, url: str | None, is_json: bool
+) -> None:
     r"""Say what fine-tuning MODEL on DATASET would come to, every number measured.
 
     Told are: what the dataset is made of, and pictures that look alike on both sides of its
@@ -41,7 +46,7 @@ def command(*, names: tuple[str, ...], seed: int, url: str | None, is_json: bool
     if len(names) > 2:  # noqa: PLR2004  # a model and a dataset
         raise click.UsageError("Give a model and a dataset, or a dataset alone.")
     model, dataset = names if len(names) > 1 else (ALL_MODELS, names[0])
-    with opened_at(url) as at:
+    with opened_at(url, terms) as at:
         line = ProgressLine()
         job = at.enqueue_advise(model, address_at(at, dataset, line), seed=seed)
         result = result_of(at.finish_job(job.id, line.event))

@@ -126,6 +126,12 @@ def result_of(job: Job) -> dict[str, object]:
     """
     if job.state is JobState.SUCCEEDED and job.result is not None:
         return job.result
+    if not job.state.is_final:
+        raise JobFailed(
+            f"Job {job.id} has not ended: it is {job.state.value}.",
+            hint=f"Go on with it: zoo jobs resume {job.id}",
+            job=job.id,
+        )
     told = (job.error or {}).get("error", {})
     message = told.get("message", f"it was {job.state.value}")
     raise JobFailed(

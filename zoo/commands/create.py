@@ -9,6 +9,8 @@ from zoo.commands.console import ProgressLine, json_option, result_of, show_json
 from zoo.commands.datasets import address_at
 from zoo.commands.import_ import show_imported
 from zoo.commands.remote import at_option, opened_at
+from zoo.commands.terms import terms_options
+from zoo.domain.terms import Terms
 from zoo.filters.scheme import parse_scheme, tell_schemes
 from zoo.operations.create import DEFAULT, CreateOptions, read_prototxt
 from zoo.operations.import_ import ImportOptions, read_label_file
@@ -53,6 +55,7 @@ HELP = f"""Create the model NAME: an architecture whose filters hold first numbe
 @click.option("--classes", type=click.IntRange(1, 10**6), help="Outputs; the library's otherwise.")
 @click.option("--labels", type=click.Path(path_type=Path), help="File with one label a line.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
+@terms_options
 @at_option
 @json_option
 def command(
@@ -64,6 +67,7 @@ def command(
     classes: int | None,
     labels: Path | None,
     seed: int,
+    terms: Terms,
     url: str | None,
     is_json: bool,
 ) -> None:
@@ -71,7 +75,7 @@ def command(
     parse_scheme(init)  # A wrong one is told before pictures are read.
     given = read_label_file(labels) if labels else None
     line = ProgressLine()
-    with opened_at(url) as at:
+    with opened_at(url, terms) as at:
         options = CreateOptions(
             name=name,
             architecture=arch,

@@ -8,8 +8,10 @@ import click
 
 from zoo.commands.console import ProgressLine, json_option, result_of, show_json
 from zoo.commands.remote import at_option, opened_at
+from zoo.commands.terms import terms_options
 from zoo.domain.config import DENSE
 from zoo.domain.surgery import LONGEST_SIDE, Pads
+from zoo.domain.terms import Terms
 from zoo.operations.surgery import DenseOptions
 from zoo.operations.verbs import Verbs
 
@@ -52,6 +54,7 @@ def _sizes(
     help="A size to measure at instead of our own; again for more.",
 )
 @click.option("-d", "--detach", is_flag=True, help="Queue the job and return its number.")
+@terms_options
 @at_option
 @json_option
 def command(
@@ -62,6 +65,7 @@ def command(
     border: int,
     check: tuple[tuple[int, int], ...],
     detach: bool,
+    terms: Terms,
     url: str | None,
     is_json: bool,
 ) -> None:
@@ -80,12 +84,13 @@ def command(
       zoo dense alexnet --border 100 --name alexnet-fcn
     """
     options = DenseOptions(name=name, pads=Pads(pads), border_px=border, sizes_px=check)
-    with opened_at(url) as at:
+    with opened_at(url, terms) as at:
         job = at.enqueue_dense(model, options)
         if detach:
             show_queued(job.id, is_json=is_json)
             return
-        result = result_of(at.finish_job(job.id, ProgressLine().event))
+        job = at.finish_job(job.id, ProgressLine().event)
+        result = result_of(job)
         told = _read_told(at, str(result["revision"]))
     if is_json:
         show_json({"model": job.params["name"], "job": job.id, **result, **told})

@@ -14,8 +14,12 @@ from zoo.commands.console import (
 from zoo.commands.datasets import address_at
 from zoo.commands.numbers import Finite
 from zoo.commands.remote import at_option, opened_at
+from zoo.commands.terms import terms_options
+from zoo.domain.job import Job, JobKind
 from zoo.domain.plan import Classifier, Strategy
+from zoo.domain.terms import Terms
 from zoo.domain.training import MOST_DEVICES, Overrides
+from zoo.operations.verbs import Verbs
 
 
 @click.command()
@@ -57,7 +61,10 @@ from zoo.domain.training import MOST_DEVICES, Overrides
     help="GPUs of this machine, or processes without any, that share every batch.  [default: 1]",
 )
 @click.option("--int8", is_flag=True, help="Also make a graph of 8 bits, as zoo quantize does.")
+@click.option("--then-quantize", is_flag=True, help="Queue zoo quantize of the result after it.")
+@click.option("--alias", metavar="ALIAS", help="Point an alias to the result, once it is there.")
 @click.option("-d", "--detach", is_flag=True, help="Queue the job and return its number.")
+@terms_options
 @at_option
 @json_option
 def command(
@@ -70,7 +77,10 @@ def command(
     classifier: str,
     strategy: str,
     int8: bool,
+    then_quantize: bool,
+    alias: str | None,
     detach: bool,
+    terms: Terms,
     url: str | None,
     is_json: bool,
     **decided: Any,  # noqa: ANN401  # the fields of Overrides
@@ -103,8 +113,9 @@ def command(
       zoo finetune squeezenet ./ants-and-bees
       zoo finetune squeezenet ./steel-defects --layer best --classifier svm
       zoo finetune squeezenet ./flowers --strategy lp-ft --epochs 5
+      zoo finetune squeezenet ./flowers --then-quantize --alias production
     """
-    with opened_at(url) as at:
+    with opened_at(url, terms) as at:
         line = ProgressLine()
         address = address_at(at, dataset, line)
         job = at.enqueue_finetune(
@@ -118,15 +129,56 @@ def command(
             overrides=Overrides(**decided),
             int8=int8,
         )
+        then = _queue_more(at, job.id, address, has_quantize=then_quantize, alias=alias)
         if detach:
-            show_json({"job": job.id}) if is_json else click.echo(job.id)
-            click.echo(f"  next: zoo jobs show {job.id}", err=True)
+            _show_queued([job.id, *then], is_json=is_json)
             return
-        result = result_of(at.finish_job(job.id, line.event))
+        done = at.finish_job(job.id, line.event)
+        result = result_of(done)
+        if not is_json:
+            _show(done.params["name"], result)
+        more = [at.finish_job(number, line.event) for number in then]
     if is_json:
-        show_json({"model": job.params["name"], "job": job.id, **result})
+        told = [{"job": one.id, "kind": one.kind, **result_of(one)} for one in more]
+        later = {"then": told} if then else {}
+        show_json({"model": done.params["name"], "job": job.id, **result, **later})
+        return
+    for one in more:
+        _show_more(one)
+
+
+def _queue_more(
+    at: Verbs, number: int, dataset: str, *, has_quantize: bool, alias: str | None
+) -> list[int]:
+    """Queue what is to become of a job's model; give the numbers, in their order."""
+    then: list[int] = []
+    if has_quantize:
+        # It comes with what judges a graph: NumPy, ONNX Runtime.
+        from zoo.operations.quantize import QuantizeOptions  # noqa: PLC0415
+
+        then.append(at.enqueue_quantize(f"job:{number}", dataset, QuantizeOptions()).id)
+    if alias is not None:
+        then.append(at.enqueue_alias(f"job:{[number, *then][-1]}", alias).id)
+    return then
+
+
+def _show_queued(numbers: list[int], *, is_json: bool) -> None:
+    if is_json:
+        show_json({"job": numbers[0], **({"then": numbers[1:]} if numbers[1:] else {})})
     else:
-        _show(job.params["name"], result)
+        click.echo("\n".join(map(str, numbers)))
+    click.echo(f"  next: zoo jobs show {numbers[-1]}", err=True)
+
+
+def _show_more(job: Job) -> None:
+    result = result_of(job)
+    if job.kind is JobKind.ALIAS:
+        model = str(result["revision"]).partition("@")[0]
+        click.echo(f"{model}:{result['alias']}\n  {result['revision']}")
+        return
+    from zoo.commands.quantize import show_quantized  # noqa: PLC0415  # as above
+
+    show_quantized(job.params["name"], result)
 
 
 def _show(name: str, result: dict[str, Any]) -> None:

@@ -7,7 +7,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zoo.domain.revision import RefKind
-from zoo.operations import access, accounts, fetch, jobs, models, quotas, refs, statistics, sweep
+from zoo.operations import (
+    access,
+    accounts,
+    fetch,
+    jobs,
+    logs,
+    models,
+    quotas,
+    refs,
+    statistics,
+    sweep,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -216,6 +227,28 @@ class Here:
         """Cancel a job."""
         return jobs.cancel(self.zoo, number)
 
+    def pause_job(self, number: int) -> Job:
+        """Put a job aside."""
+        return jobs.pause(self.zoo, number)
+
+    def resume_job(self, number: int) -> Job:
+        """Queue a job again that was put aside."""
+        return jobs.resume(self.zoo, number)
+
+    def set_priority(self, number: int, priority: int) -> Job:
+        """Have a job come earlier, or later."""
+        return jobs.set_priority(self.zoo, number, priority)
+
+    def rerun_job(self, number: int, changes: Mapping[str, str]) -> Job:
+        """Queue once more what a job was to do, with changes."""
+        from zoo.operations.rerun import rerun  # noqa: PLC0415
+
+        return rerun(self.zoo, number, changes)
+
+    def read_log(self, number: int, *, attempt: int | None, offset: int) -> logs.LogPart:
+        """Give a part of what an attempt printed."""
+        return logs.read_log(self.zoo, number, attempt=attempt, offset=offset)
+
     def finish_job(self, number: int, listen: Callable[[JobEvent], None]) -> Job:
         """Run a job to its end, or follow it where another worker was quicker."""
         # The job's process is started from here; torch stays out of this one.
@@ -263,6 +296,12 @@ class Here:
         from zoo.operations.quantize import enqueue_quantize  # noqa: PLC0415
 
         return enqueue_quantize(self.zoo, model, dataset, options)
+
+    def enqueue_alias(self, model: str, alias: str) -> Job:
+        """Queue an alias."""
+        from zoo.operations.alias import enqueue_alias  # noqa: PLC0415
+
+        return enqueue_alias(self.zoo, model, alias)
 
     def begin_import(
         self, files: Mapping[str, Path], options: ImportOptions, *, report: StepReport

@@ -16,7 +16,9 @@ from zoo.commands.datasets import address_at
 from zoo.commands.dense import show_queued
 from zoo.commands.numbers import Finite
 from zoo.commands.remote import at_option, opened_at
+from zoo.commands.terms import terms_options
 from zoo.domain.quantization import GATE_POINTS, MOST_PICTURES, PICTURES, Precision
+from zoo.domain.terms import Terms
 from zoo.operations.quantize import QuantizeOptions
 
 
@@ -49,6 +51,7 @@ from zoo.operations.quantize import QuantizeOptions
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
 @click.option("--name", help="A model of its own; otherwise MODEL gets a ref int8 or fp16.")
 @click.option("-d", "--detach", is_flag=True, help="Queue the job and return its number.")
+@terms_options
 @at_option
 @json_option
 def command(
@@ -61,6 +64,7 @@ def command(
     seed: int,
     name: str | None,
     detach: bool,
+    terms: Terms,
     url: str | None,
     is_json: bool,
 ) -> None:
@@ -86,14 +90,15 @@ def command(
         pictures=pictures,
         seed=seed,
     )
-    with opened_at(url) as at:
+    with opened_at(url, terms) as at:
         line = ProgressLine()
         address = address_at(at, dataset, line)
         job = at.enqueue_quantize(model, address, options)
         if detach:
             show_queued(job.id, is_json=is_json)
             return
-        result = result_of(at.finish_job(job.id, line.event))
+        job = at.finish_job(job.id, line.event)
+        result = result_of(job)
     if is_json:
         show_json({"model": job.params["name"], "job": job.id, **result})
         return

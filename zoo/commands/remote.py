@@ -7,6 +7,7 @@ login); it never turns a verb away from the zoo at home.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -14,11 +15,14 @@ import click
 from zoo.client.tokens import find_token
 from zoo.commands.console import opened
 from zoo.commands.here import Here
+from zoo.domain.terms import Terms
 from zoo.operations.verbs import Verbs
 from zoo.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from zoo.client.remote import Remote
+
+PLAIN = Terms()
 
 at_option = click.option(
     "--at", "url", metavar="URL", help="Address of another zoo, in which it is done."
@@ -27,16 +31,19 @@ other_option = click.option("--at", "url", help="Address of the other zoo.  [def
 
 
 @contextmanager
-def opened_at(url: str | None) -> Iterator[Verbs]:
-    """Open the zoo at an address, or, where none is given, the one that the settings name."""
+def opened_at(url: str | None, terms: Terms = PLAIN) -> Iterator[Verbs]:
+    """Open the zoo at an address, or, where none is given, the one that the settings name.
+
+    Jobs that are asked for there are queued on these terms.
+    """
     if url is None:
         with opened() as zoo:
-            yield Here(zoo)
+            yield Here(replace(zoo, terms=terms))
     else:
         from zoo.client.there import There  # noqa: PLC0415  # as below
 
         with opened_remote(url, is_named=False) as remote:
-            yield There(remote)
+            yield There(remote, terms)
 
 
 @contextmanager

@@ -4,15 +4,18 @@ import click
 
 from zoo.commands.console import ProgressLine, json_option, result_of, show_json
 from zoo.commands.remote import at_option, opened_at
+from zoo.commands.terms import terms_options
+from zoo.domain.terms import Terms
 from zoo.errors import VerificationFailed
 
 
 @click.command()
 @click.argument("model")
 @click.option("--name", help="What the repetition is called; MODEL-again otherwise.")
+@terms_options
 @at_option
 @json_option
-def command(*, model: str, name: str | None, url: str | None, is_json: bool) -> None:
+def command(*, model: str, name: str | None, terms: Terms, url: str | None, is_json: bool) -> None:
     r"""Run the fine-tune that MODEL came of once more, and compare.
 
     MODEL is a name, name:ref or name@revision. Parent, pictures, strategy, seed and options are
@@ -24,7 +27,7 @@ def command(*, model: str, name: str | None, url: str | None, is_json: bool) -> 
     Example:
       zoo reproduce squeezenet-ants-and-bees
     """
-    with opened_at(url) as at:
+    with opened_at(url, terms) as at:
         line = ProgressLine()
         first = at.get_revision(model)
         job = at.enqueue_reproduce(first.address, name=name)

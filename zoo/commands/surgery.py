@@ -1,13 +1,16 @@
 """`zoo surgery`."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from zoo.commands.console import ProgressLine, json_option, result_of, show_json
 from zoo.commands.dense import show_operated, show_queued
 from zoo.commands.remote import at_option, opened_at
+from zoo.commands.terms import terms_options
 from zoo.domain.surgery import Cut, FoldBatchNorm, ReplaceHead
+from zoo.domain.terms import Terms
 from zoo.operations.import_ import read_label_file
 from zoo.operations.surgery import OWN_HEAD
 
@@ -27,10 +30,15 @@ def command() -> None:
 @click.option("--layer", required=True, metavar="LAYER", help="The layer whose values are given.")
 @name_option
 @detach_option
+@terms_options
 @at_option
 @json_option
 def cut(
-    *, model: str, layer: str, name: str | None, detach: bool, url: str | None, is_json: bool
+    *,
+    model: str,
+    layer: str,
+    name: str | None,
+    **more: Any,  # noqa: ANN401  # what all of them take
 ) -> None:
     r"""Publish MODEL up to a layer: a network that gives what the layer computes.
 
@@ -41,16 +49,17 @@ def cut(
     Example:
       zoo surgery cut caffenet --layer fc7
     """
-    _operate(model, Cut(at=layer), name=name, detach=detach, url=url, is_json=is_json)
+    _operate(model, Cut(at=layer), name=name, **more)
 
 
 @command.command()
 @click.argument("model")
 @name_option
 @detach_option
+@terms_options
 @at_option
 @json_option
-def fold(*, model: str, name: str | None, detach: bool, url: str | None, is_json: bool) -> None:
+def fold(*, model: str, name: str | None, **more: Any) -> None:  # noqa: ANN401  # likewise
     r"""Publish MODEL with each batch normalisation folded into the weighted layer before it.
 
     The same function with fewer layers; how far rounding moves it is measured and told. The new
@@ -60,7 +69,7 @@ def fold(*, model: str, name: str | None, detach: bool, url: str | None, is_json
     Example:
       zoo surgery fold resnet18
     """
-    _operate(model, FoldBatchNorm(), name=name, detach=detach, url=url, is_json=is_json)
+    _operate(model, FoldBatchNorm(), name=name, **more)
 
 
 @command.command("replace-head")
@@ -77,6 +86,7 @@ def fold(*, model: str, name: str | None, detach: bool, url: str | None, is_json
 )
 @name_option
 @detach_option
+@terms_options
 @at_option
 @json_option
 def replace_head(
@@ -87,9 +97,7 @@ def replace_head(
     layer: str | None,
     also: tuple[str, ...],
     name: str | None,
-    detach: bool,
-    url: str | None,
-    is_json: bool,
+    **more: Any,  # noqa: ANN401  # likewise
 ) -> None:
     r"""Publish MODEL with a new classifier, whose weights are 0, in the place of its own.
 
@@ -107,7 +115,7 @@ def replace_head(
     if not count:
         raise click.UsageError("Say how many classes the new head has: --classes N")
     surgery = ReplaceHead(at=layer or OWN_HEAD, classes=count, also=also)
-    _operate(model, surgery, name=name, labels=given, detach=detach, url=url, is_json=is_json)
+    _operate(model, surgery, name=name, labels=given, **more)
 
 
 def _operate(
@@ -116,17 +124,19 @@ def _operate(
     *,
     name: str | None,
     detach: bool,
+    terms: Terms,
     url: str | None,
     is_json: bool,
     labels: tuple[str, ...] | None = None,
 ) -> None:
     """Queue a surgery and, unless it is detached, run it and say what came of it."""
-    with opened_at(url) as at:
+    with opened_at(url, terms) as at:
         job = at.enqueue_surgery(model, surgery, name=name, labels=labels)
         if detach:
             show_queued(job.id, is_json=is_json)
             return
-        result = result_of(at.finish_job(job.id, ProgressLine().event))
+        job = at.finish_job(job.id, ProgressLine().event)
+        result = result_of(job)
     if is_json:
         show_json({"model": job.params["name"], "job": job.id, **result})
         return

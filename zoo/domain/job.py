@@ -23,6 +23,7 @@ class JobKind(StrEnum):
     INIT_STUDY = "init_study"  # a dataset to a report on how filters may begin
     TRANSFER_STUDY = "transfer_study"  # a revision and two datasets to a report on its layers
     VERIFY = "verify"  # a revision, or every byte there is, to what is not as it should be
+    ALIAS = "alias"  # what a job before it published, to an alias that points there
 
     @property
     def gives_files(self) -> bool:
@@ -39,7 +40,9 @@ class JobKind(StrEnum):
 class JobState(StrEnum):
     """Where a job stands; SQL owns it, engines only execute."""
 
-    QUEUED = "queued"  # waiting, also after an interruption
+    WAITING = "waiting"  # for the jobs it comes after
+    QUEUED = "queued"  # can be taken, also after an interruption
+    PAUSED = "paused"  # put aside until it is resumed
     RUNNING = "running"  # an attempt holds the lease
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -50,6 +53,11 @@ class JobState(StrEnum):
         """Tell whether nothing more will happen."""
         return self in {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED}
 
+    @property
+    def is_at_rest(self) -> bool:
+        """Tell whether nothing more will happen unless somebody asks for it."""
+        return self.is_final or self is JobState.PAUSED
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
@@ -57,6 +65,21 @@ class Attempt:
 
     job: int
     number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRecord:
+    """What is kept of one try at a job."""
+
+    number: int
+    worker: str  # machine, home and process that claimed it
+    started_at: datetime
+    ended_at: datetime | None = None
+    outcome: str | None = None  # the state it left the job in; "lost" where its process died
+    error: dict[str, Any] | None = None  # why it is tried again, or was given up
+    threads: int | None = None  # what it was given of the machine; None is all there was
+    memory_bytes: int | None = None
+    gpus: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +111,14 @@ class Job:
     error: dict[str, Any] | None = None
     events: tuple[JobEvent, ...] = field(default=())
     account: str = LOCAL_ACCOUNT  # who asked for it
+    priority: int = 0  # the higher comes first
+    after: tuple[int, ...] = ()  # jobs that have to succeed before
+    rerun_of: int | None = None  # the job that was asked for again
+    is_pausing: bool = False  # it runs still, and stops at its next checkpoint
+    threads: int | None = None  # asked for; None is what is usual for the kind
+    memory_bytes: int | None = None
+    gpus: int | None = None
+    attempts: tuple[AttemptRecord, ...] = field(default=())
 
     @property
     def curve(self) -> tuple[Measured, ...]:

@@ -20,6 +20,7 @@ MOST_TOLD = 100  # files of a revision, to who asks for another
 # What follows a model's or dataset's name in an address: of ours, of pages, of the Hub's protocol.
 RESERVED = {
     "alias",
+    "aliases",
     "archive",
     "auth-check",
     "branch",

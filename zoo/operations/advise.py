@@ -8,6 +8,7 @@ from zoo.operations import jobs
 from zoo.operations.datasets import get_dataset
 from zoo.operations.fetch import get_revision, read_config
 from zoo.operations.finetune import check_finetune
+from zoo.operations.later import Request, enqueue_request
 from zoo.operations.opening import Zoo
 from zoo.planning import check_dataset
 
@@ -48,15 +49,24 @@ def enqueue_advise(zoo: Zoo, model: str, dataset: str, *, seed: int = 0) -> Job:
         Unsupported: it is dense, without the cells that see padding.
         OneClass, TooFewPictures, ClassesDiffer: nothing can be learned from the dataset.
     """
+    request = {"model": model, "dataset": get_dataset(zoo, dataset).address, "seed": seed}
+    return enqueue_request(zoo, JobKind.ADVISE, request, settle_advise)
+
+
+def settle_advise(zoo: Zoo, request: Request) -> dict[str, Any]:
+    """Check a request for advice, and name revision and dataset for good.
+
+    Raises:
+        As ``enqueue_advise``.
+    """
     address = ALL_MODELS
-    if model != ALL_MODELS:
-        revision = get_revision(zoo, model)
+    if request["model"] != ALL_MODELS:
+        revision = get_revision(zoo, request["model"])
         check_finetune(revision, read_config(zoo, revision))
         address = revision.address
-    pictures = get_dataset(zoo, dataset)
+    pictures = get_dataset(zoo, request["dataset"])
     check_dataset(pictures)
-    params = {"model": address, "dataset": pictures.address, "seed": seed}
-    return jobs.enqueue(zoo, JobKind.ADVISE, params)
+    return {**request, "model": address, "dataset": pictures.address}
 
 
 def read_record(zoo: Zoo) -> list[Kept]:

@@ -1,6 +1,5 @@
 """Predicting many pictures: read and run side by side, told in their order, in bounded memory."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,6 +16,7 @@ from zoo.errors import EmptyDataset, PathNotFound, TooLarge, UnreadablePicture
 from zoo.images.prepare import Pixels, read_picture
 from zoo.operations.opening import Zoo
 from zoo.operations.predict import find_predictor, open_service, rank
+from zoo.serving.cores import count_cores
 from zoo.serving.predictor import CPU, Predictor
 
 BROUGHT = 256  # pictures that come from a store elsewhere before the next are asked about
@@ -96,7 +96,7 @@ def predict_many(
             for one, found in zip(chunk, read, strict=True)
         ]
 
-    threads = len(os.sched_getaffinity(0))
+    threads = count_cores()
     with closing(in_order(in_chunks(asked, size), answer, threads=threads)) as chunks:
         for answers in chunks:
             yield from answers

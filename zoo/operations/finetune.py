@@ -1,5 +1,8 @@
 """Queueing a fine-tune, after everything that can be checked beforehand."""
 
+from dataclasses import replace
+from typing import Any
+
 from zoo.domain.access import Role
 from zoo.domain.config import WEIGHTS, ModelConfig
 from zoo.domain.dataset import Dataset
@@ -8,11 +11,11 @@ from zoo.domain.plan import Classifier, Strategy
 from zoo.domain.revision import Revision, check_model_name
 from zoo.domain.training import Overrides
 from zoo.errors import NotRunnable
-from zoo.operations import jobs
 from zoo.operations.access import check_role
 from zoo.operations.datasets import get_dataset
 from zoo.operations.draft import SERVED_AS_IT_IS
 from zoo.operations.fetch import get_revision, read_config
+from zoo.operations.later import Request, enqueue_request
 from zoo.operations.opening import Zoo
 from zoo.operations.surgery import check_trainable, join_name
 from zoo.planning import check_dataset, check_overrides
@@ -36,6 +39,7 @@ def enqueue_finetune(  # noqa: PLR0913  # what is fitted to what, and how
 ) -> Job:
     """Queue a fine-tune of a model on a dataset; the same one, not finished, is taken up again.
 
+    ``model`` may be ``job:NUMBER``, what that job publishes.
     ``layer`` is where codes are taken: ``codes``, what the model's own classifier reads; a layer by
     name; ``best`` for the one that cross-validation chooses; ``all`` for layers along the depth.
     ``overrides`` are decisions of a training that the plan would make otherwise. ``int8`` has the
@@ -44,30 +48,23 @@ def enqueue_finetune(  # noqa: PLR0913  # what is fitted to what, and how
 
     Raises:
         Invalid: an option has no meaning for the strategy.
-        ModelNotFound, RevisionNotFound, DatasetNotFound: there is no such thing.
+        ModelNotFound, RevisionNotFound, DatasetNotFound, JobNotFound: there is no such thing.
         NotRunnable: the revision has no network that could be built.
         Unsupported: it is dense, without the cells that see padding.
         OneClass, TooFewPictures, ClassesDiffer: nothing can be learned from the dataset.
         BadName: the new model cannot be called so.
         Forbidden: the caller may not write what belongs to its owner.
     """
-    check_overrides(strategy, overrides, layer, classifier)
-    if overrides.init is not None:
-        # Schemes draw filters, for which NumPy has to come.
-        from zoo.filters.scheme import parse_scheme  # noqa: PLC0415
-
-        parse_scheme(overrides.init)
-    revision = get_revision(zoo, model)
-    config = read_config(zoo, revision)
-    check_finetune(revision, config)
+    _check_options(strategy, overrides, layer, classifier)
     pictures = get_dataset(zoo, dataset)
     check_dataset(pictures)
-    called = check_model_name(name or finetuned_name(revision, pictures))
-    check_role(zoo, Role.WRITE, called)
-    params = {
-        "model": revision.address,
+    if overrides.devices is not None and zoo.terms.needs.gpus is None:
+        needs = replace(zoo.terms.needs, gpus=overrides.devices)
+        zoo = replace(zoo, terms=replace(zoo.terms, needs=needs))
+    request = {
+        "model": model,
         "dataset": pictures.address,
-        "name": called,
+        "name": name,
         "seed": seed,
         "layer": layer,
         "classifier": classifier.value,
@@ -76,7 +73,37 @@ def enqueue_finetune(  # noqa: PLR0913  # what is fitted to what, and how
         **({"int8": True} if int8 else {}),
         **({"anew": True} if is_anew else {}),
     }
-    return jobs.enqueue(zoo, JobKind.FINETUNE, params)
+    return enqueue_request(zoo, JobKind.FINETUNE, request, settle_finetune)
+
+
+def settle_finetune(zoo: Zoo, request: Request) -> dict[str, Any]:
+    """Check a request for a fine-tune, and name revision, dataset and result for good.
+
+    Raises:
+        As ``enqueue_finetune``.
+    """
+    overrides = Overrides(**request.get("training", {}))
+    classifier = Classifier(request["classifier"])
+    _check_options(Strategy(request["strategy"]), overrides, request["layer"], classifier)
+    revision = get_revision(zoo, request["model"])
+    check_finetune(revision, read_config(zoo, revision))
+    pictures = get_dataset(zoo, request["dataset"])
+    check_dataset(pictures)
+    called = check_model_name(request["name"] or finetuned_name(revision, pictures))
+    check_role(zoo, Role.WRITE, called)
+    settled = {"model": revision.address, "dataset": pictures.address, "name": called}
+    return {**request, **settled}
+
+
+def _check_options(
+    strategy: Strategy, overrides: Overrides, layer: str, classifier: Classifier
+) -> None:
+    check_overrides(strategy, overrides, layer, classifier)
+    if overrides.init is not None:
+        # Schemes draw filters, for which NumPy has to come.
+        from zoo.filters.scheme import parse_scheme  # noqa: PLC0415
+
+        parse_scheme(overrides.init)
 
 
 def check_finetune(revision: Revision, config: ModelConfig) -> None:

@@ -1,27 +1,65 @@
 """The life of a job: queued, claimed, kept alive, told about, ended."""
 
 import contextlib
+import time
+from collections.abc import Callable
 from typing import Any
 
-from zoo.catalog import audit, jobs
+from zoo.catalog import audit, claiming, jobs, leases
+from zoo.catalog.claiming import LOST, Claimant
 from zoo.domain.job import Attempt, Job, JobEvent, JobKind, JobState
-from zoo.errors import JobFailed, JobNotFound, LeaseLost, ZooError
+from zoo.domain.resources import Room
+from zoo.domain.retries import POLICIES, is_transient
+from zoo.domain.terms import HIGHEST, LOWEST, OWN_HIGHEST
+from zoo.errors import (
+    CatalogUnavailable,
+    Conflict,
+    Forbidden,
+    Invalid,
+    JobFailed,
+    JobNotFound,
+    LeaseLost,
+    StorageFull,
+    ZooError,
+)
 from zoo.operations.opening import Zoo
 
-MOST_LOST = 3  # a job whose process dies this often without a word has failed
+RETRIED = "retried"  # of an attempt that met an error which may pass
+RETRY = "retry"  # the step that says so
+REST_S = 1.0  # between two tries at writing an end down
 
 
 def enqueue(zoo: Zoo, kind: JobKind, params: dict[str, Any]) -> Job:
     """Put a job into the queue; one that is to do the same and is not finished is taken up again.
 
-    So a command that was interrupted goes on when it is given again.
+    So a command that was interrupted goes on when it is given again, and one that was put aside is
+    resumed.
+
+    Raises:
+        JobNotFound: it is to come after a job that is not there.
+        Conflict: it is to come after one that did not succeed.
+        Invalid, Forbidden: it cannot have the priority that is asked for.
     """
-    account, now = zoo.caller.account, zoo.clock()
+    account, now, terms = zoo.caller.account, zoo.clock(), zoo.terms
+    check_priority(zoo, terms.priority)
     with zoo.catalog.writing() as db:
         unfinished = jobs.find_unfinished(db, kind, params, account=account)
         if unfinished is not None:
-            return unfinished
-        job = jobs.add_job(db, kind, params, account=account, now=now)
+            jobs.resume_job(db, unfinished.id)
+            return jobs.get_job(db, unfinished.id)
+        for number in terms.after:
+            _check_before(_seen(zoo, jobs.get_job(db, number)))
+        job = jobs.add_job(
+            db,
+            kind,
+            params,
+            account=account,
+            now=now,
+            priority=terms.priority,
+            needs=terms.needs,
+            after=terms.after,
+            rerun_of=terms.rerun_of,
+        )
         subject = str(params.get("name") or params.get("model") or "")
         audit.add_entry(
             db, zoo.caller, "job.enqueue", subject, now=now, job=job.id, kind=kind.value
@@ -29,8 +67,29 @@ def enqueue(zoo: Zoo, kind: JobKind, params: dict[str, Any]) -> Job:
         return job
 
 
+def check_priority(zoo: Zoo, priority: int) -> None:
+    """Refuse a priority that the caller cannot give.
+
+    Raises:
+        Invalid: nobody can.
+        Forbidden: only those who look after the zoo can.
+    """
+    if not LOWEST <= priority <= HIGHEST:
+        raise Invalid(
+            f"There is no priority {priority}.",
+            hint=f"Give {LOWEST} to {OWN_HIGHEST}; those who look after the zoo up to {HIGHEST}.",
+            priority=priority,
+        )
+    if priority > OWN_HIGHEST and not zoo.caller.rules:
+        raise Forbidden(
+            f"{zoo.caller.account!r} may not put jobs before those of others.",
+            hint=f"Order your own by {LOWEST} to {OWN_HIGHEST}, or ask an admin of the zoo.",
+            priority=priority,
+        )
+
+
 def get_job(zoo: Zoo, number: int, *, after: int = 0) -> Job:
-    """Give a job with its events later than event ``after``.
+    """Give a job with its attempts and its events later than event ``after``.
 
     Raises:
         JobNotFound: there is none of that number.
@@ -58,19 +117,40 @@ def list_succeeded(zoo: Zoo, kind: JobKind, *, limit: int = 1000) -> list[Job]:
         return jobs.list_succeeded(db, kind, limit=limit)
 
 
-def claim(zoo: Zoo, *, worker: str, number: int | None = None) -> Attempt | None:
-    """Take the next free job, or the one of this number; None where there is nothing to take."""
+def claim(
+    zoo: Zoo, *, worker: str, number: int | None = None, room: Room | None = None
+) -> Attempt | None:
+    """Take the next job that can be taken, or the one of this number; None where there is none.
+
+    ``worker`` is machine, home and process, with colons between. ``room`` is what that machine has
+    for jobs: only what fits beside those that it runs is taken. Without it there is no bound.
+    """
+    claimant = Claimant(worker=worker, room=room)
     with zoo.catalog.reading() as db:
-        if not jobs.has_free(db, now=zoo.clock()):
-            return None  # Workers ask often; only those that may get something lock the catalog.
+        reading = zoo.lease_clock(db)
+        # Workers ask often; only those that may get something lock the catalog.
+        choice = claiming.choose_job(db, claimant, reading=reading, number=number)
+        if choice is None:
+            return None
     with zoo.catalog.writing() as db:
-        attempt = jobs.claim_job(
-            db, worker=worker, now=zoo.clock(), lease_s=zoo.settings.lease_s, number=number
+        attempt = claiming.claim_job(
+            db,
+            claimant,
+            now=zoo.clock(),
+            reading=zoo.lease_clock(db),
+            lease_s=zoo.settings.lease_s,
+            number=number,
+            choice=choice,
         )
-        if attempt is None or jobs.count_lost(db, attempt.job) < MOST_LOST:
+        if attempt is None:
+            return None
+        if attempt.number == 1:
+            return attempt
+        most = POLICIES[jobs.get_kind(db, attempt.job)].most_lost
+        if jobs.count_attempts(db, attempt.job, LOST) < most:
             return attempt
         # Its processes died so often, with those who looked after them, that it is given up.
-        error = _died_too_often(zoo, attempt).as_json()
+        error = _died_too_often(zoo, attempt, most).as_json()
         outcome = jobs.Outcome(state=JobState.FAILED, error=error)
         jobs.end_attempt(db, attempt, outcome, now=zoo.clock())
         return None
@@ -83,7 +163,24 @@ def keep_alive(zoo: Zoo, attempt: Attempt) -> None:
         LeaseLost: another attempt counts now.
     """
     with zoo.catalog.writing() as db:
-        jobs.extend_lease(db, attempt, now=zoo.clock(), lease_s=zoo.settings.lease_s)
+        reading = zoo.lease_clock(db)
+        leases.extend_lease(db, attempt, reading=reading, lease_s=zoo.settings.lease_s)
+
+
+def is_pausing(zoo: Zoo, attempt: Attempt) -> bool:
+    """Tell whether an attempt is to put its job aside.
+
+    Raises:
+        LeaseLost: another attempt counts now.
+    """
+    with zoo.catalog.reading() as db:
+        return leases.look_at_lease(db, attempt)
+
+
+def is_last(zoo: Zoo, attempt: Attempt) -> bool:
+    """Tell whether no other attempt at a job came after this one, nor anyone cancelled the job."""
+    with zoo.catalog.reading() as db:
+        return jobs.get_job(db, attempt.job, after=jobs.LARGEST).attempt == attempt.number
 
 
 def tell(  # noqa: PLR0913  # the parts of one event
@@ -114,7 +211,7 @@ def tell(  # noqa: PLR0913  # the parts of one event
 
 
 def put_back(zoo: Zoo, attempt: Attempt) -> None:
-    """End an attempt that was interrupted; the job waits for another.
+    """End an attempt that was interrupted; the job waits for another, or for being resumed.
 
     Raises:
         LeaseLost: another attempt counts now.
@@ -123,16 +220,17 @@ def put_back(zoo: Zoo, attempt: Attempt) -> None:
 
 
 def lose(zoo: Zoo, attempt: Attempt) -> None:
-    """End an attempt whose process died without a word; the job waits, or fails at the third.
+    """End an attempt whose process died without a word; the job waits, or fails by its policy.
 
     An attempt that did write down its end stays as it is.
     """
     with contextlib.suppress(LeaseLost), zoo.catalog.writing() as db:
-        is_last = jobs.count_lost(db, attempt.job) + 1 >= MOST_LOST
+        most = POLICIES[jobs.get_kind(db, attempt.job)].most_lost
+        is_last = jobs.count_attempts(db, attempt.job, LOST) + 1 >= most
         outcome = jobs.Outcome(
             state=JobState.FAILED if is_last else JobState.QUEUED,
-            error=_died_too_often(zoo, attempt).as_json() if is_last else None,
-            is_lost=True,
+            name=LOST,
+            error=_died_too_often(zoo, attempt, most).as_json() if is_last else None,
         )
         jobs.end_attempt(db, attempt, outcome, now=zoo.clock())
 
@@ -147,12 +245,24 @@ def succeed(zoo: Zoo, attempt: Attempt, result: dict[str, Any]) -> None:
 
 
 def fail(zoo: Zoo, attempt: Attempt, error: ZooError) -> None:
-    """End an attempt, and with it the job, with an error.
+    """End an attempt with an error, and with it the job, unless it is one that may pass.
+
+    Where it may, the job waits a while and is tried again, as often as its policy says. What cannot
+    be written down, for want of the catalog itself, is tried until the lease would have run out.
 
     Raises:
         LeaseLost: another attempt counts now.
     """
-    _end(zoo, attempt, jobs.Outcome(state=JobState.FAILED, error=error.as_json()))
+    give_up = time.monotonic() + zoo.settings.lease_s
+    while True:
+        try:
+            _fail(zoo, attempt, error)
+        except (CatalogUnavailable, StorageFull):
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(REST_S)
+        else:
+            return
 
 
 def cancel(zoo: Zoo, number: int) -> Job:
@@ -161,11 +271,58 @@ def cancel(zoo: Zoo, number: int) -> Job:
     Raises:
         JobNotFound: there is none of that number.
     """
-    now = zoo.clock()
+    return _change(
+        zoo, number, "job.cancel", lambda db: jobs.cancel_job(db, number, now=zoo.clock())
+    )
+
+
+def pause(zoo: Zoo, number: int) -> Job:
+    """Put a job aside; one that runs stops at its next checkpoint, one that is finished stays.
+
+    Raises:
+        JobNotFound: there is none of that number.
+    """
+    return _change(zoo, number, "job.pause", lambda db: jobs.pause_job(db, number))
+
+
+def resume(zoo: Zoo, number: int) -> Job:
+    """Queue a job again that was put aside; any other stays as it is.
+
+    Raises:
+        JobNotFound: there is none of that number.
+    """
+    return _change(zoo, number, "job.resume", lambda db: jobs.resume_job(db, number))
+
+
+def set_priority(zoo: Zoo, number: int, priority: int) -> Job:
+    """Have a job come earlier, or later; one that is finished stays as it is.
+
+    Raises:
+        JobNotFound: there is none of that number.
+        Invalid, Forbidden: the caller cannot give that priority, or take the one that it has.
+    """
+    check_priority(zoo, priority)
+    with zoo.catalog.reading() as db:
+        job = _seen(zoo, jobs.get_job(db, number))
+        check_priority(zoo, job.priority)
+    return _change(
+        zoo,
+        number,
+        "job.priority",
+        lambda db: jobs.set_priority(db, number, priority),
+        before=job.priority,
+        to=priority,
+    )
+
+
+def _change(
+    zoo: Zoo, number: int, action: str, change: Callable[[Any], object], **detail: object
+) -> Job:
+    """Change a job that the caller may know of, and write down that they did."""
     with zoo.catalog.writing() as db:
         _seen(zoo, jobs.get_job(db, number))
-        jobs.cancel_job(db, number, now=now)
-        audit.add_entry(db, zoo.caller, "job.cancel", f"job {number}", now=now)
+        change(db)
+        audit.add_entry(db, zoo.caller, action, f"job {number}", now=zoo.clock(), **detail)
         return jobs.get_job(db, number)
 
 
@@ -176,15 +333,45 @@ def _seen(zoo: Zoo, job: Job) -> Job:
     return job
 
 
+def _check_before(job: Job) -> None:
+    """Refuse to have a job come after one that will not succeed any more."""
+    if job.state.is_final and job.state is not JobState.SUCCEEDED:
+        raise Conflict(
+            f"Job {job.id} was {job.state.value}, so nothing can come after it."
+            if job.state is JobState.CANCELLED
+            else f"Job {job.id} has {job.state.value}, so nothing can come after it.",
+            hint=f"Run it again and name the new one: zoo jobs rerun {job.id}",
+            job=job.id,
+            state=job.state.value,
+        )
+
+
 def _end(zoo: Zoo, attempt: Attempt, outcome: jobs.Outcome) -> None:
     with zoo.catalog.writing() as db:
         jobs.end_attempt(db, attempt, outcome, now=zoo.clock())
 
 
-def _died_too_often(zoo: Zoo, attempt: Attempt) -> JobFailed:
+def _fail(zoo: Zoo, attempt: Attempt, error: ZooError) -> None:
+    told, now = error.as_json(), zoo.clock()
+    with zoo.catalog.writing() as db:
+        policy = POLICIES[jobs.get_kind(db, attempt.job)]
+        retries = jobs.count_attempts(db, attempt.job, RETRIED)
+        if not is_transient(error) or retries >= policy.most_retries:
+            outcome = jobs.Outcome(state=JobState.FAILED, error=told)
+            jobs.end_attempt(db, attempt, outcome, now=now)
+            return
+        pause_s = policy.pause_s(retries)
+        message = f"{error} It is tried again in {pause_s:g} s."
+        event = JobEvent(number=0, attempt=attempt.number, at=now, step=RETRY, message=message)
+        jobs.add_event(db, attempt, event)
+        outcome = jobs.Outcome(state=JobState.QUEUED, name=RETRIED, error=told, pause_s=pause_s)
+        jobs.end_attempt(db, attempt, outcome, now=now, reading=zoo.lease_clock(db))
+
+
+def _died_too_often(zoo: Zoo, attempt: Attempt, times: int) -> JobFailed:
     log = str(zoo.log_path(attempt))
     return JobFailed(
-        f"The process of job {attempt.job} died {MOST_LOST} times without a word.",
+        f"The process of job {attempt.job} died {times} times without a word.",
         hint=f"Often memory ran out. What it printed is in {log}.",
         log=log,
     )

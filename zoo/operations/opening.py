@@ -1,17 +1,23 @@
 """Opening a zoo: its settings, its store and its catalog, brought up to date."""
 
 import fcntl
+import hashlib
 import math
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sqlalchemy.orm import Session
+
 from zoo.catalog.database import SCHEMA, Database
 from zoo.catalog.index import ModelIndex
+from zoo.catalog.leases import Reading, read_clock
 from zoo.domain.access import LOCAL, Caller
 from zoo.domain.job import Attempt
+from zoo.domain.terms import Terms
 from zoo.errors import BadSetting, StorageFull, Unsupported, is_full
 from zoo.settings import Settings
 from zoo.storage.blobs import BlobStore
@@ -33,7 +39,9 @@ class Zoo:
     catalog: Database
     index: ModelIndex = field(default_factory=ModelIndex)
     clock: Callable[[], datetime] = utc_now
+    lease_clock: Callable[[Session], Reading] = read_clock
     caller: Caller = LOCAL  # whom operations are done for
+    terms: Terms = field(default_factory=Terms)  # on which the jobs that they ask for are queued
 
     @property
     def codes_folder(self) -> Path:
@@ -59,6 +67,12 @@ class Zoo:
     def predictions_folder(self) -> Path:
         """Where answers lie whose job is not finished, a folder a job."""
         return self.settings.home / "cache" / "predictions"
+
+    @property
+    def machine(self) -> str:
+        """Name this machine and this home; other machines may work on the same catalog."""
+        home = hashlib.sha256(str(self.settings.home).encode()).hexdigest()[:12]
+        return f"{socket.gethostname()}:{home}"
 
     def log_path(self, attempt: Attempt) -> Path:
         """Tell where the output of an attempt's process goes."""

@@ -13,6 +13,7 @@ from zoo.operations.bulk import list_splits
 from zoo.operations.datasets import get_dataset
 from zoo.operations.draft import NETWORK
 from zoo.operations.fetch import get_revision
+from zoo.operations.later import Request, enqueue_request
 from zoo.operations.opening import Zoo
 from zoo.operations.tally import Tally
 
@@ -33,18 +34,27 @@ def enqueue_predictions(  # noqa: PLR0913  # what is predicted, and how that is 
         NotRunnable: the revision is no classifier with a graph.
         EmptyDataset: the dataset has no pictures of the split.
     """
-    revision = get_revision(zoo, model)
-    _check_predicts(revision)
-    pictures = get_dataset(zoo, dataset)
-    list_splits(pictures, split)
-    params = {
-        "model": revision.address,
-        "dataset": pictures.address,
+    request = {
+        "model": model,
+        "dataset": get_dataset(zoo, dataset).address,
         "split": split.value if split else None,
         "top": top,
         "form": form.value,
     }
-    return jobs.enqueue(zoo, JobKind.PREDICT, params)
+    return enqueue_request(zoo, JobKind.PREDICT, request, settle_predictions)
+
+
+def settle_predictions(zoo: Zoo, request: Request) -> dict[str, Any]:
+    """Check a request for predictions, and name revision and dataset for good.
+
+    Raises:
+        As ``enqueue_predictions``.
+    """
+    revision = get_revision(zoo, request["model"])
+    _check_predicts(revision)
+    pictures = get_dataset(zoo, request["dataset"])
+    list_splits(pictures, Split(request["split"]) if request["split"] else None)
+    return {**request, "model": revision.address, "dataset": pictures.address}
 
 
 def tell_predictions(blob: Blob, form: Form, tally: Tally) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from zoo.catalog import audit, datasets, jobs, models, refs
+from zoo.catalog import audit, datasets, jobs, leases, models, refs
 from zoo.domain.access import Role
 from zoo.domain.job import Attempt, JobState
 from zoo.domain.revision import MAIN, Blob, RefKind, Revision, split_address
@@ -54,7 +54,7 @@ def publish(zoo: Zoo, publication: Publication) -> Revision:
     with zoo.catalog.writing() as db:
         check_kept(zoo, [blob.digest for blob in publication.files.values()])
         if publication.attempt is not None:
-            jobs.check_lease(db, publication.attempt)
+            leases.check_lease(db, publication.attempt)
         named = (*publication.refs, *([publication.tag] if publication.tag else []))
         if any(refs.is_protected(db, publication.model, ref) for ref in named):
             check_role(zoo, Role.ADMIN, publication.model)

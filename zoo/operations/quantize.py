@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from zoo.domain.access import Role
 from zoo.domain.config import GRAPH, QUANTIZATION, ModelConfig
@@ -10,11 +11,11 @@ from zoo.domain.job import Job, JobKind
 from zoo.domain.quantization import GATE_POINTS, MOST_PICTURES, PER_CENT, PICTURES, Precision
 from zoo.domain.revision import Revision, check_model_name
 from zoo.errors import EmptyDataset, Invalid, NotRunnable
-from zoo.operations import jobs
 from zoo.operations.access import check_role
 from zoo.operations.datasets import get_dataset
 from zoo.operations.evaluate import match_classes
 from zoo.operations.fetch import get_revision, read_config
+from zoo.operations.later import Request, enqueue_request
 from zoo.operations.opening import Zoo
 
 
@@ -35,7 +36,7 @@ def enqueue_quantize(
     """Queue a graph of fewer bits; the same one, not finished, is taken up again.
 
     What comes of it is a revision of the same model, under the ref ``int8`` or ``fp16``; with a
-    name, a model of that name.
+    name, a model of that name. ``model`` may be ``job:NUMBER``, what that job publishes.
 
     Raises:
         ModelNotFound, RevisionNotFound, DatasetNotFound: there is no such thing.
@@ -48,23 +49,39 @@ def enqueue_quantize(
     """
     chosen = options or QuantizeOptions()
     check_options(chosen)
-    revision = get_revision(zoo, model)
-    config = _open(zoo, revision)
-    pictures = get_dataset(zoo, dataset)
-    check_pictures(pictures, chosen.precision)
-    match_classes(config.label_names, pictures, revision.address)
-    called = check_model_name(chosen.name or revision.model)
-    check_role(zoo, Role.WRITE, called)
-    params = {
-        "model": revision.address,
-        "dataset": pictures.address,
-        "name": called,
+    request = {
+        "model": model,
+        "dataset": get_dataset(zoo, dataset).address,
+        "name": chosen.name,
         "precision": chosen.precision.value,
         "gate": chosen.gate_points,
         "pictures": chosen.pictures,
         "seed": chosen.seed,
     }
-    return jobs.enqueue(zoo, JobKind.QUANTIZE, params)
+    return enqueue_request(zoo, JobKind.QUANTIZE, request, settle_quantize)
+
+
+def settle_quantize(zoo: Zoo, request: Request) -> dict[str, Any]:
+    """Check a request for fewer bits, and name revision, dataset and result for good.
+
+    Raises:
+        As ``enqueue_quantize``.
+    """
+    options = QuantizeOptions(
+        precision=Precision(request["precision"]),
+        gate_points=request["gate"],
+        pictures=request["pictures"],
+    )
+    check_options(options)
+    revision = get_revision(zoo, request["model"])
+    config = _open(zoo, revision)
+    pictures = get_dataset(zoo, request["dataset"])
+    check_pictures(pictures, options.precision)
+    match_classes(config.label_names, pictures, revision.address)
+    called = check_model_name(request["name"] or revision.model)
+    check_role(zoo, Role.WRITE, called)
+    settled = {"model": revision.address, "dataset": pictures.address, "name": called}
+    return {**request, **settled}
 
 
 def check_options(options: QuantizeOptions) -> None:

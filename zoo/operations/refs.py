@@ -2,8 +2,9 @@
 
 from sqlalchemy.orm import Session
 
-from zoo.catalog import audit, models, refs
+from zoo.catalog import audit, jobs, leases, models, refs
 from zoo.domain.access import Role
+from zoo.domain.job import Attempt, JobState
 from zoo.domain.revision import MAIN, Ref, RefKind, Revision, check_model_name, check_ref_name
 from zoo.errors import Conflict, RevisionNotFound
 from zoo.operations.access import check_role, check_visible
@@ -51,21 +52,31 @@ def add_ref(zoo: Zoo, name: str, ref: str, *, target: str = MAIN, kind: RefKind)
     return revision
 
 
-def move_alias(
-    zoo: Zoo, name: str, ref: str, *, target: str, expected: str | None = None
+def move_alias(  # noqa: PLR0913  # what is moved where, and for whom
+    zoo: Zoo,
+    name: str,
+    ref: str,
+    *,
+    target: str,
+    expected: str | None = None,
+    attempt: Attempt | None = None,
 ) -> Revision:
     """Point an alias to a revision; one that is not there is added.
 
-    ``expected`` is the revision it must point to still.
+    ``expected`` is the revision it must point to still. Where an attempt at a job does it, that job
+    succeeds in the same transaction.
 
     Raises:
         ModelNotFound, RevisionNotFound: there is no such model or revision.
         BadName: a ref cannot be called so.
         Conflict: it is a branch or a tag, or it points elsewhere than expected.
         Forbidden: the caller may not write here, or it is protected and they are no admin.
+        LeaseLost: the job has been given to another attempt; nothing is moved.
     """
     now = zoo.clock()
     with zoo.catalog.writing() as db:
+        if attempt is not None:
+            leases.check_lease(db, attempt)
         current = _check_writer(zoo, db, name)
         found = _find_ref(db, current, check_ref_name(ref))
         if found is not None:
@@ -91,6 +102,10 @@ def move_alias(
             before=found.revision if found else None,
             to=revision.id,
         )
+        if attempt is not None:
+            result = {"revision": revision.address, "alias": ref}
+            outcome = jobs.Outcome(state=JobState.SUCCEEDED, result=result)
+            jobs.end_attempt(db, attempt, outcome, now=now)
     return revision
 
 

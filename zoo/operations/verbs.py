@@ -33,6 +33,7 @@ if TYPE_CHECKING:  # Most of these rooms are slow to import, and here they are o
     from zoo.operations.filters import FilterPicture, FilterReport
     from zoo.operations.heat import HeatOptions, HeatReport
     from zoo.operations.import_ import Begun, ImportOptions
+    from zoo.operations.logs import LogPart
     from zoo.operations.measuring import InitStudy, TransferStudy
     from zoo.operations.pack import DatasetArchive
     from zoo.operations.quantize import QuantizeOptions
@@ -173,6 +174,21 @@ class JobVerbs(Protocol):
     def cancel_job(self, number: int) -> Job:
         """Cancel a job."""
 
+    def pause_job(self, number: int) -> Job:
+        """Put a job aside."""
+
+    def resume_job(self, number: int) -> Job:
+        """Queue a job again that was put aside."""
+
+    def set_priority(self, number: int, priority: int) -> Job:
+        """Have a job come earlier, or later."""
+
+    def rerun_job(self, number: int, changes: Mapping[str, str]) -> Job:
+        """Queue once more what a job was to do, with changes."""
+
+    def read_log(self, number: int, *, attempt: int | None, offset: int) -> LogPart:
+        """Give a part of what an attempt printed, the last one unless it is told."""
+
     def finish_job(self, number: int, listen: Callable[[JobEvent], None]) -> Job:
         """Wait until a job has ended; here it is run by this process, there by that zoo's worker.
 
@@ -204,6 +220,9 @@ class JobVerbs(Protocol):
 
     def enqueue_quantize(self, model: str, dataset: str, options: QuantizeOptions) -> Job:
         """Queue a graph of fewer bits."""
+
+    def enqueue_alias(self, model: str, alias: str) -> Job:
+        """Queue an alias."""
 
     def begin_import(
         self, files: Mapping[str, Path], options: ImportOptions, *, report: StepReport

@@ -14,6 +14,7 @@ from zoo.web import access, answers, metrics, reference, traffic
 from zoo.web.api import (
     accounts,
     advice,
+    aliases,
     comparisons,
     creations,
     datasets,
@@ -101,6 +102,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         datasets,
         jobs,
         advice,
+        aliases,
         accounts,
         quotas,
         statistics,

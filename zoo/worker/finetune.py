@@ -14,10 +14,11 @@ from zoo.domain.dataset import Split
 from zoo.domain.job import Job
 from zoo.domain.plan import Classifier as Fitted
 from zoo.domain.plan import Strategy
+from zoo.domain.retries import TRANSIENT
 from zoo.domain.revision import MAIN, Blob, Revision
 from zoo.domain.training import Overrides
 from zoo.domain.weights import Weights
-from zoo.errors import Interrupted, LeaseLost, NotFound, RankLost
+from zoo.errors import Interrupted, LeaseLost, NotFound, RankLost, is_full
 from zoo.networks.build import weights_of
 from zoo.networks.surgery import find_head, own_head
 from zoo.networks.taps import CODES
@@ -123,14 +124,15 @@ def _end(zoo: Zoo, job: Job, progress: Progress, subject: Subject, result: dict[
 @contextmanager
 def _snapshots(zoo: Zoo, progress: Progress) -> Iterator[Snapshots]:
     """Give the job's snapshots; they are kept only for a job that will be gone on with."""
-    snapshots, is_interrupted = Snapshots.of(zoo, progress), False
+    snapshots, is_gone_on_with = Snapshots.of(zoo, progress), False
     try:
         yield snapshots
-    except (Interrupted, LeaseLost, RankLost):
-        is_interrupted = True
+    except BaseException as error:
+        kept: tuple[type[Exception], ...] = (Interrupted, LeaseLost, RankLost, *TRANSIENT)
+        is_gone_on_with = isinstance(error, kept) or is_full(error)
         raise
     finally:
-        if not is_interrupted:
+        if not is_gone_on_with:
             snapshots.clear()
 
 

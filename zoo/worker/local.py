@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
@@ -16,6 +17,7 @@ from zoo.worker.forked import can_fork, fork
 from zoo.worker.forkserver import ForkServer
 from zoo.worker.processes import JobProcess, Process
 from zoo.worker.run import hold
+from zoo.worker.share import environment_of
 
 IDLE_S = 10.0  # without work, after which the fork server is made ready for the next job
 # What the libraries of a job's process are told, unless the user tells them something.
@@ -110,7 +112,7 @@ class LocalEngine:
                 self.close()
                 raise
         module = ["zoo.worker.run", str(attempt.job), str(attempt.number)]
-        return interpret(self.zoo, module, log)
+        return interpret(self.zoo, module, log, told=environment_of(self.zoo, attempt))
 
 
 def environment(zoo: Zoo) -> dict[str, str]:
@@ -118,12 +120,17 @@ def environment(zoo: Zoo) -> dict[str, str]:
     return ENVIRONMENT | os.environ | zoo.settings.as_environment()
 
 
-def interpret(zoo: Zoo, module: list[str], log: BinaryIO) -> Process:
-    """Run a module and its arguments in a new interpreter, in a group of its own."""
+def interpret(
+    zoo: Zoo, module: list[str], log: BinaryIO, *, told: Mapping[str, str] | None = None
+) -> Process:
+    """Run a module and its arguments in a new interpreter, in a group of its own.
+
+    It is ``told`` these variables on top of what every such process is.
+    """
     # -P keeps Python from importing what lies in the folder the user stands in.
     return subprocess.Popen(  # noqa: S603  # our own interpreter and module
         [sys.executable, "-P", "-m", *module],
-        env=environment(zoo),
+        env={**environment(zoo), **(told or {})},
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,

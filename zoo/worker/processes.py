@@ -6,10 +6,8 @@ whoever finds the log unlocked knows that it is gone. A note beside the log tell
 
 import contextlib
 import fcntl
-import hashlib
 import os
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -110,12 +108,12 @@ def opened_log(zoo: Zoo, attempt: Attempt) -> Iterator[BinaryIO]:
 
 def worker_name(zoo: Zoo) -> str:
     """Name this process for people who read the catalog, and for ``is_dead``."""
-    return f"{_place(zoo)}:{os.getpid()}"
+    return f"{zoo.machine}:{os.getpid()}"
 
 
 def is_dead(zoo: Zoo, attempt: Attempt, worker: str) -> bool:
     """Tell whether an attempt was started from this home on this machine and is gone."""
-    if not worker.startswith(f"{_place(zoo)}:"):
+    if not worker.startswith(f"{zoo.machine}:"):
         return False
     try:
         with zoo.log_path(attempt).open("rb") as log:
@@ -143,7 +141,7 @@ def find_orphan(zoo: Zoo, attempt: Attempt, worker: str) -> JobProcess | None:
     It holds the job's lease by itself, so nobody else is given the job; whoever finds it looks
     after it from then on. None also where the system cannot tell, which has it left alone.
     """
-    if not worker.startswith(f"{_place(zoo)}:") or _is_alive(int(worker.rpartition(":")[2])):
+    if not worker.startswith(f"{zoo.machine}:") or _is_alive(int(worker.rpartition(":")[2])):
         return None
     try:
         pid, started_at = _note_of(zoo, attempt).read_text().split()
@@ -177,9 +175,3 @@ def _is_alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def _place(zoo: Zoo) -> str:
-    """Name this machine and this home; other machines may work on the same catalog."""
-    home = hashlib.sha256(str(zoo.settings.home).encode()).hexdigest()[:12]
-    return f"{socket.gethostname()}:{home}"

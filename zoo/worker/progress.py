@@ -10,6 +10,8 @@ from zoo.operations import jobs
 from zoo.operations.opening import Zoo
 
 QUIET_S = 0.5  # counts are written down no more often than this
+BEATS = 4  # in the time of a lease
+LOOK_S = 1.0  # between two looks at what is wanted of the job
 
 
 @dataclass(slots=True)
@@ -50,13 +52,23 @@ class Progress:
             raise Interrupted
 
     def beat(self) -> None:
-        """Keep the lease until the process ends; meant for a thread of its own."""
+        """Keep the lease until the process ends; meant for a thread of its own.
+
+        In between it looks whether the job was cancelled, or is to be put aside.
+        """
         lease_s = self.zoo.settings.lease_s
         held_until = time.monotonic() + lease_s
-        while not self.stop.wait(lease_s / 4):
+        due = time.monotonic() + lease_s / BEATS
+        while not self.stop.wait(min(LOOK_S, lease_s / BEATS)):
             try:
+                if jobs.is_pausing(self.zoo, self.attempt):
+                    self.stop.set()
+                    return
+                if time.monotonic() < due:
+                    continue
                 jobs.keep_alive(self.zoo, self.attempt)
                 held_until = time.monotonic() + lease_s
+                due = time.monotonic() + lease_s / BEATS
             except LeaseLost:
                 self.lost.set()
                 return

@@ -16,10 +16,12 @@ import traceback
 from zoo.domain.job import Attempt
 from zoo.errors import Interrupted, JobFailed, LeaseLost, RankLost, StorageFull, ZooError, is_full
 from zoo.operations import jobs
+from zoo.operations.beginning import begin
 from zoo.operations.opening import Zoo, open_zoo
 from zoo.settings import read_settings
 from zoo.worker.processes import GRACE_S, noted
 from zoo.worker.progress import Progress
+from zoo.worker.share import keep_to_share
 from zoo.worker.table import BODIES
 
 
@@ -60,7 +62,8 @@ def run(zoo: Zoo, progress: Progress) -> None:
     # Where another attempt counts by now, there is nothing left to write down.
     with contextlib.suppress(LeaseLost):
         try:
-            job = jobs.get_job(zoo, progress.attempt.job)
+            keep_to_share(zoo, progress.attempt)
+            job = begin(zoo, progress.attempt)
             # torch is imported here, with the lease already held.
             body = importlib.import_module(f"zoo.worker.{BODIES[job.kind]}")
             body.run(zoo, job, progress)

@@ -1,5 +1,6 @@
 """Where a training keeps what it needs to go on after its process ended."""
 
+import contextlib
 import json
 import shutil
 import time
@@ -10,8 +11,9 @@ from typing import Any
 
 import torch
 
-from zoo.errors import MalformedCheckpoint, UnknownFormat
+from zoo.errors import CatalogUnavailable, LeaseLost, MalformedCheckpoint, UnknownFormat
 from zoo.formats.safetensors import read_safetensors, read_safetensors_metadata, write_safetensors
+from zoo.operations import jobs
 from zoo.operations.opening import Zoo
 from zoo.operations.written import write_whole
 from zoo.training.loop import Snapshot
@@ -64,8 +66,7 @@ class Snapshots:
         Raises:
             LeaseLost: another attempt counts now; nothing is written.
         """
-        if self.progress.lost.is_set():
-            self.progress.check()
+        self._check_lease()
         arrays = {
             name: tensor.detach().cpu().contiguous().numpy()
             for name, tensor in snapshot.tensors.items()
@@ -96,5 +97,16 @@ class Snapshots:
         return None
 
     def clear(self) -> None:
-        """Remove them all."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Remove them all, unless another attempt counts by now and needs them."""
+        if jobs.is_last(self.progress.zoo, self.progress.attempt):
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _check_lease(self) -> None:
+        """Ask whether this attempt still counts: it may have been frozen, and know nothing.
+
+        A catalog that does not answer forbids nothing: what is written is this attempt's own.
+        """
+        if self.progress.lost.is_set():
+            raise LeaseLost
+        with contextlib.suppress(CatalogUnavailable):
+            jobs.is_pausing(self.progress.zoo, self.progress.attempt)

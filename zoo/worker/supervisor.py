@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from zoo.domain.job import Attempt, Job, JobEvent
+from zoo.domain.job import Attempt, Job, JobEvent, JobState
 from zoo.errors import EngineUnavailable, Interrupted, LeaseLost, ZooError
 from zoo.operations import jobs
+from zoo.operations.logs import keep_logs
 from zoo.operations.opening import Zoo
+from zoo.operations.room import find_room
 from zoo.worker.engine import Engine, Execution
 from zoo.worker.engines import open_engine
 from zoo.worker.processes import GRACE_S
@@ -18,6 +20,7 @@ from zoo.worker.processes import GRACE_S
 LOG = logging.getLogger(__name__)
 PAUSE_S = 0.2
 REST_S = 5.0  # after a fault of the catalog
+LOGS_S = 5.0  # between two looks at logs
 
 
 class Supervisor:
@@ -28,6 +31,10 @@ class Supervisor:
         self.engine = engine or open_engine(zoo)
         self.running: list[Execution] = []
         self._asked: dict[Attempt, float] = {}  # when an attempt that lost its job was told so
+        self._logs_due = 0.0
+        # A cluster knows itself what it has; of this machine jobs are given parts.
+        is_cluster = zoo.settings.engine == "ray"
+        self.room = None if is_cluster else find_room(zoo.settings)
 
     def loop(self, stop: threading.Event) -> None:
         """Claim and run jobs until ``stop`` is set; then leave what runs resumable."""
@@ -52,6 +59,7 @@ class Supervisor:
     def step(self) -> None:
         """Look after what runs, and start one job if there is room and work."""
         self._reap()
+        self._keep_logs()
         if len(self.running) < self.slots and self.engine.has_room:
             attempt = self.claim()
             if attempt is not None:
@@ -66,7 +74,13 @@ class Supervisor:
 
     def claim(self) -> Attempt | None:
         """Take the next job; None where there is none."""
-        return jobs.claim(self.zoo, worker=self.engine.worker)
+        return jobs.claim(self.zoo, worker=self.engine.worker, room=self.room)
+
+    def _keep_logs(self) -> None:
+        """Give the store the logs of what ended here, now and then."""
+        if time.monotonic() >= self._logs_due:
+            self._logs_due = time.monotonic() + LOGS_S
+            keep_logs(self.zoo)
 
     def _reap(self) -> None:
         self.running = [execution for execution in self.running if execution.is_running]
@@ -127,26 +141,24 @@ def stop_and_put_back(zoo: Zoo, execution: Execution) -> None:
 def run_job(zoo: Zoo, number: int, listen: Callable[[JobEvent], None]) -> Job:
     """Run a job to its end from this process, or follow it where another worker was quicker.
 
+    The jobs that it comes after are brought to their ends before. One that is put aside is left so.
+
     Raises:
         Interrupted: this process was told to stop; the job is kept.
         EngineUnavailable: its process could not be started; the job is kept.
     """
+    for earlier in jobs.get_job(zoo, number).after:
+        if run_job(zoo, earlier, listen).state is not JobState.SUCCEEDED:
+            return jobs.get_job(zoo, number)
     engine = open_engine(zoo, is_alone=True)
     _forgive(zoo, engine, number)
     follower = _Follower(zoo, number, listen)
     execution: Execution | None = None
     try:
-        while not (job := follower.look()).state.is_final:
+        while not (job := follower.look()).state.is_at_rest:
             if execution is None or not execution.is_running:
                 free_the_dead(zoo, engine)
-                execution = None
-                attempt = (
-                    jobs.claim(zoo, worker=engine.worker, number=number)
-                    if engine.has_room
-                    else None
-                )
-                if attempt is not None:
-                    execution = start(zoo, engine, attempt)
+                execution = _start_one(zoo, engine, number)
             if execution is None:
                 time.sleep(PAUSE_S)
             else:
@@ -162,6 +174,12 @@ def run_job(zoo: Zoo, number: int, listen: Callable[[JobEvent], None]) -> Job:
             stop_and_put_back(zoo, execution)
         engine.close()
     return job
+
+
+def _start_one(zoo: Zoo, engine: Engine, number: int) -> Execution | None:
+    """Take and start a job; None where it cannot be taken now."""
+    attempt = jobs.claim(zoo, worker=engine.worker, number=number) if engine.has_room else None
+    return None if attempt is None else start(zoo, engine, attempt)
 
 
 def _forgive(zoo: Zoo, engine: Engine, number: int) -> None:

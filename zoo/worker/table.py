@@ -18,4 +18,5 @@ BODIES: dict[JobKind, str] = {
     JobKind.INIT_STUDY: "init_study",
     JobKind.TRANSFER_STUDY: "transfer_study",
     JobKind.VERIFY: "verify",
+    JobKind.ALIAS: "alias",
 }

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from zoo.catalog.database import Database
+from zoo.catalog.leases import Reading
 from zoo.catalog.tables import Base
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -21,6 +22,10 @@ class Clock:
 
     def forward(self, seconds):
         self.now += timedelta(seconds=seconds)
+
+    def reading(self):
+        """Read it as the clock of leases."""
+        return Reading(clock="test", at_s=self.now.timestamp())
 
 
 @pytest.fixture

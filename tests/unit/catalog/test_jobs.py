@@ -5,22 +5,21 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from zoo.catalog.claiming import Claimant, choose_job, claim_job
 from zoo.catalog.jobs import (
+    LOST,
     Outcome,
     add_event,
     add_job,
     cancel_job,
-    check_lease,
-    claim_job,
-    count_lost,
+    count_attempts,
     end_attempt,
-    extend_lease,
     find_unfinished,
     get_job,
-    has_free,
     list_jobs,
     list_running,
 )
+from zoo.catalog.leases import check_lease, extend_lease
 from zoo.catalog.tables import AttemptRow, JobRow
 from zoo.domain.job import Attempt, JobEvent, JobKind, JobState
 from zoo.errors import JobNotFound, LeaseLost
@@ -29,7 +28,7 @@ LEASE_S = 60
 BEYOND_ANY_NUMBER = 10**20
 DONE = Outcome(state=JobState.SUCCEEDED, result={"revision": "net@0"})
 BACK = Outcome(state=JobState.QUEUED)
-LOST = Outcome(state=JobState.QUEUED, is_lost=True)
+GONE = Outcome(state=JobState.QUEUED, name=LOST)
 
 
 @pytest.fixture
@@ -41,8 +40,13 @@ def add(db, clock):
 @pytest.fixture
 def claim(db, clock):
     """Take a job."""
-    return lambda number=None, worker="here-1": claim_job(
-        db, worker=worker, now=clock(), lease_s=LEASE_S, number=number
+    return lambda number=None, worker="here:home:1": claim_job(
+        db,
+        Claimant(worker=worker),
+        now=clock(),
+        reading=clock.reading(),
+        lease_s=LEASE_S,
+        number=number,
     )
 
 
@@ -52,7 +56,7 @@ def make_event(clock, message="reading", **more):
 
 WRITES = {
     "extend_lease": lambda db, attempt, clock: extend_lease(
-        db, attempt, now=clock(), lease_s=LEASE_S
+        db, attempt, reading=clock.reading(), lease_s=LEASE_S
     ),
     "check_lease": lambda db, attempt, _clock: check_lease(db, attempt),
     "add_event": lambda db, attempt, clock: add_event(db, attempt, make_event(clock)),
@@ -123,7 +127,7 @@ def test_a_lease_can_be_extended(db, add, claim, clock):
     add()
     attempt = claim()
     clock.forward(LEASE_S)
-    extend_lease(db, attempt, now=clock(), lease_s=LEASE_S)
+    extend_lease(db, attempt, reading=clock.reading(), lease_s=LEASE_S)
     clock.forward(LEASE_S)
     assert claim() is None
 
@@ -210,13 +214,13 @@ def test_a_job_that_is_put_back_waits_for_the_next_attempt(db, add, claim, clock
 
 def test_attempts_that_ended_without_a_word_are_counted(db, add, claim, clock):
     job = add()
-    end_attempt(db, claim(), LOST, now=clock())
+    end_attempt(db, claim(), GONE, now=clock())
     end_attempt(db, claim(), BACK, now=clock())
-    assert count_lost(db, job.id) == 1
+    assert count_attempts(db, job.id) == 1
     claim()
     clock.forward(LEASE_S + 1)
     claim()
-    assert count_lost(db, job.id) == 2
+    assert count_attempts(db, job.id) == 2
 
 
 def test_an_attempt_is_remembered_with_its_worker_and_its_end(db, add, claim, clock):
@@ -302,13 +306,16 @@ def test_jobs_are_listed_the_newest_first(db, add):
 
 
 def test_it_is_told_whether_there_is_a_job_to_take(db, add, claim, clock):
-    seen = [has_free(db, now=clock())]
+    def has_free():
+        return choose_job(db, Claimant(worker="w"), reading=clock.reading()) is not None
+
+    seen = [has_free()]
     add()
-    seen.append(has_free(db, now=clock()))
+    seen.append(has_free())
     claim()
-    seen.append(has_free(db, now=clock()))
+    seen.append(has_free())
     clock.forward(LEASE_S + 1)
-    seen.append(has_free(db, now=clock()))
+    seen.append(has_free())
     assert seen == [False, True, False, True]
 
 
@@ -323,7 +330,13 @@ def test_of_many_workers_who_claim_at_once_no_two_get_the_same_job(catalog, cloc
         mine = []
         while True:
             with catalog.writing() as db:
-                attempt = claim_job(db, worker=f"w{worker}", now=clock(), lease_s=LEASE_S)
+                attempt = claim_job(
+                    db,
+                    Claimant(worker=f"w{worker}"),
+                    now=clock(),
+                    reading=clock.reading(),
+                    lease_s=LEASE_S,
+                )
             if attempt is None:
                 return mine
             mine.append(attempt)

@@ -72,4 +72,4 @@ def test_an_attempt_whose_cluster_went_is_put_back_and_counts_for_nothing(zoo, g
     assert jobs.get_job(zoo, job.id).state is JobState.QUEUED
     worker.step()
     with zoo.catalog.reading() as db:
-        assert jobs.jobs.count_lost(db, job.id) == 0
+        assert jobs.jobs.count_attempts(db, job.id) == 0

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from zoo.catalog.jobs import count_lost
+from zoo.catalog.jobs import count_attempts
 from zoo.domain.job import Attempt, JobKind, JobState
 from zoo.errors import CatalogUnavailable, EngineUnavailable, NoHead, RankLost
 from zoo.operations import jobs
@@ -107,7 +107,7 @@ def test_a_job_that_was_stopped_waits_however_its_process_ended(zoo, attempt):
     log_of(zoo, attempt).close()
     free_the_dead(zoo, open_engine(zoo))
     with zoo.catalog.reading() as db:
-        assert count_lost(db, attempt.job) == 0
+        assert count_attempts(db, attempt.job) == 0
 
 
 def test_the_loop_outlives_a_fault_of_the_catalog(zoo, monkeypatch):

@@ -6,7 +6,7 @@ from flask.typing import ResponseReturnValue
 from zoo.errors import DatasetNotFound, Invalid, ModelNotFound, NotRunnable, RevisionNotFound
 from zoo.operations.advise import ALL_MODELS, enqueue_advise, read_record
 from zoo.web.access import Need, needs
-from zoo.web.context import current_zoo, read_body
+from zoo.web.context import current_zoo, read_body, zoo_on
 from zoo.web.reference import tells
 from zoo.web.shapes.advice import AdviceBody, RecordAnswer
 from zoo.web.shapes.jobs import JobAnswer
@@ -28,7 +28,7 @@ def post_advice() -> ResponseReturnValue:
     The same job that is not finished yet is given instead of a second.
     """
     body = read_body(AdviceBody)
-    job = enqueue_advise(current_zoo(), body.model or ALL_MODELS, body.dataset, seed=body.seed)
+    job = enqueue_advise(zoo_on(body.terms), body.model or ALL_MODELS, body.dataset, seed=body.seed)
     return jsonify(JobAnswer.of(job).model_dump(mode="json")), 202
 
 

@@ -17,7 +17,7 @@ from zoo.errors import (
 from zoo.operations.create import enqueue_create
 from zoo.operations.reproduce import compare_repetition, enqueue_reproduce
 from zoo.web.access import Need, needs
-from zoo.web.context import current_zoo, read_body, read_query
+from zoo.web.context import current_zoo, read_body, read_query, zoo_on
 from zoo.web.reference import tells
 from zoo.web.shapes.creations import CreationBody
 from zoo.web.shapes.jobs import JobAnswer
@@ -39,7 +39,8 @@ def post_creation() -> ResponseReturnValue:
 
     The same job that is not finished yet is given instead of a second.
     """
-    job = enqueue_create(current_zoo(), read_body(CreationBody).options)
+    body = read_body(CreationBody)
+    job = enqueue_create(zoo_on(body.terms), body.options)
     return jsonify(JobAnswer.of(job).model_dump(mode="json")), 202
 
 
@@ -62,7 +63,7 @@ def post_creation() -> ResponseReturnValue:
 def post_repetition() -> ResponseReturnValue:
     """Queue the fine-tune that a revision came of once more, under a name of its own."""
     body = read_body(RepetitionBody)
-    job = enqueue_reproduce(current_zoo(), body.model, name=body.name)
+    job = enqueue_reproduce(zoo_on(body.terms), body.model, name=body.name)
     return jsonify(JobAnswer.of(job).model_dump(mode="json")), 202
 
 

@@ -1,15 +1,39 @@
 """/v1/jobs: work that a worker does."""
 
-from flask import Blueprint, jsonify, request
+from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from zoo.errors import DatasetNotFound, Invalid, JobNotFound, ModelNotFound, NotRunnable
+from zoo.domain.job import Job
+from zoo.errors import (
+    Conflict,
+    DatasetNotFound,
+    Invalid,
+    JobNotFound,
+    LogNotFound,
+    MalformedCheckpoint,
+    ModelNotFound,
+    NotRunnable,
+    RevisionNotFound,
+    Unsupported,
+)
 from zoo.operations import jobs
 from zoo.operations.finetune import enqueue_finetune
+from zoo.operations.logs import read_log
+from zoo.operations.rerun import rerun
 from zoo.web.access import Need, needs
-from zoo.web.context import current_zoo, read_body, read_query
+from zoo.web.context import current_zoo, read_body, read_query, zoo_on
 from zoo.web.reference import tells
-from zoo.web.shapes.jobs import FinetuneBody, JobAnswer, JobQuery, JobsAnswer, JobsQuery
+from zoo.web.shapes.jobs import (
+    ChangeBody,
+    FinetuneBody,
+    JobAnswer,
+    JobQuery,
+    JobsAnswer,
+    JobsQuery,
+    LogAnswer,
+    LogQuery,
+    RerunBody,
+)
 
 bp = Blueprint("jobs", __name__, url_prefix="/v1/jobs")
 
@@ -31,13 +55,16 @@ def list_jobs() -> ResponseReturnValue:
     JobAnswer,
     status=202,
     body=FinetuneBody,
-    refuses=(ModelNotFound, DatasetNotFound, Invalid, NotRunnable),
+    refuses=(ModelNotFound, DatasetNotFound, JobNotFound, Invalid, Conflict, NotRunnable),
 )
 def post_job() -> ResponseReturnValue:
-    """Queue a fine-tune; the same one that is not finished yet is given instead of a second."""
+    """Queue a fine-tune; the same one that is not finished yet is given instead of a second.
+
+    The model may be `job:NUMBER`, what that job publishes; the fine-tune then comes after it.
+    """
     body = read_body(FinetuneBody)
     job = enqueue_finetune(
-        current_zoo(),
+        zoo_on(body.terms),
         body.model,
         body.dataset,
         name=body.name,
@@ -68,9 +95,77 @@ def get_job(number: int) -> ResponseReturnValue:
     return response.make_conditional(request)
 
 
+@bp.get("/<int:number>/log")
+@needs(Need.READ)
+@tells(LogAnswer, query=LogQuery, refuses=(JobNotFound, LogNotFound), has_tag=True)
+def get_log(number: int) -> ResponseReturnValue:
+    """Give a part of what an attempt at a job printed, from an offset on.
+
+    A part is no longer than 64 KiB; the next one begins at `next`. The ETag changes with the
+    answer, so that who asks again and again is told little while nothing is printed.
+    """
+    query = read_query(LogQuery)
+    part = read_log(current_zoo(), number, attempt=query.attempt, offset=query.offset)
+    response = jsonify(LogAnswer.model_validate(part).model_dump(mode="json"))
+    response.cache_control.no_cache = True
+    response.add_etag()
+    return response.make_conditional(request)
+
+
+@bp.patch("/<int:number>")
+@needs(Need.WRITE)
+@tells(JobAnswer, body=ChangeBody, refuses=(JobNotFound, Invalid))
+def patch_job(number: int) -> ResponseReturnValue:
+    """Have a job come earlier, or later; one that is finished stays as it is."""
+    return _told(jobs.set_priority(current_zoo(), number, read_body(ChangeBody).priority))
+
+
+@bp.post("/<int:number>/pause")
+@needs(Need.WRITE)
+@tells(JobAnswer, refuses=(JobNotFound,))
+def pause_job(number: int) -> ResponseReturnValue:
+    """Put a job aside; one that runs stops at its next checkpoint first."""
+    return _told(jobs.pause(current_zoo(), number))
+
+
+@bp.post("/<int:number>/resume")
+@needs(Need.WRITE)
+@tells(JobAnswer, refuses=(JobNotFound,))
+def resume_job(number: int) -> ResponseReturnValue:
+    """Queue a job again that was put aside; it goes on where it stopped."""
+    return _told(jobs.resume(current_zoo(), number))
+
+
+@bp.post("/<int:number>/rerun")
+@needs(Need.WRITE)
+@tells(
+    JobAnswer,
+    status=202,
+    body=RerunBody,
+    refuses=(
+        JobNotFound,
+        ModelNotFound,
+        RevisionNotFound,
+        DatasetNotFound,
+        Invalid,
+        Conflict,
+        NotRunnable,
+        Unsupported,
+        MalformedCheckpoint,
+    ),
+)
+def rerun_job(number: int) -> ResponseReturnValue:
+    """Queue once more what a job was to do, with changes; one that is not finished is given."""
+    return _told(rerun(current_zoo(), number, read_body(RerunBody).changes)), 202
+
+
 @bp.post("/<int:number>/cancel")
 @needs(Need.WRITE)
 @tells(JobAnswer, refuses=(JobNotFound,))
 def cancel_job(number: int) -> ResponseReturnValue:
     """Cancel a job; one that is finished stays as it is."""
-    return jsonify(JobAnswer.of(jobs.cancel(current_zoo(), number)).model_dump(mode="json"))
+    return _told(jobs.cancel(current_zoo(), number))
+
+
+def _told(job: Job) -> Response:
+    return jsonify(JobAnswer.of(job).model_dump(mode="json"))

@@ -27,7 +27,7 @@ from zoo.operations.made import get_job_file
 from zoo.operations.scrub import put_back
 from zoo.web.access import Need, needs
 from zoo.web.body import read_pieces
-from zoo.web.context import current_zoo, read_body
+from zoo.web.context import current_zoo, read_body, zoo_on
 from zoo.web.downloads import send_kept
 from zoo.web.reference import Body, tells
 from zoo.web.shapes.jobs import JobAnswer
@@ -70,7 +70,7 @@ def post_evaluation() -> ResponseReturnValue:
     """
     body = read_body(EvaluationBody)
     job = measuring.enqueue_evaluation(
-        current_zoo(),
+        zoo_on(body.terms),
         body.model,
         body.dataset,
         split=body.split,
@@ -103,7 +103,7 @@ def post_codes() -> ResponseReturnValue:
     """
     body = read_body(CodesBody)
     job = measuring.enqueue_codes(
-        current_zoo(),
+        zoo_on(body.terms),
         body.model,
         body.dataset,
         layers=body.layers,
@@ -122,7 +122,7 @@ def post_init_study() -> ResponseReturnValue:
     The same job that is not finished yet is given instead of a second.
     """
     body = read_body(InitStudyBody)
-    return _accepted(measuring.enqueue_init_study(current_zoo(), body.dataset, body.study))
+    return _accepted(measuring.enqueue_init_study(zoo_on(body.terms), body.dataset, body.study))
 
 
 @bp.post("/studies/transfer")
@@ -148,7 +148,9 @@ def post_transfer_study() -> ResponseReturnValue:
     before an interruption are not done again.
     """
     body = read_body(TransferStudyBody)
-    job = measuring.enqueue_transfer_study(current_zoo(), body.model, body.datasets, body.study)
+    job = measuring.enqueue_transfer_study(
+        zoo_on(body.terms), body.model, body.datasets, body.study
+    )
     return _accepted(job)
 
 
@@ -164,7 +166,9 @@ def post_verification() -> ResponseReturnValue:
     admins.
     """
     body = read_body(VerificationBody)
-    job = measuring.enqueue_verification(current_zoo(), body.model, quarantines=body.quarantine)
+    job = measuring.enqueue_verification(
+        zoo_on(body.terms), body.model, quarantines=body.quarantine
+    )
     return _accepted(job)
 
 

@@ -15,7 +15,7 @@ from zoo.errors import (
 )
 from zoo.operations.predictions import enqueue_predictions, get_predictions
 from zoo.web.access import Need, needs
-from zoo.web.context import current_zoo, read_body
+from zoo.web.context import current_zoo, read_body, zoo_on
 from zoo.web.downloads import send_kept
 from zoo.web.reference import tells
 from zoo.web.shapes.jobs import JobAnswer
@@ -40,7 +40,7 @@ def post_predictions(name: str) -> ResponseReturnValue:
     """
     body = read_body(PredictionsBody)
     job = enqueue_predictions(
-        current_zoo(), name, body.dataset, split=body.split, top=body.top, form=body.form
+        zoo_on(body.terms), name, body.dataset, split=body.split, top=body.top, form=body.form
     )
     return jsonify(JobAnswer.of(job).model_dump(mode="json")), 202
 

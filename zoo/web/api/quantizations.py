@@ -12,7 +12,7 @@ from zoo.errors import (
 )
 from zoo.operations.quantize import enqueue_quantize
 from zoo.web.access import Need, needs
-from zoo.web.context import current_zoo, read_body
+from zoo.web.context import read_body, zoo_on
 from zoo.web.reference import tells
 from zoo.web.shapes.jobs import JobAnswer
 from zoo.web.shapes.quantizations import QuantizeBody
@@ -35,5 +35,5 @@ def post_quantize(name: str) -> ResponseReturnValue:
     of a second.
     """
     body = read_body(QuantizeBody)
-    job = enqueue_quantize(current_zoo(), name, body.dataset, body.options())
+    job = enqueue_quantize(zoo_on(body.terms), name, body.dataset, body.options())
     return jsonify(JobAnswer.of(job).model_dump(mode="json")), 202

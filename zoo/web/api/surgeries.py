@@ -6,7 +6,7 @@ from flask.typing import ResponseReturnValue
 from zoo.errors import Invalid, ModelNotFound, NotRunnable, RevisionNotFound, Unsupported
 from zoo.operations.surgery import enqueue_dense, enqueue_surgery
 from zoo.web.access import Need, needs
-from zoo.web.context import current_zoo, read_body
+from zoo.web.context import read_body, zoo_on
 from zoo.web.reference import tells
 from zoo.web.shapes.jobs import JobAnswer
 from zoo.web.shapes.surgeries import DenseBody, SurgeryBody
@@ -25,7 +25,8 @@ def post_dense(name: str) -> ResponseReturnValue:
     The name may carry a ref or a revision. The same job that is not finished yet is given instead
     of a second.
     """
-    job = enqueue_dense(current_zoo(), name, read_body(DenseBody).options())
+    body = read_body(DenseBody)
+    job = enqueue_dense(zoo_on(body.terms), name, body.options())
     return jsonify(JobAnswer.of(job).model_dump(mode="json")), 202
 
 
@@ -41,5 +42,5 @@ def post_surgery(name: str) -> ResponseReturnValue:
     body = read_body(SurgeryBody)
     labels = None if body.labels is None else tuple(body.labels)
     surgery = body.surgery.surgery()
-    job = enqueue_surgery(current_zoo(), name, surgery, name=body.name, labels=labels)
+    job = enqueue_surgery(zoo_on(body.terms), name, surgery, name=body.name, labels=labels)
     return jsonify(JobAnswer.of(job).model_dump(mode="json")), 202

@@ -32,9 +32,12 @@ KINDS = {
     JobKind.INIT_STUDY: "Study of beginnings",
     JobKind.TRANSFER_STUDY: "Study of transfer",
     JobKind.VERIFY: "Verification",
+    JobKind.ALIAS: "Alias",
 }
 MARKS = {
+    JobState.WAITING: "\N{WHITE CIRCLE} waits for others",
     JobState.QUEUED: "\N{WHITE CIRCLE} waits",
+    JobState.PAUSED: "\N{DOUBLE VERTICAL BAR} paused",
     JobState.RUNNING: "\N{BLACK RIGHT-POINTING POINTER} runs",
     JobState.SUCCEEDED: "\N{CHECK MARK} succeeded",
     JobState.FAILED: "\N{MULTIPLICATION X} failed",

@@ -6,9 +6,10 @@ from pydantic import Field
 
 from zoo.operations.advise import Kept
 from zoo.web.shapes.base import WITHOUT_NUL, Shape
+from zoo.web.shapes.terms import TermsBody
 
 
-class AdviceBody(Shape):
+class AdviceBody(TermsBody):
     """Advice that is asked for."""
 
     model: str | None = Field(

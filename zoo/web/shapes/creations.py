@@ -6,15 +6,16 @@ from pydantic import Field
 
 from zoo.domain.reading import MOST_CLASSES
 from zoo.operations.create import DEFAULT, CreateOptions
-from zoo.web.shapes.base import WITHOUT_NUL, Shape
+from zoo.web.shapes.base import WITHOUT_NUL
 from zoo.web.shapes.measuring import DATASET, Name, SchemeText
+from zoo.web.shapes.terms import TermsBody
 
 MOST_PROTOTXT = 2**19  # letters
 
 Label = Annotated[str, Field(max_length=1000, pattern=WITHOUT_NUL)]
 
 
-class CreationBody(Shape):
+class CreationBody(TermsBody):
     """A model to be created: an architecture whose filters hold first numbers alone."""
 
     name: Name

@@ -9,9 +9,10 @@ from zoo.domain.job import Job, JobKind, JobState
 from zoo.domain.plan import Classifier, Strategy
 from zoo.domain.training import MOST_DEVICES, Overrides
 from zoo.web.shapes.base import Shape
+from zoo.web.shapes.terms import Priority, TermsBody
 
 
-class FinetuneBody(Shape):
+class FinetuneBody(TermsBody):
     """A fine-tune to be queued."""
 
     kind: Literal["finetune"] = "finetune"
@@ -73,6 +74,26 @@ class FinetuneBody(Shape):
         )
 
 
+class AliasBody(TermsBody):
+    """An alias to be moved by a job."""
+
+    alias: str = Field(min_length=1, max_length=128, description="what is to point to the model")
+
+
+class RerunBody(Shape):
+    """What is different when a job is run again."""
+
+    changes: dict[str, str | int | float | bool] = Field(
+        default={}, max_length=100, description="parameters by name, such as epochs"
+    )
+
+
+class ChangeBody(Shape):
+    """What is changed of a job."""
+
+    priority: Priority
+
+
 class JobsQuery(Shape):
     """How many jobs."""
 
@@ -107,6 +128,23 @@ class EpochAnswer(Shape):
     held_out_accuracy: float
 
 
+class AttemptAnswer(Shape):
+    """One try at a job."""
+
+    number: int
+    worker: str = Field(description="machine, home and process that claimed it")
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: str | None = Field(
+        description="the state it left the job in; retried after an error that may pass; lost where"
+        " its process died"
+    )
+    error: dict[str, Any] | None
+    threads: int | None = Field(description="what it was given of the machine; null is all")
+    memory_bytes: int | None
+    gpus: list[int]
+
+
 class RatesAnswer(Shape):
     """How fast the parts of a network learn at most."""
 
@@ -125,7 +163,15 @@ class JobAnswer(Shape):
     state: JobState
     account: str = Field(description="who asked for it")
     params: dict[str, Any]
+    priority: int = Field(description="the higher comes first")
+    after: list[int] = Field(description="jobs that have to succeed before")
+    rerun_of: int | None = Field(description="the job that was asked for again")
+    is_pausing: bool = Field(description="it runs still, and stops at its next checkpoint")
+    threads: int | None = Field(description="asked for; null is what is usual for the kind")
+    memory_bytes: int | None
+    gpus: int | None
     attempt: int
+    attempts: list[AttemptAnswer] = Field(description="each try; none in lists")
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -139,6 +185,25 @@ class JobAnswer(Shape):
     def of(cls, job: Job) -> Self:
         """Show a job."""
         return cls.model_validate(job)
+
+
+class LogQuery(Shape):
+    """Which part of which log."""
+
+    attempt: int | None = Field(default=None, ge=1, description="the last one unless it is told")
+    offset: int = Field(default=0, ge=0, le=2**62, description="bytes that are known already")
+
+
+class LogAnswer(Shape):
+    """A part of what an attempt printed."""
+
+    job: int
+    attempt: int
+    worker: str = Field(description="machine, home and process that claimed it")
+    offset: int
+    next: int = Field(description="the offset of the next part")
+    text: str
+    is_complete: bool = Field(description="nothing more will come of this attempt")
 
 
 class JobsAnswer(Shape):

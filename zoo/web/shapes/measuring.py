@@ -9,6 +9,7 @@ from zoo.domain.dataset import Split
 from zoo.operations.measuring import InitStudy, TransferStudy
 from zoo.operations.reproduce import Repetition
 from zoo.web.shapes.base import WITHOUT_NUL, Shape
+from zoo.web.shapes.terms import TermsBody
 
 MOST_LAYERS = 1000
 MOST_SCHEMES = 100
@@ -24,7 +25,7 @@ MODEL = "name, name:ref or name@revision"
 DATASET = "name or name@id of a dataset of this zoo"
 
 
-class EvaluationBody(Shape):
+class EvaluationBody(TermsBody):
     """An evaluation to be queued."""
 
     model: Name = Field(description=MODEL)
@@ -34,7 +35,7 @@ class EvaluationBody(Shape):
     has_pictures: bool = Field(default=True, description="also sheets of what was wrong, and why")
 
 
-class CodesBody(Shape):
+class CodesBody(TermsBody):
     """Codes to be written."""
 
     model: Name = Field(description=MODEL)
@@ -46,7 +47,7 @@ class CodesBody(Shape):
     splits: list[Split] = Field(default=list(Split), min_length=1, max_length=len(Split))
 
 
-class InitStudyBody(Shape):
+class InitStudyBody(TermsBody):
     """A study of how filters may begin, to be queued."""
 
     dataset: Name = Field(description=DATASET)
@@ -70,7 +71,7 @@ class InitStudyBody(Shape):
         )
 
 
-class TransferStudyBody(Shape):
+class TransferStudyBody(TermsBody):
     """A study of how far layers transfer, to be queued."""
 
     model: Name = Field(description=MODEL)
@@ -95,7 +96,7 @@ class TransferStudyBody(Shape):
         )
 
 
-class VerificationBody(Shape):
+class VerificationBody(TermsBody):
     """A verification to be queued."""
 
     model: Name | None = Field(
@@ -104,7 +105,7 @@ class VerificationBody(Shape):
     quarantine: bool = Field(default=False, description="set damaged bytes aside; of all alone")
 
 
-class RepetitionBody(Shape):
+class RepetitionBody(TermsBody):
     """A fine-tune to be run once more."""
 
     model: Name = Field(description=MODEL)

@@ -8,6 +8,7 @@ from zoo.domain.dataset import Split
 from zoo.domain.prediction import Prediction
 from zoo.operations.answer_lines import Form
 from zoo.web.shapes.base import Shape
+from zoo.web.shapes.terms import TermsBody
 
 
 class PredictQuery(Shape):
@@ -16,7 +17,7 @@ class PredictQuery(Shape):
     top: int = Field(default=5, ge=1, le=10_000, description="classes per picture")
 
 
-class PredictionsBody(Shape):
+class PredictionsBody(TermsBody):
     """Predictions of a dataset's pictures to be queued."""
 
     dataset: str = Field(description="name or name@id of a dataset of this zoo")

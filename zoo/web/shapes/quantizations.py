@@ -10,10 +10,10 @@ from zoo.domain.quantization import (
     Precision,
 )
 from zoo.operations.quantize import QuantizeOptions
-from zoo.web.shapes.base import Shape
+from zoo.web.shapes.terms import TermsBody
 
 
-class QuantizeBody(Shape):
+class QuantizeBody(TermsBody):
     """How fewer bits are laid over a graph, and what that may cost."""
 
     dataset: str = Field(description="name or name@id of a dataset of this zoo")

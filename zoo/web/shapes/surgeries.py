@@ -8,6 +8,7 @@ from zoo.domain.reading import MOST_CLASSES
 from zoo.domain.surgery import LONGEST_SIDE, Cut, FoldBatchNorm, Pads, ReplaceHead
 from zoo.operations.surgery import MOST_SIZES, OWN_HEAD, DenseOptions
 from zoo.web.shapes.base import WITHOUT_NUL, Shape
+from zoo.web.shapes.terms import TermsBody
 
 MOST_LETTERS = 1000  # of a layer's name, and of a label
 MOST_HEADS = 16
@@ -17,7 +18,7 @@ Label = Annotated[str, Field(max_length=MOST_LETTERS, pattern=WITHOUT_NUL)]
 Pixels = Annotated[int, Field(ge=1, le=LONGEST_SIDE)]
 
 
-class DenseBody(Shape):
+class DenseBody(TermsBody):
     """How a classifier is made dense."""
 
     name: str | None = Field(default=None, description="what the new model is called")
@@ -79,7 +80,7 @@ class ReplaceHeadBody(Shape):
         return ReplaceHead(at=self.at or OWN_HEAD, classes=self.classes, also=tuple(self.also))
 
 
-class SurgeryBody(Shape):
+class SurgeryBody(TermsBody):
     """A surgery to be queued."""
 
     surgery: CutBody | FoldBody | ReplaceHeadBody = Field(discriminator="kind")

@@ -1,0 +1,132 @@
+"""Logs of attempts, read in parts, wherever they lie."""
+
+from dataclasses import replace
+
+import pytest
+
+from zoo.domain.access import Caller
+from zoo.domain.job import JobKind
+from zoo.errors import JobNotFound, LogNotFound
+from zoo.operations import logs
+from zoo.operations.jobs import claim, enqueue, put_back, succeed
+from zoo.operations.logs import keep_logs, read_log
+from zoo.operations.opening import open_zoo
+from zoo.operations.sweep import sweep
+from zoo.settings import read_settings
+
+
+@pytest.fixture
+def attempt(zoo):
+    return begin(zoo)
+
+
+def begin(zoo, machine=None):
+    job = enqueue(zoo, JobKind.VERIFY, {"model": None})
+    return claim(zoo, worker=f"{machine or zoo.machine}:1", number=job.id)
+
+
+def write(zoo, attempt, data):
+    path = zoo.log_path(attempt)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        file.write(data)
+
+
+def test_a_log_is_read_from_where_the_last_part_ended(zoo, attempt):
+    write(zoo, attempt, b"one\n")
+    first = read_log(zoo, attempt.job)
+    assert (first.text, first.offset, first.next, first.is_complete) == ("one\n", 0, 4, False)
+    assert (first.attempt, first.worker) == (1, f"{zoo.machine}:1")
+    write(zoo, attempt, b"two\n")
+    assert read_log(zoo, attempt.job, offset=first.next).text == "two\n"
+    assert read_log(zoo, attempt.job, offset=8).text == ""
+    assert read_log(zoo, attempt.job, offset=1000).text == ""
+
+
+def test_a_log_is_complete_when_its_attempt_has_ended(zoo, attempt):
+    write(zoo, attempt, b"one\n")
+    succeed(zoo, attempt, {})
+    assert read_log(zoo, attempt.job).is_complete
+
+
+def test_parts_are_bounded_and_cut_between_characters(zoo, attempt, monkeypatch):
+    monkeypatch.setattr(logs, "MOST_BYTES", 4)
+    write(zoo, attempt, "aé€b\xff".encode() + b"\xff!")
+    succeed(zoo, attempt, {})
+    parts, offset = [], 0
+    while True:
+        part = read_log(zoo, attempt.job, offset=offset)
+        assert len(part.text.encode("utf-8", "replace")) <= 12
+        parts.append(part.text)
+        offset = part.next
+        if part.is_complete:
+            break
+    assert "".join(parts) == "aé€bÿ\N{REPLACEMENT CHARACTER}!"
+
+
+def test_a_character_that_is_not_whole_yet_is_waited_for(zoo, attempt):
+    write(zoo, attempt, b"a\xe2\x82")
+    part = read_log(zoo, attempt.job)
+    assert (part.text, part.next) == ("a", 1)
+    write(zoo, attempt, b"\xac")
+    assert read_log(zoo, attempt.job, offset=1).text == "€"
+
+
+def test_every_attempt_has_its_own(zoo, attempt):
+    write(zoo, attempt, b"first")
+    put_back(zoo, attempt)
+    second = claim(zoo, worker=f"{zoo.machine}:2", number=attempt.job)
+    assert read_log(zoo, attempt.job).text == ""  # It has not begun to print.
+    write(zoo, second, b"second")
+    assert read_log(zoo, attempt.job).text == "second"
+    assert read_log(zoo, attempt.job, attempt=1).text == "first"
+
+
+def test_what_is_not_there_is_told(zoo, attempt):
+    with pytest.raises(JobNotFound):
+        read_log(zoo, 99)
+    with pytest.raises(JobNotFound):
+        read_log(replace(zoo, caller=Caller(account="ada")), attempt.job)
+    with pytest.raises(LogNotFound, match="no attempt 7"):
+        read_log(zoo, attempt.job, attempt=7)
+    waits = enqueue(zoo, JobKind.IMPORT, {"model": "net"})
+    with pytest.raises(LogNotFound, match="has not begun yet"):
+        read_log(zoo, waits.id)
+    succeed(zoo, attempt, {})
+    with pytest.raises(LogNotFound, match="gone"):
+        read_log(zoo, attempt.job)
+
+
+def test_a_log_of_another_machine_names_it(zoo):
+    attempt = begin(zoo, machine="gpu-7:0123456789ab")
+    with pytest.raises(LogNotFound, match="gpu-7 ran it") as caught:
+        read_log(zoo, attempt.job)
+    assert f"zoo logs {attempt.job}" in caught.value.hint
+    assert caught.value.detail["machine"] == "gpu-7"
+
+
+def test_a_zoo_of_one_machine_gives_its_logs_to_nobody(zoo, attempt):
+    write(zoo, attempt, b"one")
+    succeed(zoo, attempt, {})
+    assert keep_logs(zoo) == 0
+
+
+def test_machines_that_share_a_catalog_read_each_others_logs(tmp_path, postgresql_url, monkeypatch):
+    shared = {"database_url": postgresql_url, "store": str(tmp_path / "blobs"), "grace_s": 0}
+    with (
+        open_zoo(read_settings(home=tmp_path / "here", **shared)) as here,
+        open_zoo(read_settings(home=tmp_path / "there", **shared)) as there,
+    ):
+        monkeypatch.setattr(logs, "MOST_KEPT", 6)
+        attempt = begin(there)
+        write(there, attempt, b"before the end")
+        assert keep_logs(there) == 0  # It may go on to print.
+        with pytest.raises(LogNotFound):
+            read_log(here, attempt.job)
+        succeed(there, attempt, {})
+        assert keep_logs(here) == 0
+        assert [keep_logs(there), keep_logs(there)] == [1, 0]
+        sweep(here)
+        part = read_log(here, attempt.job)
+        assert (part.text, part.is_complete) == ("he end", True)
+        assert read_log(there, attempt.job).text == "before the end"

@@ -1,0 +1,51 @@
+"""The terms on which a job is queued, beside what it is to do."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from zoo.domain.resources import Needs
+from zoo.domain.terms import (
+    HIGHEST,
+    LOWEST,
+    MOST_AFTER,
+    MOST_MEMORY_BYTES,
+    MOST_THREADS,
+    OWN_HIGHEST,
+    Terms,
+)
+from zoo.web.shapes.base import Shape
+
+Number = Annotated[int, Field(ge=1, le=2**31 - 1)]
+Priority = Annotated[
+    int,
+    Field(
+        ge=LOWEST,
+        le=HIGHEST,
+        description=f"the higher comes first; above {OWN_HIGHEST} for admins",
+    ),
+]
+
+
+class TermsBody(Shape):
+    """What every body that queues a job may say."""
+
+    priority: Priority = 0
+    after: list[Number] = Field(
+        default=[], max_length=MOST_AFTER, description="jobs that have to succeed before"
+    )
+    threads: int | None = Field(
+        default=None, ge=1, le=MOST_THREADS, description="null is what is usual for the kind"
+    )
+    memory_bytes: int | None = Field(
+        default=None, ge=1, le=MOST_MEMORY_BYTES, description="null is what is usual for the kind"
+    )
+
+    @property
+    def terms(self) -> Terms:
+        """Give what the operation takes."""
+        return Terms(
+            priority=self.priority,
+            after=tuple(self.after),
+            needs=Needs(threads=self.threads, memory_bytes=self.memory_bytes),
+        )
