@@ -1,6 +1,5 @@
 """Queueing a fine-tune, after everything that can be checked beforehand."""
 
-from zoo.domain.access import Role
 from zoo.domain.config import WEIGHTS, ModelConfig
 from zoo.domain.dataset import Dataset
 from zoo.domain.job import Job, JobKind
@@ -9,7 +8,7 @@ from zoo.domain.revision import Revision, check_model_name
 from zoo.domain.training import Overrides
 from zoo.errors import NotRunnable
 from zoo.operations import jobs
-from zoo.operations.access import check_role
+from zoo.operations.access import check_target
 from zoo.operations.datasets import get_dataset
 from zoo.operations.draft import SERVED_AS_IT_IS
 from zoo.operations.fetch import get_revision, read_config
@@ -63,7 +62,7 @@ def enqueue_finetune(  # noqa: PLR0913  # what is fitted to what, and how
     pictures = get_dataset(zoo, dataset)
     check_dataset(pictures)
     called = check_model_name(name or finetuned_name(revision, pictures))
-    check_role(zoo, Role.WRITE, called)
+    check_target(zoo, called, parent=revision.address)
     params = {
         "model": revision.address,
         "dataset": pictures.address,

@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass
 
-from zoo.domain.access import Role
 from zoo.domain.config import GRAPH, QUANTIZATION, ModelConfig
 from zoo.domain.dataset import Dataset, Split
 from zoo.domain.job import Job, JobKind
@@ -11,7 +10,7 @@ from zoo.domain.quantization import GATE_POINTS, MOST_PICTURES, PER_CENT, PICTUR
 from zoo.domain.revision import Revision, check_model_name
 from zoo.errors import EmptyDataset, Invalid, NotRunnable
 from zoo.operations import jobs
-from zoo.operations.access import check_role
+from zoo.operations.access import check_target
 from zoo.operations.datasets import get_dataset
 from zoo.operations.evaluate import match_classes
 from zoo.operations.fetch import get_revision, read_config
@@ -54,7 +53,7 @@ def enqueue_quantize(
     check_pictures(pictures, chosen.precision)
     match_classes(config.label_names, pictures, revision.address)
     called = check_model_name(chosen.name or revision.model)
-    check_role(zoo, Role.WRITE, called)
+    check_target(zoo, called, parent=revision.address)
     params = {
         "model": revision.address,
         "dataset": pictures.address,

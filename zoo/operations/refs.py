@@ -7,6 +7,7 @@ from zoo.domain.access import Role
 from zoo.domain.revision import MAIN, Ref, RefKind, Revision, check_model_name, check_ref_name
 from zoo.errors import Conflict, RevisionNotFound
 from zoo.operations.access import check_role, check_visible
+from zoo.operations.fetch import as_seen
 from zoo.operations.opening import Zoo
 
 
@@ -29,7 +30,8 @@ def list_history(zoo: Zoo, name: str, ref: str, *, limit: int) -> list[Revision]
     """
     with zoo.catalog.reading() as db:
         check_visible(zoo, db, check_model_name(name))
-        return refs.list_history(db, name, ref, limit=limit)
+        found = refs.list_history(db, name, ref, limit=limit)
+        return [as_seen(zoo, db, revision) for revision in found]
 
 
 def add_ref(zoo: Zoo, name: str, ref: str, *, target: str = MAIN, kind: RefKind) -> Revision:
@@ -48,7 +50,7 @@ def add_ref(zoo: Zoo, name: str, ref: str, *, target: str = MAIN, kind: RefKind)
         audit.add_entry(
             db, zoo.caller, "ref.add", current, now=now, ref=ref, kind=kind.value, to=revision.id
         )
-    return revision
+        return as_seen(zoo, db, revision)
 
 
 def move_alias(
@@ -91,7 +93,7 @@ def move_alias(
             before=found.revision if found else None,
             to=revision.id,
         )
-    return revision
+        return as_seen(zoo, db, revision)
 
 
 def protect_ref(zoo: Zoo, name: str, ref: str, *, is_protected: bool) -> Ref:
