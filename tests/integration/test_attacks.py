@@ -31,6 +31,7 @@ from zoo.operations.commit import Change, _apply
 from zoo.operations.fetch import get_revision
 from zoo.operations.publish import Publication, publish
 from zoo.operations.scrub import scrub
+from zoo.web.hub import lfs
 
 SECRET = b"what nobody else may read" * 50_000
 
@@ -761,6 +762,14 @@ def test_12_of_two_commits_on_one_parent_one_is_refused(ada, zoo):
     assert [file.path for file in get_revision(zoo, "ada/net").files] == ["a"]
 
 
+def test_12_a_parent_may_be_named_by_the_beginning_of_its_id(ada):
+    first = ada.commit("ada/net", file_line("a")).json["commitOid"]
+    assert ada.commit("ada/net", file_line("b"), parent=first[:6]).status_code == 409
+    second = ada.commit("ada/net", file_line("b"), parent=first[:7])
+    assert second.status_code == 200
+    assert ada.commit("ada/net", file_line("c"), parent=first[:7]).status_code == 409
+
+
 def test_12_a_download_that_began_ends_though_the_model_is_deleted(ada, zoo):
     ada.commit("ada/net", file_line("a", SECRET[:1000]))
     secret = f"Bearer {ada.secret}"
@@ -820,8 +829,67 @@ def test_13_parts_are_taken_once_each_in_any_order_and_checked(make_app, home, a
     assert finish(both, oid="0" * 64) == 400
     assert finish([("1", wrong), ("2", tags["2"])]) == 409
     assert finish(both) == 200
+    assert finish(both) == 200  # whose first answer was lost
+    assert finish([("1", wrong), ("2", tags["2"])], oid="0" * 64) == 400
     assert asker.commit("ada/net", lfs_line("big", digest)).status_code == 200
     assert asker.ask("GET", "/ada/net/resolve/main/big").data == data
+
+
+def test_13_parts_that_another_completion_has_put_together_are_no_fault(
+    make_app, as_account, monkeypatch
+):
+    asker = as_account("ada")
+    asker.client = make_app(access="tokens", upload_part_bytes=2**20).test_client()
+    asker.create("net")
+    data = SECRET[: 2**20 + 5000]
+    digest = hashlib.sha256(data).hexdigest()
+    told = asker.batch("ada/net", digest, len(data), transfers=["multipart"]).json
+    upload = told["objects"][0]["actions"]["upload"]
+    parts = {"1": data[: 2**20], "2": data[2**20 :]}
+    tags = {
+        n: asker.client.put("/lfs/" + upload["header"][n].partition("/lfs/")[2], data=part).headers[
+            "ETag"
+        ]
+        for n, part in parts.items()
+    }
+    listed = [{"partNumber": int(n), "etag": tag} for n, tag in tags.items()]
+
+    def finish():
+        path = "/lfs/" + upload["href"].partition("/lfs/")[2]
+        return asker.client.post(path, json={"oid": digest, "parts": listed}).status_code
+
+    found, answers = lfs._find_parts, []
+
+    def find_late(*arguments):
+        """Have another completion come and end between the look and the reading."""
+        parts = found(*arguments)
+        if not answers:
+            answers.append(None)
+            answers.append(finish())
+        return parts
+
+    monkeypatch.setattr(lfs, "_find_parts", find_late)
+    assert finish() == 200
+    assert answers == [None, 200]
+    assert asker.commit("ada/net", lfs_line("big", digest)).status_code == 200
+
+
+def test_9_an_upload_without_a_token_is_asked_for_one(make_app, as_account):
+    asker = as_account("ada")
+    asker.create("net")
+    client = make_app(access="tokens", anonymous_read=True).test_client()
+    body = {"operation": "upload", "objects": [{"oid": "0" * 64, "size": 1}]}
+    for name in ("ada/net", "ada/none"):
+        answer = client.post(f"/{name}.git/info/lfs/objects/batch", json=body)
+        assert answer.status_code == 401
+        assert answer.headers["LFS-Authenticate"].startswith("Basic")
+
+
+@pytest.mark.parametrize("body", ["[1]", '"a"', "7"])
+def test_10_paths_that_are_asked_for_by_no_object_are_refused(ada, body):
+    path = "/api/models/ada/net/paths-info/main"
+    answer = ada.ask("POST", path, data=body, content_type="application/json")
+    assert answer.status_code == 400
 
 
 @pytest.mark.parametrize(

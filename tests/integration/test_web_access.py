@@ -217,6 +217,38 @@ def test_public_models_are_read_without_a_token_where_the_settings_say_so(make_a
         assert client.open(path, method=method, json={}).status_code == 401
 
 
+@pytest.mark.parametrize("anonymous_read", [True, False])
+def test_only_what_everyone_may_read_is_kept_by_caches_that_many_share(make_app, anonymous_read):
+    app = make_app(access="tokens", anonymous_read=anonymous_read)
+    zoo, client = app.extensions["zoo"], app.test_client()
+    headers = {"Authorization": f"Bearer {create_token(zoo, 'ada').secret}"}
+    for name, is_private in (("ada/secret", True), ("ada/open", False)):
+        revision = publish(
+            zoo,
+            Publication(
+                model=name,
+                files={"a": put_text(zoo, name)},
+                message="",
+                is_private=is_private,
+            ),
+        )
+        path = f"/v1/models/{name}/revisions/{revision.id}/files/a"
+        answer = client.get(path, headers=headers)
+        is_shared = anonymous_read and not is_private
+        kept = "public" if is_shared else "private"
+        assert answer.headers["Cache-Control"] == f"{kept}, max-age=31536000, immutable"
+        assert ("authorization" in answer.vary) is not is_shared
+
+
+@pytest.mark.usefixtures("models")
+def test_a_change_of_a_model_that_is_refused_in_part_is_refused(asks, zoo):
+    grant_role(zoo, "ada", "lab", Role.ADMIN)
+    body = {"is_private": True, "name": "lab/secret"}
+    assert asks("ada", "PATCH", "/v1/models/lab/open", json=body).status_code == 409
+    assert asks("ada", "GET", "/v1/models/lab/open").json["is_private"] is False
+    assert asks("ada", "PATCH", "/v1/models/lab/open", json={}).json["name"] == "lab/open"
+
+
 def test_a_job_is_seen_by_who_asked_for_it(asks, zoo):
     from zoo.domain.job import JobKind  # noqa: PLC0415
     from zoo.operations.jobs import enqueue  # noqa: PLC0415
@@ -258,6 +290,23 @@ def test_who_asks_too_often_is_told_when_to_go_on(make_app):
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
     assert 1 <= int(answers[-1].headers["Retry-After"]) <= 21
     assert client.get("/v1/health").status_code == 200
+
+
+def test_wrong_tokens_are_counted_by_the_address_they_come_from(make_app):
+    app = make_app(access="tokens", requests_per_minute=3)
+    client = app.test_client()
+    secret = create_token(app.extensions["zoo"], "ada").secret
+
+    def ask(token, remote="192.0.2.7"):
+        headers = {"Authorization": f"Bearer {token}"}
+        return client.get(
+            "/v1/models", headers=headers, environ_base={"REMOTE_ADDR": remote}
+        ).status_code
+
+    assert [ask(f"zoo_{number}") for number in range(3)] == [401] * 3
+    assert ask("zoo_4") == 429
+    assert ask("zoo_4", remote="192.0.2.8") == 401
+    assert ask(secret) == 200  # Others behind the same address go on.
 
 
 @pytest.mark.parametrize(

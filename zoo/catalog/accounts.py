@@ -45,7 +45,11 @@ def find_token(db: Session, digest: str) -> tuple[Token, Caller] | None:
     row = db.scalar(select(TokenRow).where(TokenRow.digest == digest))
     if row is None:
         return None
-    return _token(row), Caller(account=row.account.name, roles=_roles(row.account), token=row.label)
+    token = _token(row)
+    caller = Caller(
+        account=token.account, roles=_roles(row.account), token=token.label, shown=token
+    )
+    return token, caller
 
 
 def note_use(db: Session, number: int, *, now: datetime) -> None:

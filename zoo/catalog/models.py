@@ -17,7 +17,7 @@ from sqlalchemy import (
     or_,
     select,
 )
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from zoo.catalog.index import ModelIndex
 from zoo.catalog.pages import load_models, load_revisions
@@ -212,6 +212,20 @@ def is_private(db: Session, name: str) -> bool:
     return row is not None and row.is_private
 
 
+def is_made_of(db: Session, name: str, source: str) -> bool:
+    """Tell whether a model holds revisions whose parents are those of another."""
+    own, parent = aliased(RevisionRow), aliased(RevisionRow)
+    wanted = (
+        select(own.pk)
+        .join(parent, parent.pk == own.parent_pk)
+        .where(
+            own.model_pk == get_model_row(db, name).pk,
+            parent.model_pk == get_model_row(db, source).pk,
+        )
+    )
+    return db.scalar(wanted.limit(1)) is not None
+
+
 def find_name(db: Session, name: str) -> str | None:
     """Give the name that a model has by now, which may have been renamed; None without one."""
     row = find_model_row(db, name)
@@ -325,10 +339,8 @@ def _get_or_add_model(db: Session, new: NewRevision, now: datetime) -> ModelRow:
     if row is not None and new.is_first:
         raise ModelExists(f"There is a model {name!r} already.", name=name)
     if row is None:
-        _check_alike(db, name)
-        renamed = db.get(RenameRow, name)
-        if renamed is not None:
-            db.delete(renamed)  # The name is given away again.
+        check_alike(db, name)
+        _give_away(db, name, is_anew=new.is_first)
         row = ModelRow(name=name, is_private=new.is_private, created_at=now)
         db.add(row)
         db.flush()
@@ -336,11 +348,34 @@ def _get_or_add_model(db: Session, new: NewRevision, now: datetime) -> ModelRow:
     return row
 
 
-def _check_alike(db: Session, name: str) -> None:
-    """Refuse a new name that differs from another in small and capital letters alone."""
-    twin = db.scalar(
-        select(ModelRow.name).where(func.lower(ModelRow.name) == name.lower()).limit(1)
-    )
+def _give_away(db: Session, name: str, *, is_anew: bool) -> None:
+    """Have a name lead no more to the model that had it, where one is made anew.
+
+    Raises:
+        ModelExists: the name was not to be given away, and what it leads to was deleted.
+    """
+    renamed = db.get(RenameRow, name)
+    if renamed is None:
+        return
+    if not is_anew:
+        raise ModelExists(
+            f"The model that was called {name!r} is deleted and not swept yet.",
+            hint="Choose another name, or make a new model of this one before you publish to it.",
+            name=name,
+        )
+    db.delete(renamed)
+
+
+def check_alike(db: Session, name: str, *, apart_from: int | None = None) -> None:
+    """Refuse a new name that differs from another in small and capital letters alone.
+
+    Raises:
+        ModelExists: there is one, of another model than the one ``apart_from`` is the key of.
+    """
+    wanted = select(ModelRow.name).where(func.lower(ModelRow.name) == name.lower())
+    if apart_from is not None:
+        wanted = wanted.where(ModelRow.pk != apart_from)
+    twin = db.scalar(wanted.limit(1))
     if twin is not None:
         raise ModelExists(f"There is a model {twin!r} already.", name=name)
 

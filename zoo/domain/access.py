@@ -32,6 +32,7 @@ class Caller:
     account: str
     roles: Mapping[str, Role] = field(default_factory=dict)  # by owner; "" has models without one
     token: str | None = None  # the label of the token that was shown
+    shown: "Token | None" = None  # that token: it bounds those that are made and ended with it
     address: str | None = None  # where the request came from
 
     @property
@@ -86,6 +87,10 @@ class Token:
     expires_at: datetime | None
     revoked_at: datetime | None
     used_at: datetime | None  # to the hour
+
+    def covers(self, other: "Token") -> bool:
+        """Tell whether it allows all that another token of its account does."""
+        return self.role.covers(other.role) and self.owner in {None, other.owner}
 
     def is_valid(self, now: datetime) -> bool:
         """Tell whether it still opens anything."""

@@ -5,6 +5,8 @@ import secrets
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from sqlalchemy.orm import Session
+
 from zoo.catalog import accounts, audit
 from zoo.domain.access import (
     ANONYMOUS,
@@ -63,13 +65,20 @@ def as_account(zoo: Zoo, account: str) -> Zoo:
     Raises:
         AccountNotFound: there is none of that name.
     """
-    if account == LOCAL.account:
-        return replace(zoo, caller=LOCAL)
-    if account == ANONYMOUS.account:
-        return replace(zoo, caller=ANONYMOUS)
     with zoo.catalog.reading() as db:
-        roles = accounts.get_account(db, account).roles
-    return replace(zoo, caller=Caller(account=account, roles=roles))
+        return replace(zoo, caller=find_caller(db, account))
+
+
+def find_caller(db: Session, account: str) -> Caller:
+    """Give an account with all of its own roles.
+
+    Raises:
+        AccountNotFound: there is none of that name.
+    """
+    known = {one.account: one for one in (LOCAL, ANONYMOUS)}
+    if account in known:
+        return known[account]
+    return Caller(account=account, roles=accounts.get_account(db, account).roles)
 
 
 def create_token(  # noqa: PLR0913  # what a token is
@@ -84,6 +93,8 @@ def create_token(  # noqa: PLR0913  # what a token is
     """Make a token of an account; its secret is told this once.
 
     An account makes its own, with no more than its own roles; admins of the zoo make anyone's.
+    Where it is made by showing a token of the same account, it is for no other owner than that one
+    and ends no later.
 
     Raises:
         BadName: no account can be called so.
@@ -91,8 +102,13 @@ def create_token(  # noqa: PLR0913  # what a token is
         Forbidden: the token would allow more than the caller may do.
     """
     check_account_name(account)
-    _check_given(zoo, account, role, owner)
     now = zoo.clock()
+    expires_at = find_expiry(now, days)
+    shown = zoo.caller.shown
+    if shown is not None and shown.account == account:
+        owner = shown.owner if owner is None else owner
+        expires_at = min(filter(None, (shown.expires_at, expires_at)), default=None)
+    _check_given(zoo, account, role, owner)
     secret = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
     new = accounts.NewToken(
         account=account,
@@ -100,7 +116,7 @@ def create_token(  # noqa: PLR0913  # what a token is
         digest=_digest(secret),
         role=role,
         owner=owner,
-        expires_at=find_expiry(now, days),
+        expires_at=expires_at,
     )
     with zoo.catalog.writing() as db:
         token = accounts.add_token(db, new, now=now)
@@ -126,16 +142,26 @@ def list_tokens(zoo: Zoo) -> list[Token]:
 
 
 def revoke_token(zoo: Zoo, number: int) -> Token:
-    """End a token for ever.
+    """End a token for ever: the one that is shown, or one that allows no more than that.
+
+    Those who look after the zoo end any.
 
     Raises:
         TokenNotFound: there is none of that number, or it is somebody else's.
+        Forbidden: it allows more than the one that is shown.
     """
     now = zoo.clock()
     with zoo.catalog.writing() as db:
         token = accounts.get_token(db, number)
         if not (zoo.caller.rules or token.account == zoo.caller.account):
             raise TokenNotFound(f"There is no token {number}.", token=number)
+        shown = zoo.caller.shown
+        if not (zoo.caller.rules or shown is None or shown.covers(token)):
+            raise Forbidden(
+                f"Token {number} allows more than the one you use.",
+                hint="Use a token of your account that allows as much, or ask an admin of the zoo.",
+                token=number,
+            )
         token = accounts.revoke_token(db, number, now=now)
         audit.add_entry(db, zoo.caller, "token.revoke", token.account, now=now, token=number)
     return token

@@ -1,6 +1,7 @@
 """Changing files of a branch: what is sent and deleted, on top of what is there."""
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -35,6 +36,7 @@ from zoo.storage.blobs import Chunk
 
 # Of what a network is built from.
 DERIVED = {GRAPH, PARITY, LAYERS, DENSE, QUANTIZATION, REPORT, TRAINING}
+SHORTENED = re.compile("[0-9a-f]{7,39}")  # as clients write commits
 MOST_TRIES = 20  # at a branch that others publish on at the same time
 
 
@@ -47,7 +49,8 @@ class Change:
     message: str
     added: Mapping[str, Blob] = field(default_factory=dict)
     deleted: tuple[str, ...] = ()
-    on_top_of: str | None = None  # the revision that the branch must point to; None is whichever
+    # The revision that the branch must point to, or the beginning of its id; None is whichever.
+    on_top_of: str | None = None
 
 
 def keep_upload(zoo: Zoo, model: str, chunks: Iterable[Chunk], *, announced: Blob) -> Blob:
@@ -132,7 +135,7 @@ def commit(zoo: Zoo, change: Change) -> Revision:
         check_file_path(path)
     for _ in range(MOST_TRIES):
         head = _get_head(zoo, name, change.ref)
-        if change.on_top_of is not None and head.id != change.on_top_of:
+        if change.on_top_of is not None and not _is_at(head, change.on_top_of):
             raise RefMoved(
                 f"{change.ref!r} of {name!r} points to {head.id} by now, not to"
                 f" {change.on_top_of}.",
@@ -148,6 +151,13 @@ def commit(zoo: Zoo, change: Change) -> Revision:
             queue_import(zoo, head, revision, ref=change.ref)
             return revision
     raise RefMoved(f"{change.ref!r} of {name!r} moves too fast to be changed.")
+
+
+def _is_at(head: Revision, wanted: str) -> bool:
+    """Tell whether a branch points to a revision that is named by its id, or by its beginning."""
+    return head.id == wanted or (
+        SHORTENED.fullmatch(wanted) is not None and head.id.startswith(wanted)
+    )
 
 
 def _publish(zoo: Zoo, name: str, change: Change, head: Revision) -> Revision:

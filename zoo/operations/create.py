@@ -4,7 +4,6 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from zoo.domain.access import Role
 from zoo.domain.checkpoint import Checkpoint
 from zoo.domain.job import Job, JobKind
 from zoo.domain.recipe import Recipe
@@ -16,7 +15,7 @@ from zoo.formats.caffe.fillers import read_fillers
 from zoo.formats.caffe.reading import read_text
 from zoo.formats.named import read_architecture
 from zoo.operations import jobs
-from zoo.operations.access import check_role
+from zoo.operations.access import check_target
 from zoo.operations.datasets import get_dataset
 from zoo.operations.draft import Draft, put_draft
 from zoo.operations.opening import Zoo
@@ -66,7 +65,7 @@ def enqueue_create(zoo: Zoo, options: CreateOptions) -> Job:
         DatasetNotFound: there is no such dataset.
         Forbidden: the caller may not write what belongs to the model's owner.
     """
-    check_role(zoo, Role.WRITE, check_model_name(options.name))
+    check_target(zoo, check_model_name(options.name))
     scheme = parse_scheme(options.init)
     _check_pictures(scheme, options)
     if options.prototxt is not None:

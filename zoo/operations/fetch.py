@@ -102,7 +102,7 @@ def get_revision(zoo: Zoo, address: str) -> Revision:
     with zoo.catalog.reading() as db:
         try:
             check_visible(zoo, db, name)
-            return _as_seen(zoo, db, models.get_revision(db, name, ref))
+            return as_seen(zoo, db, models.get_revision(db, name, ref))
         except ModelNotFound as error:
             raise _with_near_names(
                 error, name, models.list_names(db, caller=zoo.caller, like=name)
@@ -123,11 +123,33 @@ def list_revisions(
         return models.list_revisions(db, name, caller=zoo.caller, after=after, limit=limit)
 
 
+def as_seen(zoo: Zoo, db: Session, revision: Revision) -> Revision:
+    """Leave out of a revision's lineage what the caller may not know of."""
+    if revision.parent is None:
+        return revision
+    try:
+        check_visible(zoo, db, split_address(revision.parent)[0])
+    except ModelNotFound:
+        return replace(revision, parent=None)
+    return revision
+
+
+def model_as_seen(zoo: Zoo, db: Session, model: Model) -> Model:
+    """Leave out of the lineage of a model's head what the caller may not know of."""
+    return model if model.head is None else replace(model, head=as_seen(zoo, db, model.head))
+
+
 def list_moves(zoo: Zoo, name: str, *, limit: int | None = None) -> list[RefMove]:
     """List every move of the model's refs, or so many, the newest first."""
     with zoo.catalog.reading() as db:
         check_visible(zoo, db, check_model_name(name))
         return refs.list_moves(db, name, limit=limit)
+
+
+def is_for_everyone(zoo: Zoo, name: str) -> bool:
+    """Tell whether anyone may read a model, without a token too."""
+    with zoo.catalog.reading() as db:
+        return zoo.settings.anonymous_read and not models.is_private(db, name)
 
 
 def get_file(zoo: Zoo, revision: Revision, path: str) -> tuple[File, Path]:
@@ -249,17 +271,6 @@ def parse_config_text(data: bytes) -> ModelConfig:
             f"{CONFIG} cannot be understood: {error!r}",
             hint="Import the original package again.",
         ) from error
-
-
-def _as_seen(zoo: Zoo, db: Session, revision: Revision) -> Revision:
-    """Leave out of a revision's lineage what the caller may not know of."""
-    if revision.parent is None:
-        return revision
-    try:
-        check_visible(zoo, db, split_address(revision.parent)[0])
-    except ModelNotFound:
-        return replace(revision, parent=None)
-    return revision
 
 
 def _with_near_names(error: ModelNotFound, name: str, names: list[str]) -> ModelNotFound:

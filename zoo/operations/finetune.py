@@ -3,7 +3,6 @@
 from dataclasses import replace
 from typing import Any
 
-from zoo.domain.access import Role
 from zoo.domain.config import WEIGHTS, ModelConfig
 from zoo.domain.dataset import Dataset
 from zoo.domain.job import Job, JobKind
@@ -11,7 +10,7 @@ from zoo.domain.plan import Classifier, Strategy
 from zoo.domain.revision import Revision, check_model_name
 from zoo.domain.training import Overrides
 from zoo.errors import NotRunnable
-from zoo.operations.access import check_role
+from zoo.operations.access import check_target
 from zoo.operations.datasets import get_dataset
 from zoo.operations.draft import SERVED_AS_IT_IS
 from zoo.operations.fetch import get_revision, read_config
@@ -90,7 +89,7 @@ def settle_finetune(zoo: Zoo, request: Request) -> dict[str, Any]:
     pictures = get_dataset(zoo, request["dataset"])
     check_dataset(pictures)
     called = check_model_name(request["name"] or finetuned_name(revision, pictures))
-    check_role(zoo, Role.WRITE, called)
+    check_target(zoo, called, parent=revision.address)
     settled = {"model": revision.address, "dataset": pictures.address, "name": called}
     return {**request, **settled}
 

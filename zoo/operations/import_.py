@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from zoo.domain.access import Role
 from zoo.domain.checkpoint import Checkpoint, Wishes
 from zoo.domain.config import CARD, CONFIG, DENSE, GRAPH, LAYERS, PARITY, QUANTIZATION, WEIGHTS
 from zoo.domain.job import Job, JobKind
@@ -31,7 +30,7 @@ from zoo.formats.safetensors import write_safetensors
 from zoo.formats.statement import MEAN_TENSOR
 from zoo.formats.table import READERS, find_reader, read_checkpoint
 from zoo.operations import jobs
-from zoo.operations.access import check_role
+from zoo.operations.access import check_target
 from zoo.operations.draft import STORED, Draft, put_draft
 from zoo.operations.opening import Zoo
 from zoo.operations.paths import is_there
@@ -182,7 +181,7 @@ def begin_import(zoo: Zoo, originals: Mapping[str, Blob], options: ImportOptions
         As ``prepare_import``; and
         Forbidden: the caller may not write what belongs to the owner of the model.
     """
-    check_role(zoo, Role.WRITE, check_model_name(options.name))
+    check_target(zoo, check_model_name(options.name))
     prepared = prepare_import(zoo, originals, options)
     is_runnable = prepared.is_runnable
     return Begun(
@@ -196,7 +195,7 @@ def begin_import(zoo: Zoo, originals: Mapping[str, Blob], options: ImportOptions
 
 def enqueue_import(zoo: Zoo, prepared: Prepared) -> Job:
     """Queue the job that builds the network, exports its graph, checks and publishes it."""
-    check_role(zoo, Role.WRITE, prepared.options.name)
+    check_target(zoo, prepared.options.name)
     params = {
         "model": prepared.options.name,
         "tag": prepared.options.tag,

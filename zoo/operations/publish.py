@@ -2,16 +2,20 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+from sqlalchemy.orm import Session
 
 from zoo.catalog import audit, datasets, jobs, leases, models, refs
 from zoo.domain.access import Role
 from zoo.domain.job import Attempt, JobState
-from zoo.domain.revision import MAIN, Blob, RefKind, Revision, split_address
+from zoo.domain.revision import MAIN, Blob, RefKind, Revision, check_model_name, split_address
 from zoo.errors import Conflict
 from zoo.operations import quotas
-from zoo.operations.access import check_role
+from zoo.operations.access import check_role, check_secrecy, find_target
+from zoo.operations.accounts import find_caller
+from zoo.operations.fetch import as_seen
 from zoo.operations.opening import Zoo
 from zoo.operations.traits import find_traits
 
@@ -38,16 +42,19 @@ class Publication:
 def publish(zoo: Zoo, publication: Publication) -> Revision:
     """Publish a revision; when it is the result of a job, the job succeeds in the same transaction.
 
+    A name that a model had leads to it, whatever it is called by now, unless one is to be made.
+
     Raises:
         Conflict: a file's bytes are not in the store.
         BadName: the model or a file cannot be called so.
-        Forbidden: the caller may not write what belongs to the model's owner.
+        Forbidden: the caller may not write what belongs to the model's owner, or it would show what
+            is made of a private model.
+        ModelNotFound: the name leads to a model that the caller may not know of.
         ModelExists: it was to be the first of its model, or the model was deleted.
         RefMoved: the ref points to another revision than the one this is on top of.
         QuotaExceeded: the owner has no room for it.
         LeaseLost: the job has been given to another attempt; nothing is published.
     """
-    check_role(zoo, Role.WRITE, publication.model)
     now = zoo.clock()
     dataset = publication.dataset
     traits = find_traits(zoo, publication.files, publication.summary, dataset=dataset)
@@ -55,11 +62,13 @@ def publish(zoo: Zoo, publication: Publication) -> Revision:
         check_kept(zoo, [blob.digest for blob in publication.files.values()])
         if publication.attempt is not None:
             leases.check_lease(db, publication.attempt)
+        name = _find_target(zoo, db, publication)
+        check_secrecy(db, name, publication.parent)
         named = (*publication.refs, *([publication.tag] if publication.tag else []))
-        if any(refs.is_protected(db, publication.model, ref) for ref in named):
-            check_role(zoo, Role.ADMIN, publication.model)
+        if any(refs.is_protected(db, name, ref) for ref in named):
+            check_role(zoo, Role.ADMIN, name)
         new = models.NewRevision(
-            model=publication.model,
+            model=name,
             files=publication.files,
             message=publication.message,
             summary=publication.summary,
@@ -74,10 +83,10 @@ def publish(zoo: Zoo, publication: Publication) -> Revision:
             is_first=publication.is_first,
             on_top_of=publication.on_top_of,
         )
-        before = quotas.count(zoo, db, publication.model)
-        quotas.check_bytes(zoo, db, publication.model, publication.files.values())
+        before = quotas.count(zoo, db, name)
+        quotas.check_bytes(zoo, db, name, publication.files.values())
         revision = models.add_revision(db, new, now=now)
-        quotas.check_counts(zoo, db, publication.model, before)
+        quotas.check_counts(zoo, db, name, before)
         for ref in publication.refs[1:]:
             refs.move_ref(db, revision.model, ref, revision.id, now=now)
         if publication.tag is not None:
@@ -97,7 +106,7 @@ def publish(zoo: Zoo, publication: Publication) -> Revision:
             result = {"revision": revision.address, **publication.summary}
             outcome = jobs.Outcome(state=JobState.SUCCEEDED, result=result)
             jobs.end_attempt(db, publication.attempt, outcome, now=now)
-    return revision
+        return as_seen(zoo, db, revision)
 
 
 def check_kept(zoo: Zoo, digests: Iterable[str]) -> None:
@@ -130,11 +139,27 @@ def put_text(zoo: Zoo, text: str) -> Blob:
     return zoo.blobs.put([text.encode()])
 
 
-def _revision_pk(db: Any, address: str | None) -> int | None:  # noqa: ANN401  # a session
+def _find_target(zoo: Zoo, db: Session, publication: Publication) -> str:
+    """Give the name that the model has by now, to those who may write it.
+
+    Jobs are done by the zoo itself. Whoever asked for one was looked at for the name of then; where
+    that leads to another by now, they are for that one too.
+    """
+    name = check_model_name(publication.model)
+    if publication.is_first:
+        check_role(zoo, Role.WRITE, name)
+        return name
+    if publication.attempt is not None and (models.find_name(db, name) or name) != name:
+        account = jobs.get_job(db, publication.attempt.job).account
+        return find_target(replace(zoo, caller=find_caller(db, account)), db, name)
+    return find_target(zoo, db, name)
+
+
+def _revision_pk(db: Session, address: str | None) -> int | None:
     return models.get_revision_pk(db, *split_address(address)) if address else None
 
 
-def _is_private(db: Any, publication: Publication) -> bool:  # noqa: ANN401  # a session
+def _is_private(db: Session, publication: Publication) -> bool:
     """Tell whether a new model is private: what is made of a private one is."""
     if publication.is_private is not None:
         return publication.is_private
@@ -142,5 +167,5 @@ def _is_private(db: Any, publication: Publication) -> bool:  # noqa: ANN401  # a
     return parent is not None and models.is_private(db, split_address(parent)[0])
 
 
-def _dataset_pk(db: Any, address: str | None) -> int | None:  # noqa: ANN401  # a session
+def _dataset_pk(db: Session, address: str | None) -> int | None:
     return datasets.get_dataset_pk(db, address) if address else None

@@ -4,14 +4,13 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from zoo.domain.access import Role
 from zoo.domain.config import GRAPH, QUANTIZATION, ModelConfig
 from zoo.domain.dataset import Dataset, Split
 from zoo.domain.job import Job, JobKind
 from zoo.domain.quantization import GATE_POINTS, MOST_PICTURES, PER_CENT, PICTURES, Precision
 from zoo.domain.revision import Revision, check_model_name
 from zoo.errors import EmptyDataset, Invalid, NotRunnable
-from zoo.operations.access import check_role
+from zoo.operations.access import check_target
 from zoo.operations.datasets import get_dataset
 from zoo.operations.evaluate import match_classes
 from zoo.operations.fetch import get_revision, read_config
@@ -79,7 +78,7 @@ def settle_quantize(zoo: Zoo, request: Request) -> dict[str, Any]:
     check_pictures(pictures, options.precision)
     match_classes(config.label_names, pictures, revision.address)
     called = check_model_name(request["name"] or revision.model)
-    check_role(zoo, Role.WRITE, called)
+    check_target(zoo, called, parent=revision.address)
     settled = {"model": revision.address, "dataset": pictures.address, "name": called}
     return {**request, **settled}
 

@@ -8,6 +8,7 @@ from zoo.domain.job import Attempt, JobState
 from zoo.domain.revision import MAIN, Ref, RefKind, Revision, check_model_name, check_ref_name
 from zoo.errors import Conflict, RevisionNotFound
 from zoo.operations.access import check_role, check_visible
+from zoo.operations.fetch import as_seen
 from zoo.operations.opening import Zoo
 
 
@@ -30,7 +31,8 @@ def list_history(zoo: Zoo, name: str, ref: str, *, limit: int) -> list[Revision]
     """
     with zoo.catalog.reading() as db:
         check_visible(zoo, db, check_model_name(name))
-        return refs.list_history(db, name, ref, limit=limit)
+        found = refs.list_history(db, name, ref, limit=limit)
+        return [as_seen(zoo, db, revision) for revision in found]
 
 
 def add_ref(zoo: Zoo, name: str, ref: str, *, target: str = MAIN, kind: RefKind) -> Revision:
@@ -49,7 +51,7 @@ def add_ref(zoo: Zoo, name: str, ref: str, *, target: str = MAIN, kind: RefKind)
         audit.add_entry(
             db, zoo.caller, "ref.add", current, now=now, ref=ref, kind=kind.value, to=revision.id
         )
-    return revision
+        return as_seen(zoo, db, revision)
 
 
 def move_alias(  # noqa: PLR0913  # what is moved where, and for whom
@@ -106,7 +108,7 @@ def move_alias(  # noqa: PLR0913  # what is moved where, and for whom
             result = {"revision": revision.address, "alias": ref}
             outcome = jobs.Outcome(state=JobState.SUCCEEDED, result=result)
             jobs.end_attempt(db, attempt, outcome, now=now)
-    return revision
+        return as_seen(zoo, db, revision)
 
 
 def protect_ref(zoo: Zoo, name: str, ref: str, *, is_protected: bool) -> Ref:

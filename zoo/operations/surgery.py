@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.domain.access import Role
 from zoo.domain.config import DENSE as DENSE_FILE
 from zoo.domain.config import WEIGHTS, ModelConfig
 from zoo.domain.geometry import Geometry
@@ -23,7 +22,7 @@ from zoo.domain.surgery import (
 )
 from zoo.errors import Invalid, MalformedCheckpoint, NotRunnable, Unsupported
 from zoo.operations import jobs
-from zoo.operations.access import check_role
+from zoo.operations.access import check_target
 from zoo.operations.draft import DENSE, SERVED_AS_IT_IS, STORED
 from zoo.operations.fetch import get_revision, read_config
 from zoo.operations.opening import Zoo
@@ -157,7 +156,7 @@ def _enqueue(  # noqa: PLR0913  # what a job is told
     sizes_px: Sequence[Size] = (),
 ) -> Job:
     called = check_model_name(name or _default_name(revision, surgery))
-    check_role(zoo, Role.WRITE, called)
+    check_target(zoo, called, parent=revision.address)
     params = {
         "model": revision.address,
         "name": called,

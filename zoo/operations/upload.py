@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from zoo.domain.access import Role
 from zoo.domain.config import GRAPH
 from zoo.domain.revision import MAIN, Blob, Revision, check_file_path, check_model_name
 from zoo.errors import BadName, DigestMismatch, NotFound, Unsupported
-from zoo.operations.access import check_role
+from zoo.operations.access import check_target
 from zoo.operations.fetch import get_revision
 from zoo.operations.import_ import (
     ImportOptions,
@@ -51,7 +50,7 @@ def upload_revision(zoo: Zoo, model: str, uploads: Iterable[Upload], *, message:
         Forbidden: the caller may not write what belongs to its owner; nothing is kept.
         StorageFull: there is no room.
     """
-    check_role(zoo, Role.WRITE, check_model_name(model))
+    check_target(zoo, check_model_name(model))
     files: dict[str, Blob] = {}
     for upload in uploads:
         path = check_file_path(upload.path)

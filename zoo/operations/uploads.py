@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from zoo.domain.access import Role
 from zoo.domain.revision import MAIN, Blob, File, Revision, check_model_name, revision_id
 from zoo.errors import DigestMismatch, Forbidden, MalformedUpload, UploadMoved
-from zoo.operations.access import check_role
+from zoo.operations.access import check_target
 from zoo.operations.commit import find_proven, keep_upload
 from zoo.operations.fetch import get_revision
 from zoo.operations.opening import Zoo
@@ -51,7 +50,7 @@ def ask_standing(zoo: Zoo, model: str, digests: Iterable[str]) -> list[Standing]
         BadName: no model can be called so.
         Forbidden: the caller may not write what belongs to its owner.
     """
-    check_role(zoo, Role.WRITE, check_model_name(model))
+    check_target(zoo, check_model_name(model))
     wanted = list(dict.fromkeys(digests))
     proven = find_proven(zoo, model, wanted)
     return [
@@ -79,7 +78,7 @@ def continue_upload(  # noqa: PLR0913  # what is sent, and where it belongs
         QuotaExceeded: the owner of the model has no room for them.
         StorageFull: there is no room.
     """
-    check_role(zoo, Role.WRITE, check_model_name(model))
+    check_target(zoo, check_model_name(model))
     announced = Blob(digest=digest, size_bytes=size_bytes)
     check_room(zoo, model, [announced])
     if offset == 0 and size_bytes <= AT_ONCE_BYTES:
@@ -145,7 +144,7 @@ def get_proven(zoo: Zoo, model: str, files: Mapping[str, str]) -> dict[str, Blob
         BadName: no model can be called so.
         Forbidden: the caller may not write here, or has not sent some of the bytes.
     """
-    check_role(zoo, Role.WRITE, check_model_name(model))
+    check_target(zoo, check_model_name(model))
     proven = find_proven(zoo, model, files.values())
     missing = sorted(path for path, digest in files.items() if digest not in proven)
     if missing:

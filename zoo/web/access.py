@@ -117,9 +117,15 @@ def admit(
         BadRequest: it is shown in a way that is not known.
         TooManyRequests: the caller asks too often.
     """
-    caller = _identify(zoo, environ, is_open=is_open)
+    per_minute = zoo.settings.requests_per_minute
+    try:
+        caller = _identify(zoo, environ, is_open=is_open)
+    except Unauthenticated:
+        stranger = replace(ANONYMOUS, address=environ.get("REMOTE_ADDR"))
+        check_rate(rates, stranger, per_minute)
+        raise
     if not is_open:
-        check_rate(rates, caller, zoo.settings.requests_per_minute)
+        check_rate(rates, caller, per_minute)
     _check_need(caller, need, anonymous_read=zoo.settings.anonymous_read)
     return caller
 

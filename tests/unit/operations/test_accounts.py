@@ -134,11 +134,47 @@ def test_an_account_makes_tokens_that_allow_no_more_than_the_one_at_hand(zoo, as
     for held, wanted in [
         ((Role.WRITE, None), (Role.ADMIN, None)),
         ((Role.READ, None), (Role.WRITE, None)),
-        ((Role.WRITE, "lab"), (Role.WRITE, None)),
         ((Role.WRITE, "lab"), (Role.WRITE, "ada")),
     ]:
         with pytest.raises(Forbidden):
             create_token(as_ada(*held), "ada", role=wanted[0], owner=wanted[1])
+
+
+def test_a_token_makes_none_for_another_owner_or_a_longer_time(zoo, clock):
+    grant_role(zoo, "ada", "lab", Role.WRITE)
+    first = create_token(zoo, "ada", role=Role.READ, owner="ada", days=1)
+    ends = clock.now + timedelta(days=1)
+    ada = replace(zoo, caller=authenticate(zoo, first.secret))
+    for days, expires_at in ((None, ends), (9, ends), (0.5, clock.now + timedelta(days=0.5))):
+        made = create_token(ada, "ada", role=Role.READ, days=days)
+        assert (made.token.owner, made.token.expires_at) == ("ada", expires_at)
+        assert authenticate(zoo, made.secret).roles == {"ada": Role.READ}
+
+
+def test_who_looks_after_the_zoo_gives_others_tokens_of_any_time_and_itself_none(zoo):
+    grant_role(zoo, "root", "*", Role.ADMIN)
+    secret = create_token(zoo, "root", role=Role.ADMIN, days=1).secret
+    root = replace(zoo, caller=authenticate(zoo, secret))
+    assert create_token(root, "ada").token.expires_at is None
+    assert create_token(root, "root").token.expires_at is not None
+
+
+def test_a_token_ends_itself_and_those_that_allow_no_more(zoo, as_ada):
+    widest = create_token(zoo, "ada", role=Role.ADMIN).token.id
+    narrow = create_token(zoo, "ada", role=Role.READ, owner="ada").token.id
+    other = create_token(zoo, "ada", role=Role.READ, owner="lab").token.id
+    reading = as_ada(Role.READ, "ada")
+    for number in (widest, other):
+        with pytest.raises(Forbidden):
+            revoke_token(reading, number)
+    assert [one.id for one in list_tokens(zoo) if one.revoked_at is not None] == []
+    for caller, number in (
+        (reading, narrow),
+        (reading, reading.caller.shown.id),
+        (as_ada(Role.WRITE), other),
+        (as_ada(), widest),
+    ):
+        assert revoke_token(caller, number).revoked_at is not None
 
 
 def test_nobody_makes_a_token_of_another_account(zoo, as_ada):

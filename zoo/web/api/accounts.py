@@ -45,7 +45,10 @@ def list_tokens() -> ResponseReturnValue:
 @needs(Need.ACCOUNT)
 @tells(NewTokenAnswer, status=201, body=TokenBody, refuses=(BadName, Invalid))
 def post_token() -> ResponseReturnValue:
-    """Make a token of an account; its secret is told this once."""
+    """Make a token of an account; its secret is told this once.
+
+    Shown a token of the same account, it is for the same owner, and ends no later.
+    """
     zoo, body = current_zoo(), read_body(TokenBody)
     new = accounts.create_token(
         zoo,
@@ -63,7 +66,11 @@ def post_token() -> ResponseReturnValue:
 @needs(Need.ACCOUNT)
 @tells(TokenAnswer, refuses=(TokenNotFound,))
 def delete_token(number: int) -> ResponseReturnValue:
-    """End a token for ever; it stays in the list."""
+    """End a token for ever; it stays in the list.
+
+    The one that is shown ends itself and those of its account that allow no more than it does;
+    admins of the zoo end any.
+    """
     token = accounts.revoke_token(current_zoo(), number)
     return jsonify(TokenAnswer.of(token).model_dump(mode="json"))
 

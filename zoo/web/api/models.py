@@ -47,16 +47,20 @@ def get_model(name: str) -> ResponseReturnValue:
 def patch_model(name: str) -> ResponseReturnValue:
     """Rename a model, make it private or public, or take it back after it was deleted.
 
-    It is still found under the name it had. Admins of its owner may.
+    It is still found under the name it had. Admins of its owner may. All that is told is done, or
+    nothing.
     """
     zoo, body = current_zoo(), read_body(ModelBody)
-    if body.is_deleted is False:
-        models.restore_model(zoo, name)
-    if body.is_private is not None:
-        models.set_private(zoo, name, is_private=body.is_private)
-    if body.name is not None:
-        models.rename_model(zoo, name, body.name)
-    found = fetch.get_model(zoo, body.name or name)
+    if body == ModelBody():
+        found = fetch.get_model(zoo, name)
+    else:
+        found = models.change_model(
+            zoo,
+            name,
+            new_name=body.name,
+            is_private=body.is_private,
+            is_restored=body.is_deleted is False,
+        )
     return jsonify(ModelAnswer.of(found).model_dump(mode="json"))
 
 

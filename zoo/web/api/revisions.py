@@ -37,6 +37,7 @@ from zoo.web.shapes.models import (
 bp = Blueprint("revisions", __name__, url_prefix="/v1/models")
 
 CHUNK_BYTES = 2**20
+FOREVER = "max-age=31536000, immutable"
 SUFFIX = ".sha256"
 DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 UPLOAD = Body(
@@ -151,14 +152,18 @@ def get_revision_file(name: str, ref: str, path: str) -> ResponseReturnValue:
     """Download a file of a revision.
 
     Ranges are served; the ETag is the file's sha256. Where blobs are in S3, GET of a large file
-    leads there.
+    leads there. By a whole revision id it may be kept for ever, in caches that many share only
+    where everyone may read it without a token.
     """
     zoo = current_zoo()
     revision = fetch.get_revision(zoo, f"{name}@{ref}")
     response = send_kept(zoo, revision.get_file(path))
     count_download(zoo, revision, path, response)
     if COMMIT.fullmatch(ref) and "Location" not in response.headers:
-        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        is_shared = fetch.is_for_everyone(zoo, revision.model)
+        response.headers["Cache-Control"] = f"{'public' if is_shared else 'private'}, {FOREVER}"
+        if not is_shared:  # Nor does one browser give it to whoever signs in to it next.
+            response.vary.update(("Authorization", "Cookie"))
     return response
 
 

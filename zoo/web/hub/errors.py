@@ -32,6 +32,7 @@ def answer(error: errors.ZooError) -> tuple[Response, int]:
     if isinstance(error, errors.Unauthenticated):
         # To a stranger every repository is one that is not there.
         code, response.headers["WWW-Authenticate"] = "RepoNotFound", 'Bearer realm="zoo"'
+        response.headers["LFS-Authenticate"] = 'Basic realm="zoo"'  # how git-lfs shows a token
     if isinstance(error, errors.ModelNotFound) and g.get("caller", ANONYMOUS).is_anonymous:
         status = 401
     if isinstance(error, errors.TooManyRequests):

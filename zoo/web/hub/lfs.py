@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from flask.typing import ResponseReturnValue
 
 from zoo.domain.access import Caller
 from zoo.domain.revision import Blob, File
-from zoo.errors import BadRequest, Conflict, TooLarge, Unsupported
+from zoo.errors import BadRequest, Conflict, TooLarge, Unauthenticated, Unsupported
 from zoo.operations.commit import check_writable, find_proven, keep_upload
 from zoo.operations.fetch import get_model, list_revisions
 from zoo.operations.opening import Zoo
@@ -38,6 +38,14 @@ MOST_PARTS = 20_000  # addresses in one answer
 CHUNK_BYTES = 2**20
 
 
+class _PartsMissing(Exception):
+    """Parts of an object are not there."""
+
+    def __init__(self, numbers: list[int]) -> None:
+        super().__init__(numbers)
+        self.numbers = numbers
+
+
 @bp.post("/<model:name>.git/info/lfs/objects/batch")
 @needs(Need.READ)
 def batch(name: str) -> ResponseReturnValue:
@@ -47,6 +55,8 @@ def batch(name: str) -> ResponseReturnValue:
         raise Unsupported("Objects are named by sha256 here.")
     zoo = current_zoo()
     if body.operation == "upload":
+        if zoo.caller.is_anonymous:
+            raise Unauthenticated  # By which git-lfs knows that it has to ask for a token.
         current = check_writable(zoo, name)
         _check_sizes(zoo, body)
         check_room(
@@ -86,7 +96,7 @@ def put_object(signed: str) -> ResponseReturnValue:
 @bp.post("/lfs/<signed>")
 @needs(Need.SIGNED)
 def complete_object(signed: str) -> ResponseReturnValue:
-    """Put the parts of an object together."""
+    """Put the parts of an object together; said again when that is done, it is done."""
     zoo, permission = _open_signed(UPLOAD, signed)
     body = read_json(LfsCompleteBody)
     folder = _parts_folder(zoo, permission["upload"])
@@ -94,20 +104,21 @@ def complete_object(signed: str) -> ResponseReturnValue:
     wanted = range(1, permission["parts"] + 1)
     if body.oid != permission["oid"] or len(given) != len(body.parts) or set(given) != set(wanted):
         raise BadRequest(f"The upload has the parts 1 to {permission['parts']}, each once.")
-    paths = {
-        number: folder / f"{number}-{given[number]}" for number in wanted if given[number].isalnum()
-    }
-    missing = [number for number in wanted if number not in paths or not paths[number].is_file()]
-    if missing:
-        raise Conflict(
-            f"Parts {missing[:10]} were not sent, or are other than told.",
-            hint="Send them again, then complete the upload.",
-            parts=missing[:100],
-        )
-    parts = [paths[number] for number in wanted]
     announced = Blob(digest=permission["oid"], size_bytes=permission["size"])
-    keep_upload(zoo, permission["model"], _joined(parts), announced=announced)
-    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        parts = _find_parts(folder, given)
+        keep_upload(zoo, permission["model"], _joined(parts), announced=announced)
+    except _PartsMissing as error:
+        # Whoever said it first may have had them put together, and its answer was lost.
+        found = find_proven(zoo, permission["model"], [announced.digest])
+        if found.get(announced.digest) != announced:
+            raise Conflict(
+                f"Parts {error.numbers[:10]} were not sent, or are other than told.",
+                hint="Send them again, then complete the upload.",
+                parts=error.numbers[:100],
+            ) from error
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
     return jsonify({"oid": permission["oid"]})
 
 
@@ -248,9 +259,35 @@ def _parts_folder(zoo: Zoo, upload: str) -> Path:
     return waiting_folder(zoo, PARTS) / upload
 
 
-def _joined(paths: list[Path]) -> Iterator[bytes]:
-    for path in paths:
-        with path.open("rb") as file:
+def _find_parts(folder: Path, etags: Mapping[int, str]) -> dict[int, Path]:
+    """Give where parts are, by number and in that order.
+
+    Raises:
+        _PartsMissing: some are not there.
+    """
+    paths = {
+        number: folder / f"{number}-{etags[number]}"
+        for number in sorted(etags)
+        if etags[number].isalnum()
+    }
+    missing = [one for one in sorted(etags) if one not in paths or not paths[one].is_file()]
+    if missing:
+        raise _PartsMissing(missing)
+    return paths
+
+
+def _joined(parts: Mapping[int, Path]) -> Iterator[bytes]:
+    """Read parts one after another.
+
+    Raises:
+        _PartsMissing: one was taken away meanwhile.
+    """
+    for number, path in parts.items():
+        try:
+            file = path.open("rb")
+        except FileNotFoundError as error:
+            raise _PartsMissing([number]) from error
+        with file:
             while chunk := file.read(CHUNK_BYTES):
                 yield chunk
 

@@ -121,6 +121,8 @@ def list_paths(name: str, ref: str) -> ResponseReturnValue:
     """Tell of the files and folders at some paths; those that are not there are left out."""
     limit_body(2**20)
     form = request.form or (request.get_json(silent=True) or {})
+    if not isinstance(form, dict):
+        raise BadRequest("The body is no JSON object.")
     paths = form.getlist("paths") if hasattr(form, "getlist") else form.get("paths", [])
     if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
         raise BadRequest("paths is no list of texts.")

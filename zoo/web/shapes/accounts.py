@@ -62,9 +62,15 @@ class TokenBody(Shape):
 
     account: Name | None = Field(default=None, description="whose it is; the caller's otherwise")
     role: Role = Role.WRITE
-    owner: Name | None = Field(default=None, description="limits it to one owner")
+    owner: Name | None = Field(
+        default=None, description="limits it to one owner; null is as the token that is shown"
+    )
     label: Name = Field(default="", description="by which you will know it")
-    days: float | None = Field(default=None, gt=0, description="until it expires; null is never")
+    days: float | None = Field(
+        default=None,
+        gt=0,
+        description="until it expires, no later than the token that is shown; null is never",
+    )
 
 
 class AccountAnswer(Shape):
