@@ -7,13 +7,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from zoo.catalog.tables import AttemptRow, EventRow, JobRow
+from zoo.catalog.tables import LARGEST, AttemptRow, EventRow, JobRow
 from zoo.domain.access import LOCAL_ACCOUNT
 from zoo.domain.job import Attempt, Job, JobEvent, JobKind, JobState
 from zoo.errors import JobNotFound, LeaseLost
 
 LOST = "lost"
-LARGEST = 2**31 - 1  # number that the columns hold; a larger one is no job's and no event's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

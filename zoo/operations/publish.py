@@ -3,9 +3,12 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
-from zoo.catalog import audit, datasets, jobs, models, refs
+from sqlalchemy.orm import Session
+
+from zoo.catalog import audit, datasets, garbage, jobs, models, refs
 from zoo.domain.access import Role
 from zoo.domain.job import Attempt, JobState
 from zoo.domain.revision import MAIN, Blob, RefKind, Revision, split_address
@@ -51,8 +54,10 @@ def publish(zoo: Zoo, publication: Publication) -> Revision:
     now = zoo.clock()
     dataset = publication.dataset
     traits = find_traits(zoo, publication.files, publication.summary, dataset=dataset)
+    digests = [blob.digest for blob in publication.files.values()]
+    check_kept(zoo, digests)
     with zoo.catalog.writing() as db:
-        check_kept(zoo, [blob.digest for blob in publication.files.values()])
+        check_still_kept(zoo, db, digests)
         if publication.attempt is not None:
             jobs.check_lease(db, publication.attempt)
         named = (*publication.refs, *([publication.tag] if publication.tag else []))
@@ -101,9 +106,7 @@ def publish(zoo: Zoo, publication: Publication) -> Revision:
 
 
 def check_kept(zoo: Zoo, digests: Iterable[str]) -> None:
-    """Look for bytes that rows are about to refer to, in the transaction that adds these.
-
-    There no sweep can take them between this look and the rows.
+    """Look for bytes that rows are about to refer to.
 
     Raises:
         Conflict: some are not in the store.
@@ -117,6 +120,21 @@ def check_kept(zoo: Zoo, digests: Iterable[str]) -> None:
                 hint="Send them again, then what names them.",
                 digest=digest,
             )
+
+
+def check_still_kept(zoo: Zoo, db: Session, digests: Iterable[str]) -> None:
+    """Look once more, in the transaction that adds the rows, for what was there before it.
+
+    There no sweep can take them between this look and the rows. What is referred to already no
+    sweep takes at all, so the store is asked for the rest alone: it may be far, and every other
+    writer waits.
+
+    Raises:
+        Conflict: some are not in the store.
+    """
+    wanted = set(digests)
+    since = zoo.clock() - timedelta(seconds=zoo.settings.grace_s)
+    check_kept(zoo, sorted(wanted - garbage.find_referenced(db, wanted, sent_since=since)))
 
 
 def put_json(zoo: Zoo, value: object) -> Blob:
