@@ -59,3 +59,23 @@ def test_commits_come_in_pages(client):
     found = pages(client, "/api/models/lab/net/commits/main?limit=2")
     assert [len(page) for page in found] == [2, 2, 2]  # The first revision is without files.
     assert [one["id"] for page in found for one in page][:5] == made[::-1]
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        b"pipeline_tag: [a]\nlibrary_name: {b: c}",
+        b"meta:\n  2020-01-01: x",
+        b"score: .nan\nnumber: 0x" + b"f" * 9000,
+        b'license: "\\uD800"\ntags: ["\\uDC00x"]\npipeline_tag: "\\uD800"',
+    ],
+    ids=["no texts", "keys", "numbers", "half letters"],
+)
+@pytest.mark.usefixtures("models")
+def test_one_card_takes_no_page_from_anybody(client, card):
+    commit(client, "lab/m0", "README.md", b"---\n" + card + b"\n---\n")
+    listed = client.get("/api/models?full=true")
+    assert len(listed.json) == 6
+    assert b"NaN," not in listed.data
+    for path in ("/", "/models/lab/m0", "/api/models/lab/m0", "/v1/models?facets=5"):
+        assert client.get(path, headers={"Accept": "text/html"}).status_code == 200, path

@@ -43,6 +43,21 @@ def test_refs_over_rest(client, net):
     assert client.delete(f"{at}/nothing").status_code == 404
 
 
+def test_moves_come_in_pages(client, net):
+    at = "/v1/models/lab/net/refs"
+    for number in range(5):
+        client.put(f"{at}/live", json={"revision": net[number % 2]})
+    every = client.get(at).json
+    assert (len(every["moves"]), every["next"]) == (7, None)
+    found, query = [], ""
+    while query is not None:
+        told = client.get(f"{at}?limit=3{query}").json
+        found.append(told["moves"])
+        query = f"&before={told['next']}" if told["next"] else None
+    assert [len(page) for page in found] == [3, 3, 1]
+    assert [move for page in found for move in page] == every["moves"]
+
+
 @pytest.mark.parametrize(
     "body",
     [

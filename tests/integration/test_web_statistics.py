@@ -80,7 +80,7 @@ def test_a_renamed_model_keeps_its_counts_and_a_purged_one_takes_them_along(clie
     zoo = app.extensions["zoo"]
     assert statistics.get_totals(zoo).downloads == 1
     with zoo.catalog.writing() as db:
-        purge_model(db, "other")
+        purge_model(db, "other", before=zoo.clock())
     assert statistics.get_totals(zoo).downloads == 0
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
-from zoo.catalog.tables import AccountRow, GrantRow, TokenRow
+from zoo.catalog.tables import LARGEST, AccountRow, GrantRow, TokenRow
 from zoo.domain.access import Account, Caller, Role, Token
 from zoo.errors import AccountNotFound, TokenNotFound
 
@@ -154,7 +154,7 @@ def _add_account(db: Session, name: str, now: datetime) -> AccountRow:
 
 
 def _get_token(db: Session, number: int) -> TokenRow:
-    row = db.get(TokenRow, number)
+    row = db.get(TokenRow, number) if number <= LARGEST else None
     if row is None:
         raise TokenNotFound(f"There is no token {number}.", token=number)
     return row

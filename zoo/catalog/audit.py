@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from zoo.catalog.tables import AuditRow
+from zoo.catalog.tables import LARGEST, AuditRow
 from zoo.domain.access import AuditEntry, Caller
 
 
@@ -33,7 +33,7 @@ def list_entries(
     """List entries, the newest first: from the one before a number on, those of one subject."""
     wanted = select(AuditRow).order_by(AuditRow.pk.desc()).limit(limit)
     if before is not None:
-        wanted = wanted.where(AuditRow.pk < before)
+        wanted = wanted.where(AuditRow.pk < min(before, LARGEST))
     if subject is not None:
         wanted = wanted.where(AuditRow.subject == subject)
     return [

@@ -6,6 +6,7 @@ from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from zoo.catalog.models import add_blobs
+from zoo.catalog.rows import by_code_points
 from zoo.catalog.tables import DatasetRow, PictureRow
 from zoo.domain.dataset import (
     Dataset,
@@ -93,13 +94,14 @@ def list_datasets(
     """
     wanted = select(DatasetRow)
     name, _, identity = after.partition("@")
-    is_later = DatasetRow.name > name
+    order = by_code_points(db, DatasetRow.name)
+    is_later = order > name
     if identity:
         pk = get_dataset_pk(db, after)
         is_later = or_(is_later, and_(DatasetRow.name == name, DatasetRow.pk < pk))
     if after:
         wanted = wanted.where(is_later)
-    rows = db.scalars(wanted.order_by(DatasetRow.name, DatasetRow.pk.desc()).limit(limit))
+    rows = db.scalars(wanted.order_by(order, DatasetRow.pk.desc()).limit(limit))
     return [
         DatasetSummary(
             name=row.name,

@@ -4,10 +4,11 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, exists, func, or_, select, union, update
+from sqlalchemy import and_, delete, exists, func, or_, select, union, update
 from sqlalchemy.orm import Session
 
-from zoo.catalog.rows import as_revision, note_change
+from zoo.catalog.pages import load_revisions
+from zoo.catalog.rows import note_change
 from zoo.catalog.tables import (
     AttemptRow,
     BlobRow,
@@ -22,6 +23,7 @@ from zoo.catalog.tables import (
     RevisionRow,
     UploadRow,
 )
+from zoo.domain.access import LOCAL
 from zoo.domain.job import JobKind, JobState
 from zoo.domain.revision import Blob, Revision
 
@@ -35,11 +37,14 @@ def list_expired(db: Session, *, before: datetime) -> list[str]:
     return list(db.scalars(wanted))
 
 
-def purge_model(db: Session, name: str) -> None:
-    """Forget a deleted model with its revisions, refs and history; the name is free again."""
-    row = db.scalar(select(ModelRow).where(ModelRow.name == name))
-    if row is None or row.deleted_at is None:
-        return
+def purge_model(db: Session, name: str, *, before: datetime) -> bool:
+    """Forget a model that was deleted before a time, with its revisions, refs and history.
+
+    The name is free again. Tells whether it was forgotten: one that is back stays.
+    """
+    row = db.scalar(select(ModelRow).where(ModelRow.name == name, ModelRow.deleted_at < before))
+    if row is None:
+        return False
     own = select(RevisionRow.pk).where(RevisionRow.model_pk == row.pk).scalar_subquery()
     # A child that was made after the deletion, by a job that ran, loses its parent.
     db.execute(update(RevisionRow).where(RevisionRow.parent_pk.in_(own)).values(parent_pk=None))
@@ -54,6 +59,7 @@ def purge_model(db: Session, name: str) -> None:
     db.execute(delete(ModelRow).where(ModelRow.pk == row.pk))
     note_change(db, row.pk)
     db.expire_all()
+    return True
 
 
 def purge_uploads(db: Session, *, before: datetime) -> None:
@@ -61,8 +67,50 @@ def purge_uploads(db: Session, *, before: datetime) -> None:
     db.execute(delete(UploadRow).where(UploadRow.at < before))
 
 
-def find_unreferenced(db: Session, digests: Collection[str], *, sent_since: datetime) -> set[str]:
+class JobsHold:
+    """The digests that jobs hold; what a job was told is read once, however often it is asked."""
+
+    def __init__(self) -> None:
+        self._told: dict[tuple[int, JobState], set[str]] = {}
+
+    def find(self, db: Session, digests: Collection[str]) -> set[str]:
+        """Find those of some digests that jobs which are not finished were told of, or answers."""
+        is_open = JobRow.state.in_([state for state in JobState if not state.is_final])
+        is_answer = and_(
+            JobRow.kind.in_([kind for kind in JobKind if kind.gives_files]),
+            JobRow.state == JobState.SUCCEEDED,
+        )
+        now = {
+            (job, state)
+            for job, state in db.execute(
+                select(JobRow.id, JobRow.state).where(or_(is_open, is_answer))
+            )
+        }
+        self._told = {key: told for key, told in self._told.items() if key in now}
+        fresh = sorted({job for job, _ in now - self._told.keys()})
+        for start in range(0, len(fresh), BATCH):
+            rows = db.execute(
+                select(JobRow.id, JobRow.state, JobRow.params, JobRow.result).where(
+                    JobRow.id.in_(fresh[start : start + BATCH])
+                )
+            )
+            for job, state, params, result in rows:
+                told = result if state is JobState.SUCCEEDED else params
+                self._told[job, state] = {text for text in _texts(told) if len(text) == DIGEST}
+        wanted = set(digests)
+        return {digest for told in self._told.values() for digest in told & wanted}
+
+
+def find_unreferenced(
+    db: Session, digests: Collection[str], *, sent_since: datetime, jobs: JobsHold
+) -> set[str]:
     """Find those of some digests that no file, picture, job or recent upload refers to."""
+    rest = set(digests) - find_referenced(db, digests, sent_since=sent_since)
+    return rest - jobs.find(db, rest) if rest else rest
+
+
+def find_referenced(db: Session, digests: Collection[str], *, sent_since: datetime) -> set[str]:
+    """Find those of some digests that a file, a picture, a log or a recent upload is."""
     wanted = list(digests)
     held: set[str] = set()
     for start in range(0, len(wanted), BATCH):
@@ -72,14 +120,14 @@ def find_unreferenced(db: Session, digests: Collection[str], *, sent_since: date
                 union(
                     select(FileRow.digest).where(FileRow.digest.in_(part)),
                     select(PictureRow.digest).where(PictureRow.digest.in_(part)),
+                    select(AttemptRow.log_digest).where(AttemptRow.log_digest.in_(part)),
                     select(UploadRow.digest).where(
                         UploadRow.digest.in_(part), UploadRow.at >= sent_since
                     ),
                 )
             )
         )
-    rest = set(wanted) - held
-    return rest - _held_by_jobs(db) if rest else rest
+    return held
 
 
 def forget_blobs(db: Session, digests: Collection[str]) -> None:
@@ -138,27 +186,18 @@ def list_users(db: Session, digest: str, *, limit: int = 5) -> list[str]:
 
 
 def list_all_revisions(db: Session) -> Iterator[Revision]:
-    """Go through every revision of every model."""
-    for row in db.scalars(select(RevisionRow).order_by(RevisionRow.pk)):
-        yield as_revision(row)
-
-
-def _held_by_jobs(db: Session) -> set[str]:
-    """Find the digests that unfinished jobs were told of, of answers and of logs."""
-    params = db.scalars(
-        select(JobRow.params).where(
-            JobRow.state.in_([state for state in JobState if not state.is_final])
+    """Go through every revision of every model, of which a few are in memory at a time."""
+    after = 0
+    while pks := list(
+        db.scalars(
+            select(RevisionRow.pk)
+            .where(RevisionRow.pk > after)
+            .order_by(RevisionRow.pk)
+            .limit(BATCH)
         )
-    )
-    answers = db.scalars(
-        select(JobRow.result).where(
-            JobRow.kind.in_([kind for kind in JobKind if kind.gives_files]),
-            JobRow.state == JobState.SUCCEEDED,
-        )
-    )
-    logs = db.scalars(select(AttemptRow.log_digest).where(AttemptRow.log_digest.is_not(None)))
-    told = [*params, *answers, *logs]
-    return {text for one in told for text in _texts(one) if len(text) == DIGEST}
+    ):
+        yield from load_revisions(db, pks, caller=LOCAL)
+        after = pks[-1]
 
 
 def _texts(value: Any) -> Iterator[str]:  # noqa: ANN401  # JSON

@@ -14,13 +14,12 @@ from sqlalchemy.orm import Session
 from zoo.catalog.claiming import LOST, end_attempts
 from zoo.catalog.dependencies import list_before, settle_dependents
 from zoo.catalog.leases import Reading, check_lease, look_at_lease, write_held
-from zoo.catalog.tables import AttemptRow, DependencyRow, EventRow, JobRow
+from zoo.catalog.tables import LARGEST, AttemptRow, DependencyRow, EventRow, JobRow
 from zoo.domain.access import LOCAL_ACCOUNT
 from zoo.domain.job import Attempt, AttemptRecord, Job, JobEvent, JobKind, JobState
 from zoo.domain.resources import Needs, Share
 from zoo.errors import JobNotFound
 
-LARGEST = 2**31 - 1  # number that the columns hold; a larger one is no job's and no event's
 UNFINISHED = [state for state in JobState if not state.is_final]
 PLAIN = Needs()
 

@@ -24,7 +24,7 @@ def set_private(db: Session, name: str, *, is_private: bool) -> Model:
     row = get_model_row(db, name)
     row.is_private = is_private
     note_change(db, row.pk)
-    return as_model(row)
+    return as_model(db, row)
 
 
 def rename_model(db: Session, name: str, new_name: str, *, now: datetime) -> Model:
@@ -46,7 +46,7 @@ def rename_model(db: Session, name: str, new_name: str, *, now: datetime) -> Mod
     db.add(RenameRow(name=row.name, model_pk=row.pk, at=now))
     row.name = new_name
     note_change(db, row.pk)
-    return as_model(row)
+    return as_model(db, row)
 
 
 def delete_model(db: Session, name: str, *, now: datetime, caller: Caller = LOCAL) -> Model:
@@ -75,7 +75,7 @@ def delete_model(db: Session, name: str, *, now: datetime, caller: Caller = LOCA
         )
     row.deleted_at = now
     note_change(db, row.pk)
-    return as_model(row)
+    return as_model(db, row)
 
 
 def restore_model(db: Session, name: str) -> Model:
@@ -89,7 +89,7 @@ def restore_model(db: Session, name: str) -> Model:
         raise ModelNotFound(f"No model {name!r} was deleted, or it was swept.", name=name)
     row.deleted_at = None
     note_change(db, row.pk)
-    return as_model(row)
+    return as_model(db, row)
 
 
 def list_children(db: Session, name: str, *, caller: Caller = LOCAL) -> list[str]:

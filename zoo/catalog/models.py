@@ -1,28 +1,19 @@
 """Models, revisions and refs: rows in, domain values out."""
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    and_,
-    bindparam,
-    collate,
-    false,
-    func,
-    not_,
-    or_,
-    select,
-)
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import ColumnElement, and_, bindparam, false, func, not_, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from zoo.catalog.index import ModelIndex
 from zoo.catalog.pages import load_models, load_revisions
 from zoo.catalog.rows import (
     as_revision,
+    by_code_points,
     find_model_row,
     get_model_row,
     get_revision_row,
@@ -124,11 +115,9 @@ def get_model(db: Session, name: str, *, caller: Caller = LOCAL) -> Model:
 
 def list_models(db: Session, *, caller: Caller, after: str = "", limit: int = 100) -> list[Model]:
     """List the models that a caller may see, by name, from the one after ``after`` on."""
+    name = by_code_points(db, ModelRow.name)
     wanted = (
-        select(ModelRow.pk)
-        .where(ModelRow.name > after, is_visible_to(caller))
-        .order_by(ModelRow.name)
-        .limit(limit)
+        select(ModelRow.pk).where(name > after, is_visible_to(caller)).order_by(name).limit(limit)
     )
     return load_models(db, list(db.scalars(wanted)), caller=caller)
 
@@ -167,9 +156,7 @@ def search_models(  # noqa: PLR0913  # a page of a search
 def _search_rows(db: Session, wish: ModelWish, *, caller: Caller, after: str, limit: int) -> Found:
     """Search by name and owner alone, in the rows; pages are those that the index gives."""
     wanted = (is_visible_to(caller), *wished(wish))
-    # By code points, as the index sorts names, whatever language the database was made for.
-    is_postgresql = db.get_bind().dialect.name == "postgresql"
-    name = collate(ModelRow.name, "C") if is_postgresql else ModelRow.name
+    name = by_code_points(db, ModelRow.name)  # as the index sorts them
     rows = db.execute(
         select(ModelRow.pk, ModelRow.name)
         .where(*wanted, name > after)
@@ -202,7 +189,7 @@ def wished(wish: ModelWish) -> list[ColumnElement[bool]]:
     elif search:
         found.append(func.lower(ModelRow.name).contains(search, autoescape=True))
     if wish.owner is not None:
-        found.append(_is_owned_by(wish.owner))
+        found.append(is_owned_by(ModelRow.name, wish.owner))
     return found
 
 
@@ -268,6 +255,24 @@ def list_blobs(db: Session, name: str) -> list[Blob]:
         .distinct()
     )
     return [Blob(digest=digest, size_bytes=size) for digest, size in db.execute(wanted)]
+
+
+def find_sizes(db: Session, name: str, digests: Collection[str]) -> dict[str, int]:
+    """Give the sizes of those of some bytes that files of a model's revisions consist of."""
+    model, asked = get_model_row(db, name), sorted(set(digests))
+    found: dict[str, int] = {}
+    for start in range(0, len(asked), BATCH):
+        wanted = (
+            select(FileRow.digest, FileRow.size_bytes)
+            .join(RevisionRow, RevisionRow.pk == FileRow.revision_pk)
+            .where(
+                RevisionRow.model_pk == model.pk,
+                FileRow.digest.in_(asked[start : start + BATCH]),
+            )
+            .distinct()
+        )
+        found.update((digest, size_bytes) for digest, size_bytes in db.execute(wanted))
+    return found
 
 
 def get_revision_pk(db: Session, name: str, ref: str) -> int:
@@ -425,15 +430,15 @@ def is_visible_to(caller: Caller) -> ColumnElement[bool]:
     is_there = ModelRow.deleted_at.is_(None)
     if EVERY_OWNER in caller.roles:
         return is_there
-    own = [_is_owned_by(owner) for owner in caller.roles]
+    own = [is_owned_by(ModelRow.name, owner) for owner in caller.roles]
     return and_(is_there, or_(ModelRow.is_private.is_(False), *own))
 
 
-def _is_owned_by(owner: str) -> ColumnElement[bool]:
-    """Tell which models belong to an owner, '' for those without one.
+def is_owned_by(name: InstrumentedAttribute[str], owner: str) -> ColumnElement[bool]:
+    """Tell which names of models belong to an owner, '' for those without one.
 
     Letter by letter: SQLite's LIKE takes capitals for small letters, and `Lab` is not `lab`.
     """
     if not owner:
-        return not_(ModelRow.name.contains("/"))
-    return func.substr(ModelRow.name, 1, len(owner) + 1) == f"{owner}/"
+        return not_(name.contains("/"))
+    return func.substr(name, 1, len(owner) + 1) == f"{owner}/"

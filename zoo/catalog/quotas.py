@@ -2,10 +2,10 @@
 
 from collections.abc import Collection
 
-from sqlalchemy import ColumnElement, CompoundSelect, func, not_, select, union
+from sqlalchemy import CompoundSelect, func, select, union
 from sqlalchemy.orm import Session
 
-from zoo.catalog.models import BATCH
+from zoo.catalog.models import BATCH, is_owned_by
 from zoo.catalog.tables import FileRow, ModelRow, QuotaRow, RevisionRow, UploadRow
 from zoo.domain.access import owner_of
 from zoo.domain.quota import Quota, Usage
@@ -58,8 +58,13 @@ def measure(db: Session, owner: str, quota: Quota) -> Usage:
 
 def count(db: Session, owner: str) -> tuple[int, int]:
     """Count an owner's models and revisions; deleted models count until they are swept."""
-    models = select(func.count()).select_from(ModelRow).where(_is_of(owner))
-    revisions = select(func.count()).select_from(RevisionRow).join(ModelRow).where(_is_of(owner))
+    models = select(func.count()).select_from(ModelRow).where(is_owned_by(ModelRow.name, owner))
+    revisions = (
+        select(func.count())
+        .select_from(RevisionRow)
+        .join(ModelRow)
+        .where(is_owned_by(ModelRow.name, owner))
+    )
     return db.scalar(models) or 0, db.scalar(revisions) or 0
 
 
@@ -80,22 +85,10 @@ def _held(owner: str) -> CompoundSelect[tuple[str, int]]:
         select(FileRow.digest, FileRow.size_bytes)
         .join(RevisionRow, RevisionRow.pk == FileRow.revision_pk)
         .join(ModelRow, ModelRow.pk == RevisionRow.model_pk)
-        .where(_is_of(owner))
+        .where(is_owned_by(ModelRow.name, owner))
     )
-    sent = select(UploadRow.digest, UploadRow.size_bytes).where(_is_sent_for(owner))
+    sent = select(UploadRow.digest, UploadRow.size_bytes).where(is_owned_by(UploadRow.model, owner))
     return union(files, sent)
-
-
-def _is_of(owner: str) -> ColumnElement[bool]:
-    if owner:
-        return ModelRow.name.startswith(f"{owner}/", autoescape=True)
-    return not_(ModelRow.name.contains("/"))
-
-
-def _is_sent_for(owner: str) -> ColumnElement[bool]:
-    if owner:
-        return UploadRow.model.startswith(f"{owner}/", autoescape=True)
-    return not_(UploadRow.model.contains("/"))
 
 
 def _quota(row: QuotaRow) -> Quota:

@@ -2,11 +2,13 @@
 
 from datetime import datetime
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import literal, select
+from sqlalchemy.orm import Session, aliased
 
+from zoo.catalog.pages import load_revisions
 from zoo.catalog.rows import as_revision, find_model_row, get_model_row, get_revision_row, point_ref
-from zoo.catalog.tables import RefMoveRow, RefRow, RevisionRow
+from zoo.catalog.tables import LARGEST, RefMoveRow, RefRow, RevisionRow
+from zoo.domain.access import LOCAL, Caller
 from zoo.domain.revision import MAIN, Ref, RefKind, RefMove, Revision, check_ref_name
 from zoo.errors import BadName, RefExists, RevisionNotFound
 
@@ -57,7 +59,16 @@ def get_ref(db: Session, name: str, ref: str) -> Ref:
 
 def list_refs(db: Session, name: str) -> list[Ref]:
     """List the refs of a model by name."""
-    return [_ref(row) for row in get_model_row(db, name).refs]
+    wanted = (
+        select(RefRow.name, RevisionRow.id, RefRow.kind, RefRow.is_protected)
+        .join(RevisionRow, RevisionRow.pk == RefRow.revision_pk)
+        .where(RefRow.model_pk == get_model_row(db, name).pk)
+        .order_by(RefRow.name)
+    )
+    return [
+        Ref(name=name, revision=revision, kind=kind, is_protected=is_protected)
+        for name, revision, kind, is_protected in db.execute(wanted)
+    ]
 
 
 def is_protected(db: Session, name: str, ref: str) -> bool:
@@ -99,34 +110,44 @@ def delete_ref(db: Session, name: str, ref: str, *, now: datetime) -> Ref:
     return gone
 
 
-def list_moves(db: Session, name: str, *, limit: int | None = None) -> list[RefMove]:
-    """List every move of the model's refs, or so many, the newest first."""
-    model = get_model_row(db, name)
-    rows = db.scalars(
-        select(RefMoveRow)
-        .where(RefMoveRow.model_pk == model.pk)
+def list_moves(
+    db: Session, name: str, *, before: int | None = None, limit: int | None = None
+) -> list[RefMove]:
+    """List every move of the model's refs, or so many before one, the newest first."""
+    old, new = aliased(RevisionRow), aliased(RevisionRow)
+    wanted = (
+        select(RefMoveRow.pk, RefMoveRow.ref, old.id, new.id, RefMoveRow.at)
+        .outerjoin(old, old.pk == RefMoveRow.old_pk)
+        .outerjoin(new, new.pk == RefMoveRow.new_pk)
+        .where(RefMoveRow.model_pk == get_model_row(db, name).pk)
         .order_by(RefMoveRow.pk.desc())
         .limit(limit)
     )
+    if before is not None:
+        wanted = wanted.where(RefMoveRow.pk < min(before, LARGEST))
     return [
-        RefMove(
-            ref=row.ref,
-            old=row.old.id if row.old else None,
-            new=row.new.id if row.new else None,
-            at=row.at,
-        )
-        for row in rows
+        RefMove(number=number, ref=ref, old=was, new=by_now, at=at)
+        for number, ref, was, by_now, at in db.execute(wanted)
     ]
 
 
-def list_history(db: Session, name: str, ref: str, *, limit: int) -> list[Revision]:
+def list_history(
+    db: Session, name: str, ref: str, *, caller: Caller = LOCAL, limit: int
+) -> list[Revision]:
     """List the last revisions that led to the one a ref or an id means, the newest first."""
-    row: RevisionRow | None = get_revision_row(db, name, ref)
-    found: dict[int, Revision] = {}
-    while row is not None and row.pk not in found and len(found) < limit:
-        found[row.pk] = as_revision(row)
-        row = row.previous
-    return list(found.values())
+    start = get_revision_row(db, name, ref).pk
+    led = (
+        select(RevisionRow.pk, RevisionRow.previous_pk, literal(1).label("place"))
+        .where(RevisionRow.pk == start)
+        .cte(recursive=True)
+    )
+    led = led.union_all(
+        select(RevisionRow.pk, RevisionRow.previous_pk, led.c.place + 1)
+        .join(led, RevisionRow.pk == led.c.previous_pk)
+        .where(led.c.place < limit)
+    )
+    # What led to a revision was there before it, so newest first is from the end of the line.
+    return load_revisions(db, set(db.scalars(select(led.c.pk))), caller=caller)
 
 
 def _get_row(db: Session, name: str, ref: str) -> RefRow:

@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session, joinedload, selectinload
+from sqlalchemy import ColumnElement, collate, func, select
+from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload, selectinload
 
 from zoo.catalog.tables import (
     DatasetRow,
@@ -25,16 +25,22 @@ WHOLE = (
     joinedload(RevisionRow.parent).load_only(RevisionRow.id).joinedload(RevisionRow.model),
     joinedload(RevisionRow.dataset).load_only(DatasetRow.name, DatasetRow.id),
 )
+MOST_TOLD = 100  # refs, to whoever asked for one that is not there
 SHORTEST_ID = 6  # hex digits that are enough to ask for a revision by
+
+
+def by_code_points(db: Session, name: InstrumentedAttribute[str]) -> ColumnElement[str]:
+    """Give a name as lists in pages sort and compare it, whatever language a database is made for.
+
+    Python sorts by code points too, and a page begins where the one before says it ended.
+    """
+    is_postgresql = db.get_bind().dialect.name == "postgresql"
+    return collate(name, "C") if is_postgresql else name.expression
 
 
 def find_model_row(db: Session, name: str) -> ModelRow | None:
     """Find the model of a name, or the one that had it; a deleted one is not found."""
-    row = db.scalar(
-        select(ModelRow)
-        .where(ModelRow.name == name, ModelRow.deleted_at.is_(None))
-        .options(selectinload(ModelRow.refs))
-    )
+    row = db.scalar(select(ModelRow).where(ModelRow.name == name, ModelRow.deleted_at.is_(None)))
     if row is None:
         renamed = db.get(RenameRow, name)
         row = renamed.model if renamed and renamed.model.deleted_at is None else None
@@ -75,7 +81,9 @@ def get_revision_row(db: Session, name: str, ref: str) -> RevisionRow:
         )
     )
     if len(ref) < SHORTEST_ID or len(rows) != 1:
-        known = sorted(pointer.name for pointer in model.refs)
+        # Not all of them: every look-up goes through here, and a model may have thousands.
+        names = select(RefRow.name).where(RefRow.model_pk == model.pk).order_by(RefRow.name)
+        known = list(db.scalars(names.limit(MOST_TOLD)))
         raise RevisionNotFound(
             f"{name!r} has no revision, tag or alias {ref!r}.", name=name, ref=ref, refs=known
         )
@@ -144,13 +152,19 @@ def as_revision(row: RevisionRow) -> Revision:
     )
 
 
-def as_model(row: ModelRow) -> Model:
+def as_model(db: Session, row: ModelRow) -> Model:
     """Write a row down as the domain's value."""
-    head = next((ref.revision for ref in row.refs if ref.name == MAIN), None)
+    head = db.get(RefRow, (row.pk, MAIN))
+    refs = db.execute(
+        select(RefRow.name, RevisionRow.id)
+        .join(RevisionRow, RevisionRow.pk == RefRow.revision_pk)
+        .where(RefRow.model_pk == row.pk)
+        .order_by(RefRow.name)
+    ).all()
     return Model(
         name=row.name,
         created_at=row.created_at,
-        head=as_revision(head) if head else None,
-        refs={ref.name: ref.revision.id for ref in row.refs},
+        head=as_revision(head.revision) if head else None,
+        refs={name: identity for name, identity in refs},  # noqa: C416  # rows are no pairs to mypy
         is_private=row.is_private,
     )

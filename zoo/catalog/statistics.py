@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from zoo.catalog.models import is_visible_to, wished
 from zoo.catalog.pages import load_models
-from zoo.catalog.rows import find_model_row, get_model_row
+from zoo.catalog.rows import by_code_points, find_model_row, get_model_row
 from zoo.catalog.tables import (
     BlobRow,
     DatasetRow,
@@ -74,16 +74,17 @@ def list_popular(  # noqa: PLR0913  # a page of an order
         .subquery()
     )
     count = func.coalesce(counted.c.count, 0)
+    order = by_code_points(db, ModelRow.name)
     wanted = (
         select(ModelRow.pk, ModelRow.name, count)
         .outerjoin(counted, counted.c.model_pk == ModelRow.pk)
         .where(is_visible_to(caller), *wished(wish))
-        .order_by(count.desc(), ModelRow.name)
+        .order_by(count.desc(), order)
         .limit(limit)
     )
     if after is not None:
         most, name = after
-        wanted = wanted.where((count < most) | ((count == most) & (ModelRow.name > name)))
+        wanted = wanted.where((count < most) | ((count == most) & (order > name)))
     rows = db.execute(wanted).all()
     pks = [row.pk for row in rows]
     models = {model.name: model for model in load_models(db, pks, caller=caller)}

@@ -31,6 +31,7 @@ from zoo.domain.job import JobKind, JobState
 from zoo.domain.revision import RefKind
 
 LONGEST_PATH, LONGEST_LABEL = 1024, 256  # characters
+LARGEST = 2**31 - 1  # number that key columns hold; a larger one is no row's
 
 CONVENTION = {
     "ix": "ix_%(column_0_N_label)s",

@@ -100,7 +100,15 @@ class Models(Asking):
 
     def list_moves(self, name: str) -> list[RefMove]:
         """List every move of a model's refs, the newest first."""
-        return self._refs(name).moves
+        page = self._refs(name)
+        found = list(page.moves)
+        while page.next is not None:
+            before = page.next
+            page = self._refs(name, before=before)
+            if page.next is not None and page.next >= before:
+                raise self.remote.unlike(f"the moves before {before} lead to themselves")
+            found += page.moves
+        return found
 
     def add_tag(self, name: str, ref: str, *, target: str) -> Revision:
         """Add a tag."""
@@ -118,8 +126,8 @@ class Models(Asking):
         """Take a ref away."""
         return self.ask(Ref, "DELETE", self._ref_path(name, ref))
 
-    def _refs(self, name: str) -> Refs:
-        return self.ask(Refs, "GET", f"{model_path(name)}/refs")
+    def _refs(self, name: str, **query: object) -> Refs:
+        return self.ask(Refs, "GET", f"{model_path(name)}/refs", query=query)
 
     def _put_ref(self, name: str, ref: str, body: dict[str, object]) -> Revision:
         path = f"{model_path(name)}/refs/{quote(check_ref_name(ref))}"

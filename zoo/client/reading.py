@@ -46,10 +46,11 @@ P = TypeVar("P", bound=Page)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refs:
-    """The refs of a model, and every move they made."""
+    """The refs of a model, and a page of the moves they made."""
 
     refs: list[Ref]
     moves: list[RefMove]
+    next: int | None = None
 
 
 @cache

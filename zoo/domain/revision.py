@@ -130,6 +130,7 @@ class RefMove:
     old: str | None
     new: str | None
     at: datetime
+    number: int = field(default=0, compare=False)  # by which a list of them goes on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

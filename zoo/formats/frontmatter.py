@@ -11,6 +11,7 @@ from zoo.errors import MalformedCard
 FENCE = "---"
 LONGEST = 2**18  # characters
 MOST_BRACKETS = 1000
+MOST_BITS = 1024  # of a whole number; Python writes no decimals of one with some ten thousand
 PAIR = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)[ \t]*:[ \t]+(\S.*)")
 # What the readmes of the Model Zoo state; other words before a colon are prose.
 KEYS = frozenset(
@@ -46,6 +47,8 @@ _Loader.yaml_implicit_resolvers = {
 def read_front_matter(text: str, *, name: str) -> tuple[dict[str, Any], str]:
     """Split a readme into its front matter and its prose; ``name`` is the file's, for errors.
 
+    Keys are texts at every depth, and no text holds half a letter, which nothing could write.
+
     Raises:
         MalformedCard: the front matter does not end, is not YAML, or is no mapping.
     """
@@ -79,7 +82,7 @@ def _read_yaml(lines: list[str], name: str, first_line: int) -> dict[str, Any]:
     if len(text) > LONGEST or text.count("[") + text.count("{") > MOST_BRACKETS:
         raise _refuse(name, first_line, f"it has over {LONGEST} characters or too many brackets")
     try:
-        content = yaml.load(text, _Loader)  # noqa: S506  # a SafeLoader
+        content: Any = _plain(yaml.load(text, _Loader))  # noqa: S506  # a SafeLoader
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         if pairs := _plain_pairs(lines):
             return pairs
@@ -91,7 +94,23 @@ def _read_yaml(lines: list[str], name: str, first_line: int) -> dict[str, Any]:
         return {}
     if not isinstance(content, dict):
         raise _refuse(name, first_line, "it should be lines of 'key: value'")
-    return {str(key): value for key, value in content.items()}
+    return content
+
+
+def _plain(value: object) -> object:
+    """Make keys texts, and write half letters and numbers without end so that they can be told."""
+    if isinstance(value, dict):
+        return {_text(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [_plain(one) for one in value]
+    is_long = isinstance(value, int) and value.bit_length() > MOST_BITS
+    return _text(value) if is_long or isinstance(value, str) else value
+
+
+def _text(value: object) -> str:
+    if isinstance(value, int) and value.bit_length() > MOST_BITS:
+        return f"{value:#x}"
+    return str(value).encode(errors="replace").decode()
 
 
 def _plain_pairs(lines: Iterable[str]) -> dict[str, Any] | None:

@@ -21,6 +21,9 @@ LARGEST_XORB = 2**26 + 2**20  # bytes; the client packs at most 64 MiB, and head
 LARGEST_CHUNK = 2**20  # bytes; the client cuts at 128 KiB
 MOST_CHUNKS = 2**14  # of a xorb; the client packs at most half as many
 LARGEST_SHARD = 2**26
+# Of a shard, which the client fills up to 64 MiB: with chunks that nobody has sent before these are
+# of some 90 GB, in runs of eight chunks or more.
+MOST_FILES, MOST_SEGMENTS, MOST_BYTES = 10_000, 2**18, 2**40
 RECORD = 48
 CHUNK_HEADER = 8
 FOOTER = b"XETBLOB"[0]  # what may follow the chunks begins so, and no chunk does
@@ -119,27 +122,43 @@ def read_shard(shard: bytes) -> list[ShardFile]:
     """Read how files are made of chunks.
 
     Raises:
-        MalformedUpload: it does not follow the format, or a file has no SHA-256.
+        MalformedUpload: it does not follow the format, a file has no SHA-256, or it tells of more
+            than any client's does.
     """
     files: list[ShardFile] = []
+    segment_count, size_bytes = 0, 0
+    known: dict[bytes, str] = {}  # hashes of xorbs, each of which many segments are of
     records = _records(shard)
     for record in records:
         if record[:32] == b"\xff" * 32:
             return files
-        flags, count = struct.unpack_from("<II", record, 32)
-        if count * RECORD > len(shard):
-            raise MalformedUpload("The shard tells of more segments than it could hold.")
-        segments = tuple(_segment(_next(records)) for _ in range(count))
-        if flags & HAS_CHECKS:
-            for _ in range(count):
-                _next(records)
-        if not flags & HAS_SHA256:
+        file = _file(record, records, known)
+        segment_count += len(file.segments)
+        size_bytes += file.size_bytes
+        if len(files) == MOST_FILES or segment_count > MOST_SEGMENTS or size_bytes > MOST_BYTES:
             raise MalformedUpload(
-                "The shard tells no SHA-256 of a file, by which the zoo names it.",
-                hint="Use a newer hf_xet, or HF_HUB_DISABLE_XET=1.",
+                f"The shard tells of more than {MOST_FILES} files, {MOST_SEGMENTS} segments or"
+                f" {MOST_BYTES} bytes.",
+                hint="Upload fewer files at a time.",
             )
-        files.append(ShardFile(sha256=_hash(_next(records)[:32]), segments=segments))
+        files.append(file)
     raise MalformedUpload("The shard ends before its last file does.")
+
+
+def _file(record: bytes, records: Iterator[bytes], known: dict[bytes, str]) -> ShardFile:
+    flags, count = struct.unpack_from("<II", record, 32)
+    if count > MOST_SEGMENTS:
+        raise MalformedUpload(f"A file of the shard has more than {MOST_SEGMENTS} segments.")
+    segments = tuple(_segment(_next(records), known) for _ in range(count))
+    if flags & HAS_CHECKS:
+        for _ in range(count):
+            _next(records)
+    if not flags & HAS_SHA256:
+        raise MalformedUpload(
+            "The shard tells no SHA-256 of a file, by which the zoo names it.",
+            hint="Use a newer hf_xet, or HF_HUB_DISABLE_XET=1.",
+        )
+    return ShardFile(sha256=_hash(_next(records)[:32]), segments=segments)
 
 
 def _records(shard: bytes) -> Iterator[bytes]:
@@ -154,11 +173,13 @@ def _next(records: Iterator[bytes]) -> bytes:
     return record
 
 
-def _segment(record: bytes) -> Segment:
+def _segment(record: bytes, known: dict[bytes, str]) -> Segment:
     _, raw_bytes, first, end = struct.unpack_from("<IIII", record, 32)
     if not first < end:
         raise MalformedUpload(f"A segment of the shard has chunks {first} to {end}.")
-    return Segment(xorb=_hash(record[:32]), raw_bytes=raw_bytes, first=first, end=end)
+    words = record[:32]
+    xorb = known.get(words) or known.setdefault(words, _hash(words))
+    return Segment(xorb=xorb, raw_bytes=raw_bytes, first=first, end=end)
 
 
 def _hash(words: bytes) -> str:

@@ -27,7 +27,7 @@ from zoo.images.source import open_pictures
 from zoo.images.split import draw_split
 from zoo.operations.access import check_role
 from zoo.operations.opening import Zoo
-from zoo.operations.publish import check_kept
+from zoo.operations.publish import check_kept, check_still_kept
 from zoo.operations.stamps import Stamps, keep_stamps, read_stamps
 from zoo.planning import check_dataset
 from zoo.settings import Settings
@@ -83,8 +83,10 @@ def add_dataset(
         dataset = replace(dataset, pictures=_split(dataset.pictures), split_source="drawn")
     check_dataset(dataset)
     now = zoo.clock()
+    digests = [picture.digest for picture in dataset.pictures]
+    check_kept(zoo, digests)
     with zoo.catalog.writing() as db:
-        check_kept(zoo, [picture.digest for picture in dataset.pictures])
+        check_still_kept(zoo, db, digests)
         added = datasets.add_dataset(db, dataset, now=now)
         audit.add_entry(db, zoo.caller, "dataset.add", called, now=now, dataset=added.id)
     keep_stamps(zoo, path, read, before=before)

@@ -26,7 +26,8 @@ def read_card(zoo: Zoo, revision: Revision) -> dict[str, Any]:
         front, _ = read_front_matter(path.read_text(encoding="utf-8", errors="replace"), name=CARD)
     except MalformedCard:
         return {}
-    plain: dict[str, Any] = json.loads(json.dumps(front, default=str))
+    text = json.dumps(front, default=str)
+    plain: dict[str, Any] = json.loads(text, parse_constant=str)  # NaN is no JSON to others.
     return plain
 
 

@@ -3,7 +3,7 @@
 import difflib
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -139,11 +139,24 @@ def model_as_seen(zoo: Zoo, db: Session, model: Model) -> Model:
     return model if model.head is None else replace(model, head=as_seen(zoo, db, model.head))
 
 
-def list_moves(zoo: Zoo, name: str, *, limit: int | None = None) -> list[RefMove]:
-    """List every move of the model's refs, or so many, the newest first."""
+def find_sizes(zoo: Zoo, name: str, digests: Collection[str]) -> dict[str, int]:
+    """Give the sizes of those of some bytes that files of a model's revisions consist of.
+
+    Raises:
+        ModelNotFound: there is no such model.
+    """
     with zoo.catalog.reading() as db:
         check_visible(zoo, db, check_model_name(name))
-        return refs.list_moves(db, name, limit=limit)
+        return models.find_sizes(db, name, digests)
+
+
+def list_moves(
+    zoo: Zoo, name: str, *, before: int | None = None, limit: int | None = None
+) -> list[RefMove]:
+    """List every move of the model's refs, or so many before one, the newest first."""
+    with zoo.catalog.reading() as db:
+        check_visible(zoo, db, check_model_name(name))
+        return refs.list_moves(db, name, before=before, limit=limit)
 
 
 def is_for_everyone(zoo: Zoo, name: str) -> bool:

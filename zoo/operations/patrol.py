@@ -7,11 +7,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from zoo.catalog import audit, garbage
-from zoo.domain.revision import Blob
+from zoo.catalog import garbage
 from zoo.errors import Interrupted, ZooError
 from zoo.operations.opening import Zoo
-from zoo.operations.scrub import find_fault
+from zoo.operations.scrub import find_fault, set_aside
 
 LOG = logging.getLogger(__name__)
 DAY_S = 86_400.0
@@ -75,7 +74,7 @@ def step(zoo: Zoo, stop: threading.Event) -> float:
         LOG.warning("not read in this round: %s: %s", blob.digest, error)
         reason = None
     faults = {digest: told for digest, told in state.faults.items() if digest != blob.digest}
-    if reason is not None and _set_aside(zoo, blob, reason, mark):
+    if reason is not None and set_aside(zoo, blob, reason, mark):
         faults[blob.digest] = reason
     _keep(
         zoo,
@@ -88,26 +87,6 @@ def step(zoo: Zoo, stop: threading.Event) -> float:
         ),
     )
     return min(LONGEST_PAUSE_S, zoo.settings.scrub_days * DAY_S * blob.size_bytes / max(total, 1))
-
-
-def _set_aside(zoo: Zoo, blob: Blob, reason: str, mark: str | None) -> bool:
-    """Set damaged bytes aside and write it down, unless they are swept or put back meanwhile."""
-    with zoo.catalog.writing() as db:
-        used_by = list(garbage.list_users(db, blob.digest))
-        if not used_by or zoo.blobs.find_mark(blob.digest) != mark:
-            return False
-        audit.add_entry(
-            db,
-            zoo.caller,
-            "blob.quarantine",
-            blob.digest,
-            now=zoo.clock(),
-            reason=reason,
-            used_by=used_by,
-        )
-        zoo.blobs.quarantine(blob.digest)
-    LOG.warning("damaged: %s: %s; used by %s", blob.digest, reason, ", ".join(used_by))
-    return True
 
 
 def _breathe(stop: threading.Event, count: int) -> None:

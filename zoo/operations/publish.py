@@ -3,11 +3,12 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from zoo.catalog import audit, datasets, jobs, leases, models, refs
+from zoo.catalog import audit, datasets, garbage, jobs, leases, models, refs
 from zoo.domain.access import Role
 from zoo.domain.job import Attempt, JobState
 from zoo.domain.revision import MAIN, Blob, RefKind, Revision, check_model_name, split_address
@@ -58,8 +59,10 @@ def publish(zoo: Zoo, publication: Publication) -> Revision:
     now = zoo.clock()
     dataset = publication.dataset
     traits = find_traits(zoo, publication.files, publication.summary, dataset=dataset)
+    digests = [blob.digest for blob in publication.files.values()]
+    check_kept(zoo, digests)
     with zoo.catalog.writing() as db:
-        check_kept(zoo, [blob.digest for blob in publication.files.values()])
+        check_still_kept(zoo, db, digests)
         if publication.attempt is not None:
             leases.check_lease(db, publication.attempt)
         name = _find_target(zoo, db, publication)
@@ -110,9 +113,7 @@ def publish(zoo: Zoo, publication: Publication) -> Revision:
 
 
 def check_kept(zoo: Zoo, digests: Iterable[str]) -> None:
-    """Look for bytes that rows are about to refer to, in the transaction that adds these.
-
-    There no sweep can take them between this look and the rows.
+    """Look for bytes that rows are about to refer to.
 
     Raises:
         Conflict: some are not in the store.
@@ -126,6 +127,21 @@ def check_kept(zoo: Zoo, digests: Iterable[str]) -> None:
                 hint="Send them again, then what names them.",
                 digest=digest,
             )
+
+
+def check_still_kept(zoo: Zoo, db: Session, digests: Iterable[str]) -> None:
+    """Look once more, in the transaction that adds the rows, for what was there before it.
+
+    There no sweep can take them between this look and the rows. What is referred to already no
+    sweep takes at all, so the store is asked for the rest alone: it may be far, and every other
+    writer waits.
+
+    Raises:
+        Conflict: some are not in the store.
+    """
+    wanted = set(digests)
+    since = zoo.clock() - timedelta(seconds=zoo.settings.grace_s)
+    check_kept(zoo, sorted(wanted - garbage.find_referenced(db, wanted, sent_since=since)))
 
 
 def put_json(zoo: Zoo, value: object) -> Blob:

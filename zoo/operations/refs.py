@@ -31,8 +31,7 @@ def list_history(zoo: Zoo, name: str, ref: str, *, limit: int) -> list[Revision]
     """
     with zoo.catalog.reading() as db:
         check_visible(zoo, db, check_model_name(name))
-        found = refs.list_history(db, name, ref, limit=limit)
-        return [as_seen(zoo, db, revision) for revision in found]
+        return refs.list_history(db, name, ref, caller=zoo.caller, limit=limit)
 
 
 def add_ref(zoo: Zoo, name: str, ref: str, *, target: str = MAIN, kind: RefKind) -> Revision:

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from zoo.operations.access import check_rules
 from zoo.operations.opening import Zoo
 from zoo.storage.blobs import Chunk, chunks_of
 
+LOG = logging.getLogger(__name__)
 # What a disk answers that has lost something; anything else (too many open files, no memory) is of
 # this moment, and says nothing of the bytes.
 LOST = {errno.EIO, errno.EBADMSG, getattr(errno, "EUCLEAN", errno.EIO)}
@@ -76,25 +78,27 @@ def scrub(
             if revision_id(revision.files) != revision.id
         ]
     for done, blob in enumerate(blobs, 1):
-        reason, is_known = _judge(zoo, blob)
+        reason, mark = _judge(zoo, blob)
+        if reason is not None and quarantines and mark is not None:
+            # Those that were put back or swept while they were read are no fault any more.
+            reason = reason if set_aside(zoo, blob, reason, mark) else None
         if reason is not None:
             with zoo.catalog.reading() as db:
                 used_by = tuple(garbage.list_users(db, blob.digest))
-            if quarantines and is_known:
-                zoo.blobs.quarantine(blob.digest)
             faults.append(Fault(subject=blob.digest, reason=reason, used_by=used_by))
         report(done, len(blobs))
     return faults
 
 
-def _judge(zoo: Zoo, blob: Blob) -> tuple[str | None, bool]:
-    """Say what is wrong with bytes, and whether it is them that are wrong."""
+def _judge(zoo: Zoo, blob: Blob) -> tuple[str | None, str | None]:
+    """Say what is wrong with bytes, and by their mark, where they are there, that it is them."""
     try:
-        return find_fault(zoo, blob), True
+        mark = zoo.blobs.find_mark(blob.digest)
+        return find_fault(zoo, blob), mark
     except OSError as error:
-        return f"it cannot be read for now: {error.strerror}", False
+        return f"it cannot be read for now: {error.strerror}", None
     except StoreUnavailable as error:
-        return f"it cannot be read for now: {error}", False
+        return f"it cannot be read for now: {error}", None
 
 
 def find_fault(
@@ -122,6 +126,26 @@ def find_fault(
     if sha256.hexdigest() != blob.digest:
         return f"its bytes have sha256 {sha256.hexdigest()}"
     return None if size_bytes == blob.size_bytes else f"it has {size_bytes} bytes"
+
+
+def set_aside(zoo: Zoo, blob: Blob, reason: str, mark: str | None) -> bool:
+    """Set damaged bytes aside and write it down, unless they are swept or put back meanwhile."""
+    with zoo.catalog.writing() as db:
+        used_by = list(garbage.list_users(db, blob.digest))
+        if not used_by or zoo.blobs.find_mark(blob.digest) != mark:
+            return False
+        audit.add_entry(
+            db,
+            zoo.caller,
+            "blob.quarantine",
+            blob.digest,
+            now=zoo.clock(),
+            reason=reason,
+            used_by=used_by,
+        )
+        zoo.blobs.quarantine(blob.digest)
+    LOG.warning("damaged: %s: %s; used by %s", blob.digest, reason, ", ".join(used_by))
+    return True
 
 
 def repair(zoo: Zoo, paths: Iterable[Path]) -> Repaired:

@@ -46,17 +46,19 @@ def sweep(zoo: Zoo, *, is_dry: bool = False) -> Swept:
         expired = garbage.list_expired(db, before=before)
     if not is_dry and expired:
         with zoo.catalog.writing() as db:
+            # Some may have been taken back since, and even deleted again.
+            expired = [name for name in expired if garbage.purge_model(db, name, before=before)]
             for name in expired:
-                garbage.purge_model(db, name)
                 audit.add_entry(db, zoo.caller, "model.purge", name, now=now)
+    jobs = garbage.JobsHold()
     swept: list[Blob] = []
     batch: list[Blob] = []
     for blob in zoo.blobs.list_blobs():
         batch.append(blob)
         if len(batch) == BATCH:
-            swept += _sweep(zoo, batch, is_dry=is_dry)
+            swept += _sweep(zoo, batch, jobs, is_dry=is_dry)
             batch = []
-    swept += _sweep(zoo, batch, is_dry=is_dry)
+    swept += _sweep(zoo, batch, jobs, is_dry=is_dry)
     if not is_dry:
         with zoo.catalog.writing() as db:
             garbage.purge_uploads(db, before=before)
@@ -68,18 +70,19 @@ def sweep(zoo: Zoo, *, is_dry: bool = False) -> Swept:
     )
 
 
-def _sweep(zoo: Zoo, batch: list[Blob], *, is_dry: bool) -> list[Blob]:
+def _sweep(zoo: Zoo, batch: list[Blob], jobs: garbage.JobsHold, *, is_dry: bool) -> list[Blob]:
     """Remove those of some blobs that are old and that nothing refers to."""
     since = zoo.clock() - timedelta(seconds=zoo.settings.grace_s)
     with zoo.catalog.reading() as db:
-        free = garbage.find_unreferenced(db, [blob.digest for blob in batch], sent_since=since)
+        digests = [blob.digest for blob in batch]
+        free = garbage.find_unreferenced(db, digests, sent_since=since, jobs=jobs)
     old = _select(free, lambda digest: zoo.blobs.is_older(digest, zoo.settings.grace_s))
     if is_dry or not old:
         return [blob for blob in batch if blob.digest in old]
     with zoo.catalog.writing() as db:
         # Under the writers' lock: nobody comes to refer to them between this look and the end.
         gone = _select(
-            garbage.find_unreferenced(db, old, sent_since=since),
+            garbage.find_unreferenced(db, old, sent_since=since, jobs=jobs),
             lambda digest: zoo.blobs.delete(digest, older_than_s=zoo.settings.grace_s),
         )
         garbage.forget_blobs(db, gone)

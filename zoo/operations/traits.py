@@ -58,8 +58,13 @@ def _plain(facet: Facet, found: Iterable[object]) -> tuple[str, ...]:
     texts = [one.strip() for one in found if isinstance(one, str)]
     if facet is Facet.DATASET:
         texts = [text.partition("@")[0] for text in texts]
-    kept = dict.fromkeys(text[:LONGEST_VALUE] for text in texts if text and "\0" not in text)
+    kept = dict.fromkeys(text[:LONGEST_VALUE] for text in texts if text and _is_whole(text))
     return tuple(kept)[:MOST_VALUES]
+
+
+def _is_whole(text: str) -> bool:
+    """Tell whether every database and every answer can hold a text: no NUL, no half letter."""
+    return not any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _listed(value: object) -> list[object]:

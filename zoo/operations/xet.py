@@ -71,11 +71,12 @@ def take_shard(zoo: Zoo, model: str, shard: bytes) -> list[Blob]:
         MalformedUpload: it does not follow the format, or its chunks are not here.
         DigestMismatch: a file's chunks do not make up the file of its SHA-256; it is not kept.
     """
-    files = read_shard(shard)
+    # One that is named again is the same bytes: they are kept once.
+    files = {file.sha256: file for file in read_shard(shard)}
     with ExitStack() as stack:
         xorbs = _Xorbs(zoo, stack)
         kept = []
-        for file in files:
+        for file in files.values():
             if file.size_bytes > zoo.settings.max_upload_bytes:
                 raise MalformedUpload(f"A file of {file.size_bytes} bytes is larger than allowed.")
             announced = Blob(digest=file.sha256, size_bytes=file.size_bytes)

@@ -3,9 +3,10 @@
 import atexit
 from contextlib import ExitStack
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 from werkzeug.routing import BaseConverter
 
+from zoo.errors import BadRequest
 from zoo.operations.opening import open_zoo
 from zoo.operations.predict import open_service
 from zoo.operations.warming import Warming
@@ -123,10 +124,21 @@ def create_app(settings: Settings | None = None) -> Flask:
         *PAGES,
     ):
         app.register_blueprint(room.bp)
+    app.before_request(_refuse_nul)
     app.before_request(access.check_access)
     app.after_request(_secure)
     app.wsgi_app = Short(app)  # type: ignore[assignment,method-assign]  # Flask's own way
     return app
+
+
+def _refuse_nul() -> None:
+    """Refuse a NUL in an address, once for all views: PostgreSQL takes none, and no name holds one.
+
+    Raises:
+        BadRequest: the path or the query holds one.
+    """
+    if "\0" in request.path or b"%00" in request.query_string or b"\0" in request.query_string:
+        raise BadRequest("The address holds a NUL.", hint="No name, ref or path holds one.")
 
 
 def _secure(response: Response) -> Response:

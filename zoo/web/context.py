@@ -75,13 +75,24 @@ def read_body(model: type[Model]) -> Model:
             f"The body is {request.mimetype or 'of no type'}, not application/json.",
             hint="Send JSON as such: curl --json '{...}' URL",
         )
+    return check_fields(model, parse_object(body))
+
+
+def parse_object(text: bytes) -> dict[str, object]:
+    """Read a JSON object, every text of which can be written again.
+
+    Raises:
+        BadRequest: it is no JSON object, or holds half a letter.
+    """
     try:
-        data = json.loads(body)
+        data = json.loads(text)
+        if b"\\ud" in text.lower():  # Half a letter is JSON, and no text.
+            json.dumps(data, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise BadRequest("The body is not JSON that can be read.") from error
     if not isinstance(data, dict):
         raise BadRequest("The body is not a JSON object.")
-    return check_fields(model, data)
+    return data
 
 
 def read_form(model: type[Model]) -> Model:

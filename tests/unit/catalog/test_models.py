@@ -5,16 +5,19 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import event, select, text
 
 from zoo.catalog import models
-from zoo.catalog.datasets import add_dataset, get_dataset_pk
+from zoo.catalog.database import Database
+from zoo.catalog.datasets import add_dataset, get_dataset_pk, list_datasets
 from zoo.catalog.jobs import add_job
+from zoo.catalog.lifecycle import set_private
 from zoo.catalog.models import (
     Lineage,
     NewRevision,
     add_blobs,
     add_revision,
+    find_sizes,
     get_model,
     get_revision,
     get_revision_pk,
@@ -22,12 +25,14 @@ from zoo.catalog.models import (
     list_names,
     list_revisions,
 )
-from zoo.catalog.refs import list_moves, move_ref
-from zoo.catalog.tables import BlobRow
+from zoo.catalog.refs import list_history, list_moves, list_refs, move_ref
+from zoo.catalog.statistics import list_popular
+from zoo.catalog.tables import Base, BlobRow, RefRow
 from zoo.domain.access import LOCAL
 from zoo.domain.dataset import Dataset
 from zoo.domain.job import JobKind
-from zoo.domain.revision import Blob, RefMove
+from zoo.domain.revision import Blob, RefKind, RefMove
+from zoo.domain.search import ModelWish
 from zoo.errors import BadName, ModelNotFound, RevisionNotFound
 
 
@@ -261,3 +266,109 @@ def test_of_many_names_those_that_begin_alike_are_given(db, publish, monkeypatch
         publish(model=name)
     assert list_names(db, caller=LOCAL) == ["a", "b", "c"]
     assert list_names(db, caller=LOCAL, like="lenett") == ["lenet", "lenet-digits"]
+
+
+def test_pages_go_by_code_points_whatever_language_a_database_is_for(postgresql_url, clock):
+    names = ["Beta/b", "Gamma/g", "Zeta/z", "alpha/a", "delta/d"]
+    database = Database(postgresql_url)
+    Base.metadata.create_all(database.engine)
+    with database.writing() as db:
+        for table in ("models", "datasets"):
+            kind = 'VARCHAR(200) COLLATE "en-x-icu"'
+            db.execute(text(f"ALTER TABLE {table} ALTER COLUMN name TYPE {kind}"))
+        for name in names:
+            add_revision(db, make_revision(model=name), now=clock())
+            add_dataset(db, Dataset(name=name, classes=(), pictures=()), now=clock())
+
+        def list_by_downloads(after):
+            place = (0, after) if after else None
+            told = {"caller": LOCAL, "since": clock().date(), "wish": ModelWish()}
+            return [model for model, _ in list_popular(db, after=place, limit=2, **told)]
+
+        for list_part in (
+            lambda after: list_models(db, caller=LOCAL, after=after, limit=2),
+            lambda after: list_datasets(db, after=after, limit=2),
+            list_by_downloads,
+        ):
+            found = [""]
+            while page := list_part(found[-1]):
+                found += [one.name for one in page]
+            assert found[1:] == names
+    database.close()
+
+
+class Work:
+    """What a session does: its statements, and the refs it loads."""
+
+    def __init__(self, db):
+        self.db, self.statements, self.refs = db, 0, 0
+
+    def __enter__(self):
+        event.listen(self.db.get_bind(), "before_cursor_execute", self._count_statement)
+        event.listen(RefRow, "load", self._count_ref)
+        return self
+
+    def __exit__(self, *_):
+        event.remove(self.db.get_bind(), "before_cursor_execute", self._count_statement)
+        event.remove(RefRow, "load", self._count_ref)
+
+    def _count_statement(self, *_):
+        self.statements += 1
+
+    def _count_ref(self, *_):
+        self.refs += 1
+
+
+@pytest.fixture
+def work(db):
+    """A function that does something in a session that knows no row, and tells what it took."""
+
+    def take(what):
+        db.expunge_all()
+        with Work(db) as counted:
+            return what(), counted
+
+    return take
+
+
+def test_looking_a_revision_up_does_not_load_every_ref(db, publish, clock, work):
+    first = publish()
+    for number in range(150):
+        move_ref(db, "net", f"v{number:03}", "main", now=clock(), kind=RefKind.TAG)
+    for what in (
+        lambda: get_revision(db, "net", "v001"),
+        lambda: get_revision(db, "net", first.id[:8]),
+        lambda: publish("second"),
+        lambda: set_private(db, "net", is_private=True),
+    ):
+        _, counted = work(what)
+        assert counted.refs <= 2
+    with pytest.raises(RevisionNotFound) as caught:
+        get_revision(db, "net", "nothing")
+    assert len(caught.value.detail["refs"]) == 100
+    refs, counted = work(lambda: list_refs(db, "net"))
+    assert (len(refs), counted.statements) == (151, 2)
+    assert set_private(db, "net", is_private=False).refs == {ref.name: ref.revision for ref in refs}
+
+
+def test_histories_take_few_statements_however_long_they_are(db, publish, work):
+    made = [publish(f"text {number}") for number in range(30)]
+    publish("text 3")  # main is there again: what led to it are the three before
+    history, counted = work(lambda: list_history(db, "net", made[-1].id, limit=20))
+    assert history == made[:9:-1]
+    assert counted.statements < 10
+    assert list_history(db, "net", "main", limit=20) == made[3::-1]
+    moves, counted = work(lambda: list_moves(db, "net"))
+    assert (len(moves), counted.statements) == (31, 2)
+    page = list_moves(db, "net", limit=10)
+    assert list_moves(db, "net", before=page[-1].number, limit=100) == moves[10:]
+
+
+def test_sizes_are_found_among_all_revisions_of_one_model_in_one_statement(db, publish, work):
+    for number in range(20):
+        publish(f"text {number}")
+    publish("of another", model="other")
+    asked = [make_blob(text).digest for text in ("text 0", "text 19", "of another", "none")]
+    found, counted = work(lambda: find_sizes(db, "net", asked))
+    assert found == {asked[0]: 6, asked[1]: 7}
+    assert counted.statements == 2

@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import product
 
 import numpy as np
@@ -20,6 +21,7 @@ from zoo.domain.access import ANONYMOUS, LOCAL, Caller, Role, owner_of
 from zoo.domain.revision import Blob
 from zoo.domain.search import ANY, Facet, ModelWish, Size, Traits
 
+LATER = datetime(2100, 1, 1, tzinfo=UTC)
 ADA = Caller(account="ada", roles={"ada": Role.READ})
 
 
@@ -226,7 +228,7 @@ def test_what_becomes_of_models_is_seen_by_the_next_search(db, publish, found, c
     assert names(found()) == ["bob/zoo", "other"]
     assert counts(found())["owner"] == {"": 1, "bob": 1}
     lifecycle.delete_model(db, "other", now=clock())
-    garbage.purge_model(db, "other")
+    garbage.purge_model(db, "other", before=LATER)
     assert names(found()) == ["bob/zoo"]
 
 
@@ -235,7 +237,7 @@ def test_an_index_that_never_saw_a_deletion_drops_what_was_swept(db, publish, fo
     publish("stays")
     assert found().total == 2
     lifecycle.delete_model(db, "gone", now=clock())
-    garbage.purge_model(db, "gone")
+    garbage.purge_model(db, "gone", before=LATER)
     publish("new")  # SQLite may give it the key of the one that is gone.
     assert names(found()) == ["new", "stays"]
 
@@ -281,7 +283,7 @@ class Changes:
     def purge(self, _step):
         name = self._take()
         lifecycle.delete_model(self.db, name, now=self.clock())
-        garbage.purge_model(self.db, name)
+        garbage.purge_model(self.db, name, before=LATER)
 
     def _take(self):
         return self.known.pop(self.draw.randrange(len(self.known)))

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from zoo.errors import MalformedCard
@@ -61,3 +63,28 @@ def test_front_matter_that_is_not_yaml_is_refused_with_its_line(text, line, reas
     assert reason in str(caught.value)
     assert str(caught.value).startswith("readme.md, line ")
     assert abs(caught.value.detail["line"] - line) <= 1
+
+
+@pytest.mark.parametrize(
+    ("text", "front"),
+    [
+        ("meta:\n  2020-01-01: {1: x}", {"meta": {"2020-01-01": {"1": "x"}}}),
+        ('license: "\\uD800"\ntags: ["\\uDC00x"]', {"license": "?", "tags": ["?x"]}),
+        ('"\\uD800": {"\\uD800": a}', {"?": {"?": "a"}}),
+        ("a: !!set {b}", {"a": ["b"]}),
+        (f"a: 0x{'f' * 9000}", {"a": f"0x{'f' * 9000}"}),
+        (f"? 0x{'f' * 9000}\n: b", {f"0x{'f' * 9000}": "b"}),
+    ],
+    ids=[
+        "keys",
+        "half letters",
+        "half letters as keys",
+        "a set",
+        "a long number",
+        "a long number as a key",
+    ],
+)
+def test_what_is_read_can_be_told(text, front):
+    found, _ = read(f"---\n{text}\n---")
+    assert found == front
+    json.dumps(found, ensure_ascii=False).encode()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from zoo.errors import MalformedUpload
+from zoo.formats import xet
 from zoo.formats.xet import LARGEST_CHUNK, list_chunks, read_chunk, read_shard
 
 HASH = bytes(range(32))
@@ -131,3 +132,25 @@ def test_files_of_a_shard_are_told_with_their_segments():
 def test_a_shard_that_cannot_be_is_refused(shard):
     with pytest.raises(MalformedUpload):
         read_shard(shard)
+
+
+@pytest.mark.parametrize(
+    ("name", "most"), [("MOST_FILES", 2), ("MOST_SEGMENTS", 5), ("MOST_BYTES", 29)]
+)
+def test_a_shard_of_more_than_any_client_sends_is_refused(monkeypatch, name, most):
+    segment = HASH + struct.pack("<IIII", 0, 5, 0, 1)
+    file = bytes(32) + struct.pack("<IIII", FLAGS_SHA256, 2, 0, 0) + segment * 2 + HASH + bytes(16)
+    shard = bytes(48) + file * 3 + b"\xff" * 48
+    assert [one.size_bytes for one in read_shard(shard)] == [10, 10, 10]
+    monkeypatch.setattr(xet, name, most)
+    with pytest.raises(MalformedUpload, match="more than"):
+        read_shard(shard)
+
+
+def test_segments_of_one_xorb_share_its_name():
+    segment = HASH + struct.pack("<IIII", 0, 5, 0, 1)
+    file = bytes(32) + struct.pack("<IIII", FLAGS_SHA256, 2, 0, 0) + segment * 2 + HASH + bytes(16)
+    (read_file,) = read_shard(bytes(48) + file + b"\xff" * 48)
+    first, second = read_file.segments
+    assert first.xorb == HEX
+    assert first.xorb is second.xorb

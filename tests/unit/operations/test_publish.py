@@ -17,8 +17,10 @@ from zoo.errors import (
     RevisionNotFound,
 )
 from zoo.operations import jobs
+from zoo.operations.commit import keep_content
 from zoo.operations.datasets import add_dataset
 from zoo.operations.fetch import get_model, get_revision
+from zoo.operations.models import create_model
 from zoo.operations.publish import Publication, publish, put_json, put_text
 
 
@@ -115,3 +117,43 @@ def test_json_is_kept_readable_in_its_order(zoo):
 
 def test_text_is_kept_as_utf_8(zoo):
     assert zoo.blobs.local_path(put_text(zoo, "蚁").digest).read_bytes() == "蚁".encode()
+
+
+@pytest.fixture
+def asked(zoo, monkeypatch):
+    """What the store was asked for, look by look."""
+    looks, real = [], zoo.blobs.find_kept
+
+    def find(digests):
+        looks.append(list(digests))
+        return real(looks[-1])
+
+    monkeypatch.setattr(zoo.blobs, "find_kept", find)
+    return looks
+
+
+def test_the_store_is_not_asked_under_the_writers_lock_for_what_is_referred_to(zoo, asked):
+    create_model(zoo, "net")
+    sent, unsent = keep_content(zoo, "net", b"sent"), put_text(zoo, "put")
+    both = {"a": sent, "b": unsent}
+    asked.clear()
+    publish(zoo, Publication(model="net", files=both, message=""))
+    assert [set(look) for look in asked] == [{sent.digest, unsent.digest}, {unsent.digest}]
+    asked.clear()
+    publish(zoo, Publication(model="other", files=both, message=""))
+    assert [len(look) for look in asked] == [2, 0]
+
+
+def test_bytes_that_a_sweep_takes_before_the_lock_publish_nothing(zoo, monkeypatch):
+    blob, real = put_text(zoo, "swept"), zoo.blobs.find_kept
+
+    def find_then_sweep(digests):
+        found = real(digests)
+        monkeypatch.setattr(zoo.blobs, "find_kept", real)
+        zoo.blobs.delete(blob.digest)
+        return found
+
+    monkeypatch.setattr(zoo.blobs, "find_kept", find_then_sweep)
+    with pytest.raises(Conflict):
+        publish(zoo, Publication(model="net", files={"a": blob}, message=""))
+    assert names(zoo) == []

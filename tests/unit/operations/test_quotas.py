@@ -40,6 +40,15 @@ def test_a_revision_beyond_the_bytes_is_refused_and_leaves_nothing(zoo, publishe
     published("elsewhere", files={"x": "123456"})
 
 
+def test_owners_differ_by_capitals(zoo, published):
+    published("Lab/a", files={"x": "12345"})
+    keep_content(zoo, "Lab/a", b"sent")
+    set_quota(zoo, "lab", Quota(most_bytes=1))
+    found = usage(zoo, "lab")
+    assert (found.size_bytes, found.models, found.revisions) == (0, 0, 0)
+    assert usage(zoo, "Lab").size_bytes == 9
+
+
 def test_models_and_revisions_are_counted(zoo, published):
     set_quota(zoo, "lab", Quota(most_models=1, most_revisions=2))
     published("lab/a", files={"x": "1"})

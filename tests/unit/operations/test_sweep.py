@@ -8,14 +8,17 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import event
 
+from zoo.catalog import garbage, lifecycle
 from zoo.domain.access import Caller, Role
 from zoo.domain.job import JobKind
 from zoo.domain.revision import RefKind
 from zoo.errors import Conflict, Forbidden, ModelNotFound, PathNotFound
+from zoo.operations.access import list_audit
 from zoo.operations.commit import Change, commit, find_proven, keep_content
 from zoo.operations.fetch import get_model, get_revision
-from zoo.operations.jobs import enqueue
+from zoo.operations.jobs import cancel, enqueue
 from zoo.operations.models import create_model, delete_model, restore_model
 from zoo.operations.opening import open_zoo
 from zoo.operations.publish import Publication, publish, put_text
@@ -68,6 +71,42 @@ def test_old_revisions_stay_and_so_does_what_a_job_waits_for(zoo, later):
     assert len(kept(zoo)) == 3
 
 
+def test_what_jobs_hold_is_read_once_in_a_sweep(zoo, later, monkeypatch):
+    waits = [put_text(zoo, f"waits {number}") for number in range(3)]
+    for blob in waits:
+        enqueue(zoo, JobKind.IMPORT, {"draft": blob.digest})
+    orphans = [put_text(zoo, f"orphan {number}") for number in range(3)]
+    read = []
+    engine = zoo.catalog.engine
+
+    def note(_connection, _cursor, statement, *_):
+        if "jobs.params" in statement:
+            read.append(statement)
+
+    monkeypatch.setattr("zoo.operations.sweep.BATCH", 1)
+    event.listen(engine, "before_cursor_execute", note)
+    swept = sweep(later)
+    event.remove(engine, "before_cursor_execute", note)
+    assert set(swept.blobs) == {blob.digest for blob in orphans}
+    assert len(read) == 1
+
+
+def test_a_job_that_comes_or_ends_between_two_looks_is_seen(zoo):
+    blob, other = put_text(zoo, "waits"), put_text(zoo, "other")
+    asked, jobs = {blob.digest, other.digest}, garbage.JobsHold()
+
+    def held():
+        with zoo.catalog.reading() as db:
+            return jobs.find(db, asked)
+
+    assert held() == set()
+    job = enqueue(zoo, JobKind.IMPORT, {"draft": blob.digest})
+    assert held() == {blob.digest}
+    enqueue(zoo, JobKind.IMPORT, {"draft": other.digest})
+    cancel(zoo, job.id)
+    assert held() == {other.digest}
+
+
 def test_young_bytes_stay(tmp_path):
     with open_zoo(read_settings(home=tmp_path / "home", grace_s=1000)) as zoo:
         orphan = put_text(zoo, "orphan")
@@ -104,6 +143,28 @@ def test_a_deleted_model_can_be_taken_back_until_it_is_swept(zoo, later):
         restore_model(zoo, "net")
     assert kept(zoo) == {file.digest for file in other.files}
     assert create_model(zoo, "net").head.files == ()
+
+
+def test_a_model_that_is_taken_back_during_a_sweep_is_not_told_as_purged(zoo, later, monkeypatch):
+    for name in ("back", "again", "gone"):
+        make(zoo, name)
+        delete_model(zoo, name)
+    real = garbage.list_expired
+
+    def list_then_restore(db, **given):
+        found = real(db, **given)
+        with zoo.catalog.writing() as other:
+            lifecycle.restore_model(other, "back")
+            lifecycle.restore_model(other, "again")
+            lifecycle.delete_model(other, "again", now=given["before"] + timedelta(seconds=1))
+        return found
+
+    monkeypatch.setattr(garbage, "list_expired", list_then_restore)
+    assert sweep(later).models == ("gone",)
+    purged = [entry.subject for entry in list_audit(zoo) if entry.action == "model.purge"]
+    assert purged == ["gone"]
+    restore_model(zoo, "again")
+    assert get_model(zoo, "back").head is not None
 
 
 def test_bytes_that_another_model_shares_stay(zoo, later):
@@ -212,6 +273,46 @@ def test_damage_is_found_set_aside_and_mended(zoo, tmp_path, how):
     assert not zoo.blobs.has(digest)
     done = repair(zoo, [backup.parent])
     assert (done.repaired, done.missing) == (((digest, str(backup)),), ())
+    assert scrub(zoo) == []
+
+
+def test_every_revision_is_looked_at_however_many_there_are(zoo, monkeypatch):
+    monkeypatch.setattr(garbage, "BATCH", 2)
+    made = [make(zoo, f"net{number}") for number in range(5)]
+    with zoo.catalog.reading() as db:
+        found = list(garbage.list_all_revisions(db))
+        assert not list(db.identity_map.values())  # No rows pile up.
+    assert {one.address for one in found} == {one.address for one in made}
+
+
+def test_what_is_set_aside_is_audited(zoo):
+    (file,) = make(zoo).files
+    damage(zoo, file.digest, "flipped")
+    scrub(zoo)
+    assert zoo.blobs.has(file.digest)
+    scrub(zoo, quarantines=True)
+    assert not zoo.blobs.has(file.digest)
+    (entry,) = [one for one in list_audit(zoo) if one.action == "blob.quarantine"]
+    assert entry.subject == file.digest
+    assert "its bytes have sha256" in entry.detail["reason"]
+    scrub(zoo, quarantines=True)
+    assert len([one for one in list_audit(zoo) if one.action == "blob.quarantine"]) == 1
+
+
+def test_bytes_that_are_put_back_while_they_are_read_stay(zoo, monkeypatch):
+    (file,) = make(zoo, a="text").files
+    damage(zoo, file.digest, "flipped")
+    real = zoo.blobs.read
+
+    def read_then_put(digest):
+        yield from real(digest)
+        monkeypatch.setattr(zoo.blobs, "read", real)
+        zoo.blobs.quarantine(digest)
+        put_text(zoo, "text")
+
+    monkeypatch.setattr(zoo.blobs, "read", read_then_put)
+    assert scrub(zoo, quarantines=True) == []
+    assert zoo.blobs.has(file.digest)
     assert scrub(zoo) == []
 
 

@@ -76,13 +76,15 @@ def test_a_graph_makes_a_classifier_of_what_says_nothing(zoo):
         {"card": "---\nlicense: [1]\ntags: {a: b}\n---\n", "config": '{"num_classes": -1}'},
         {"config": '{"num_classes": true, "architectures": {}}'},
         {"config": f'{{"num_classes": {2**63}}}'},
+        {"config": '{"architecture": "\\ud800", "architectures": ["\\udc00"]}'},
     ],
-    ids=range(7),
+    ids=range(8),
 )
 def test_files_that_tell_nothing_sensible_are_no_fault(zoo, files):
     found = traits(zoo, **files)
     assert found.values[Facet.RUNS] == ("stored",)
     assert not found.values[Facet.TAG]
+    assert not found.values[Facet.ARCHITECTURE]
     assert not found.sizes
 
 

@@ -7,10 +7,10 @@ from zoo.domain.revision import RefKind
 from zoo.errors import BadName, Conflict, ModelNotFound, RevisionNotFound
 from zoo.operations import fetch, refs
 from zoo.web.access import Need, needs
-from zoo.web.context import current_zoo, read_body
+from zoo.web.context import current_zoo, read_body, read_query
 from zoo.web.reference import tells
 from zoo.web.shapes.models import RevisionAnswer
-from zoo.web.shapes.refs import ProtectionBody, RefAnswer, RefBody, RefsAnswer
+from zoo.web.shapes.refs import ProtectionBody, RefAnswer, RefBody, RefsAnswer, RefsQuery
 
 bp = Blueprint("refs", __name__, url_prefix="/v1/models")
 
@@ -19,11 +19,12 @@ REFUSES = (ModelNotFound, RevisionNotFound)
 
 @bp.get("/<model:name>/refs")
 @needs(Need.READ)
-@tells(RefsAnswer, refuses=(ModelNotFound,))
+@tells(RefsAnswer, query=RefsQuery, refuses=(ModelNotFound,))
 def list_refs(name: str) -> ResponseReturnValue:
-    """List a model's refs, and every move they made."""
-    zoo = current_zoo()
-    answer = RefsAnswer.of(refs.list_refs(zoo, name), fetch.list_moves(zoo, name))
+    """List a model's refs, and the moves they made."""
+    zoo, query = current_zoo(), read_query(RefsQuery)
+    moves = fetch.list_moves(zoo, name, before=query.before, limit=query.limit + 1)
+    answer = RefsAnswer.of(refs.list_refs(zoo, name), moves, limit=query.limit)
     return jsonify(answer.model_dump(mode="json"))
 
 

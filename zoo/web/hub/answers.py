@@ -34,9 +34,9 @@ def tell_model(
         "createdAt": tell_time(model.created_at),
         "lastModified": tell_time(revision.created_at),
         "tags": list_tags(revision, card),
-        "pipeline_tag": card.get("pipeline_tag")
+        "pipeline_tag": _text(card, "pipeline_tag")
         or (TASK if revision.find_file(GRAPH) is not None else None),
-        "library_name": card.get("library_name"),
+        "library_name": _text(card, "library_name"),
         "cardData": card,
         "siblings": [tell_sibling(file, is_full=is_full) for file in revision.files],
     }
@@ -51,15 +51,21 @@ def list_tags(revision: Revision, card: dict[str, Any]) -> list[str]:
     """List what a model can be filtered by, in the Hub's manner."""
     given = card.get("tags")
     tags = [str(tag) for tag in given] if isinstance(given, list) else []
-    if isinstance(card.get("library_name"), str):
-        tags.append(card["library_name"])
-    if isinstance(card.get("license"), str):
-        tags.append(f"license:{card['license']}")
+    if library := _text(card, "library_name"):
+        tags.append(library)
+    if licence := _text(card, "license"):
+        tags.append(f"license:{licence}")
     if revision.find_file(WEIGHTS) is not None:
         tags.append("safetensors")
     if revision.find_file(GRAPH) is not None:
         tags.append("onnx")
     return list(dict.fromkeys(tags))
+
+
+def _text(card: dict[str, Any], key: str) -> str | None:
+    """Give what a card says under a key where it is a text; people write anything there."""
+    value = card.get(key)
+    return value if isinstance(value, str) else None
 
 
 def tell_sibling(file: File, *, is_full: bool) -> dict[str, Any]:

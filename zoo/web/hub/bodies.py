@@ -1,17 +1,17 @@
 """Reading what clients of the Hub send: JSON with keys that may be of a later version."""
 
-import json
-from typing import Any, TypeVar
+from typing import Annotated, TypeVar
 
 from flask import request
 from pydantic import BaseModel, ConfigDict, Field
 
-from zoo.errors import BadRequest
-from zoo.web.context import check_fields, limit_body
+from zoo.web.context import check_fields, limit_body, parse_object
+from zoo.web.shapes.base import WITHOUT_NUL
 
 Model = TypeVar("Model", bound=BaseModel)
 MOST_BYTES = 2**22
 NAME, PATH, TEXT = 200, 1024, 10_000  # characters
+Name = Annotated[str, Field(max_length=NAME, pattern=WITHOUT_NUL)]
 
 
 class Sent(BaseModel):
@@ -23,8 +23,8 @@ class Sent(BaseModel):
 class CreateBody(Sent):
     """A repository to be."""
 
-    name: str = Field(max_length=NAME)
-    organization: str | None = Field(default=None, max_length=NAME)
+    name: Name
+    organization: Name | None = None
     type: str | None = None
     visibility: str | None = None
     private: bool | None = None
@@ -38,16 +38,16 @@ class CreateBody(Sent):
 class DeleteBody(Sent):
     """A repository to delete."""
 
-    name: str = Field(max_length=NAME)
-    organization: str | None = Field(default=None, max_length=NAME)
+    name: Name
+    organization: Name | None = None
     type: str | None = None
 
 
 class MoveBody(Sent):
     """A repository to rename."""
 
-    from_repo: str = Field(alias="fromRepo", max_length=NAME)
-    to_repo: str = Field(alias="toRepo", max_length=NAME)
+    from_repo: Name = Field(alias="fromRepo")
+    to_repo: Name = Field(alias="toRepo")
     type: str | None = None
 
 
@@ -62,19 +62,19 @@ class SettingsBody(Sent):
 class BranchBody(Sent):
     """Where a new branch begins."""
 
-    starting_point: str | None = Field(default=None, alias="startingPoint", max_length=NAME)
+    starting_point: Name | None = Field(default=None, alias="startingPoint")
 
 
 class TagBody(Sent):
     """A new tag."""
 
-    tag: str = Field(max_length=NAME)
+    tag: Name
 
 
 class PreuploadFile(Sent):
     """A file that is about to be sent."""
 
-    path: str = Field(max_length=PATH)
+    path: str = Field(max_length=PATH, pattern=WITHOUT_NUL)
     sample: str = ""
     size: int = Field(ge=0)
 
@@ -137,10 +137,4 @@ def parse_json(model: type[Model], text: bytes) -> Model:
     Raises:
         BadRequest: it is no JSON object, or not of this form.
     """
-    try:
-        data: Any = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise BadRequest("The body is not JSON that can be read.") from error
-    if not isinstance(data, dict):
-        raise BadRequest("The body is not a JSON object.")
-    return check_fields(model, data)
+    return check_fields(model, parse_object(text))

@@ -15,7 +15,7 @@ from zoo.domain.access import Caller
 from zoo.domain.revision import Blob, File
 from zoo.errors import BadRequest, Conflict, TooLarge, Unauthenticated, Unsupported
 from zoo.operations.commit import check_writable, find_proven, keep_upload
-from zoo.operations.fetch import get_model, list_revisions
+from zoo.operations.fetch import find_sizes, get_model
 from zoo.operations.opening import Zoo
 from zoo.operations.quotas import check_room
 from zoo.operations.signing import read_signed, sign
@@ -193,11 +193,7 @@ def _permission(zoo: Zoo, model: str, one: LfsObject) -> dict[str, Any]:
 
 
 def _tell_downloads(zoo: Zoo, model: str, body: LfsBatchBody) -> list[dict[str, Any]]:
-    sizes = {
-        file.digest: file.size_bytes
-        for revision in list_revisions(zoo, model)
-        for file in revision.files
-    }
+    sizes = find_sizes(zoo, model, [one.oid for one in body.objects])
     told = []
     for one in body.objects:
         entry: dict[str, Any] = {"oid": one.oid, "size": sizes.get(one.oid, one.size)}

@@ -4,6 +4,7 @@ import base64
 import binascii
 import io
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,6 +50,7 @@ REGULAR_BYTES = 2**20
 LONGEST_LINE = 2**21  # of a commit: such a file in base64, and its path
 MOST_COMMIT_BYTES = 2**28
 MOST_LINES = 100_000
+OID = re.compile(r"[0-9a-f]{64}")
 MOST_LETTERS = 10_000  # of a message, which every list of revisions tells
 
 
@@ -207,7 +209,7 @@ class _Draft:
             path, content = _path(value), _decode(value)
             self.added[path] = keep_content(self.zoo, self.model, content)
         elif key == "lfsFile":
-            self.named[_path(value)] = str(value.get("oid", ""))
+            self.named[_path(value)] = _oid(value)
         elif key == "deletedFile":
             self.deleted.append(_path(value))
         elif key == "deletedFolder":
@@ -278,6 +280,13 @@ def _path(value: dict[str, Any]) -> str:
     if not isinstance(path, str) or not path:
         raise BadRequest("A line of the commit has no path.")
     return path
+
+
+def _oid(value: dict[str, Any]) -> str:
+    oid = value.get("oid")
+    if not isinstance(oid, str) or not OID.fullmatch(oid):
+        raise BadRequest(f"The file {_path(value)!r} of the commit is not named by its sha256.")
+    return oid
 
 
 def _decode(value: dict[str, Any]) -> bytes:

@@ -34,18 +34,27 @@ class RefMoveAnswer(Shape):
     at: datetime
 
 
+class RefsQuery(Shape):
+    """Which part of the moves."""
+
+    before: int | None = Field(default=None, ge=1, description="the number the page begins before")
+    limit: int = Field(default=1000, ge=1, le=1000, description="moves")
+
+
 class RefsAnswer(Shape):
-    """A model's refs by name, and every move they made, the newest first."""
+    """A model's refs by name, and a page of the moves they made, the newest first."""
 
     refs: list[RefAnswer]
     moves: list[RefMoveAnswer]
+    next: int | None = Field(description="give it as `before` for the next page of moves")
 
     @classmethod
-    def of(cls, refs: list[Ref], moves: list[RefMove]) -> Self:
-        """Show the refs of a model."""
+    def of(cls, refs: list[Ref], moves: list[RefMove], *, limit: int) -> Self:
+        """Show the refs of a model, and so many of its moves, one more of which tells of a page."""
         return cls(
             refs=[RefAnswer.of(ref) for ref in refs],
-            moves=[RefMoveAnswer.model_validate(move) for move in moves],
+            moves=[RefMoveAnswer.model_validate(move) for move in moves[:limit]],
+            next=moves[limit - 1].number if len(moves) > limit else None,
         )
 
 
