@@ -7,6 +7,7 @@ from typing import Any
 
 from zoo.catalog import audit, claiming, jobs, leases
 from zoo.catalog.claiming import LOST, Claimant
+from zoo.catalog.tables import LARGEST
 from zoo.domain.job import Attempt, Job, JobEvent, JobKind, JobState
 from zoo.domain.resources import Room
 from zoo.domain.retries import POLICIES, is_transient
@@ -180,7 +181,7 @@ def is_pausing(zoo: Zoo, attempt: Attempt) -> bool:
 def is_last(zoo: Zoo, attempt: Attempt) -> bool:
     """Tell whether no other attempt at a job came after this one, nor anyone cancelled the job."""
     with zoo.catalog.reading() as db:
-        return jobs.get_job(db, attempt.job, after=jobs.LARGEST).attempt == attempt.number
+        return jobs.get_job(db, attempt.job, after=LARGEST).attempt == attempt.number
 
 
 def tell(  # noqa: PLR0913  # the parts of one event
