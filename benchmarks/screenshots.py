@@ -26,6 +26,7 @@ from zoo.web.app import create_app
 
 ZOO = Path(sys.executable).with_name("zoo")
 WINDOW, TALL = {"width": 1100, "height": 560}, {"width": 1100, "height": 800}
+LONG = {"width": 1100, "height": 1340}  # down to the rates of a training
 COLOURS = 96
 STEPS = [
     ["quickstart"],
@@ -71,9 +72,10 @@ def _draw(page: Page, url: str, tried: Path, folder: Path) -> None:
     page.locator("tbody tr").nth(1).locator("th a").click()
     expect(page.locator("#chart canvas")).to_be_visible()
     page.get_by_label("logarithmic losses").check()
-    page.set_viewport_size(TALL)
+    page.set_viewport_size(LONG)
     page.evaluate("scrollTo(0, 0)")
     _keep(page, folder / "job.png")
+    page.set_viewport_size(TALL)
     page.goto(f"{url}/models/lenet-digits-dense/try")
     page.get_by_label("Shorter side, in pixels").fill("72")
     page.get_by_label("Picture", exact=True).set_input_files(tried)

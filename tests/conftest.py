@@ -122,18 +122,26 @@ class RayCluster:
             self.address = address or f"127.0.0.1:{free.getsockname()[1]}"
         self.started = 0
 
-    def start_head(self):
+    def start_head(self, *, cpus=2):
         port = self.address.rpartition(":")[2]
-        self.start_node("--head", f"--port={port}", "--include-dashboard=false", name="head")
+        arguments = "--head", f"--port={port}", "--include-dashboard=false"
+        self.start_node(*arguments, name="head", cpus=cpus)
 
-    def start_node(self, *arguments, name=None):
+    def start_node(self, *arguments, name=None, cpus=2):
         """Start a node, and return the name that `pids` knows it by."""
         self.started += 1
         name = name or f"node{self.started}"
         given = arguments or [f"--address={self.address}"]
         mark, _, value = self.mark.partition("=")
-        own = {"RAY_TMPDIR": self.folder, mark: f"{value}-{name}"}
-        environment = {key: one for key, one in os.environ.items() if not key.startswith("RAY_")}
+        # Ray lets everything else on the machine go before its workers, at a niceness of 15.
+        own = {
+            "RAY_TMPDIR": self.folder,
+            "RAY_worker_niceness": "0",
+            mark: f"{value}-{name}",
+        }
+        # Coverage would measure Ray's own processes.
+        other = ("RAY_", "COV")
+        environment = {key: one for key, one in os.environ.items() if not key.startswith(other)}
         subprocess.run(
             [
                 sys.executable,
@@ -142,7 +150,7 @@ class RayCluster:
                 "start",
                 *given,
                 "--node-ip-address=127.0.0.1",
-                "--num-cpus=2",
+                f"--num-cpus={cpus}",
                 "--object-store-memory=80000000",
                 "--disable-usage-stats",
             ],
@@ -179,18 +187,14 @@ class RayCluster:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-@pytest.fixture(scope="session")
-def make_ray_cluster():
-    """A function that starts the head of a Ray cluster and gives the cluster."""
-    made = []
-
-    def make():
-        made.append(RayCluster(tempfile.mkdtemp(prefix="zr", dir="/tmp")))
-        made[-1].start_head()
-        return made[-1]
-
-    yield make
-    for cluster in made:
+@pytest.fixture
+def own_ray_cluster():
+    """A Ray cluster to be harmed: its head runs no jobs, its one other node does."""
+    cluster = RayCluster(tempfile.mkdtemp(prefix="zr", dir="/tmp"))
+    try:
+        cluster.start_head(cpus=0)
+        yield cluster
+    finally:
         cluster.close()
 
 

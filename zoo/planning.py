@@ -4,6 +4,7 @@
 how they are spread over the classes. ``plan_training`` adds what was measured on the codes.
 """
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 
@@ -125,20 +126,20 @@ def choose_strategy(pictures: int) -> tuple[Strategy, str]:
     return Strategy.LP_FT, f"{pictures} training pictures, {reason}"
 
 
-def check_overrides(strategy: Strategy, overrides: Overrides, layer: str) -> None:
+def check_overrides(
+    strategy: Strategy,
+    overrides: Overrides,
+    layer: str,
+    classifier: Classifier = Classifier.LOGISTIC,
+) -> None:
     """Check that what a user decided has a meaning for a strategy.
 
     Raises:
         Invalid: it has none; the option is named.
     """
-    given = overrides.as_json()
-    if given and not strategy.is_trained:
-        name = next(iter(given))
-        raise Invalid(
-            f"{name!r} has no meaning for the strategy {strategy.value}, which plans no training.",
-            hint="Name one that trains: --strategy partial, lp-ft, full or scratch",
-            option=name,
-        )
+    _check_trained(strategy, overrides)
+    if strategy is Strategy.ZERO_SHOT:
+        _check_zero_shot(layer, classifier)
     if overrides.init is not None and strategy is not Strategy.SCRATCH:
         raise Invalid(
             f"'init' has no meaning for the strategy {strategy.value}: weights are the model's.",
@@ -151,11 +152,43 @@ def check_overrides(strategy: Strategy, overrides: Overrides, layer: str) -> Non
             hint="Freeze layers of the model's own weights: --strategy partial",
             option="freeze",
         )
-    if strategy is Strategy.ZERO_SHOT and layer != "codes":
+
+
+def _check_trained(strategy: Strategy, overrides: Overrides) -> None:
+    """Check that decisions of a training are numbers, and that there is a training."""
+    given = overrides.as_json()
+    for name, value in given.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise Invalid(f"{name!r} has to be a finite number, not {value}.", option=name)
+    if given and strategy is Strategy.AUTO:
+        name = next(iter(given))
+        raise Invalid(
+            f"{name!r} has no meaning for the strategy auto, which decides that by itself.",
+            hint="Name a strategy that trains: --strategy partial, lp-ft, full or scratch",
+            option=name,
+        )
+    if given and not strategy.is_trained:
+        name = next(iter(given))
+        raise Invalid(
+            f"{name!r} has no meaning for the strategy {strategy.value}, which plans no training.",
+            hint="Name one that trains: --strategy partial, lp-ft, full or scratch",
+            option=name,
+        )
+
+
+def _check_zero_shot(layer: str, classifier: Classifier) -> None:
+    """Check that nothing is asked of a classifier where none is fitted."""
+    if layer != "codes":
         raise Invalid(
             f"The strategy zero-shot reads the model's own classes, no codes of {layer!r}.",
             hint="Leave --layer out, or fit a classifier: --strategy probe",
             option="layer",
+        )
+    if classifier is not Classifier.LOGISTIC:
+        raise Invalid(
+            f"The strategy zero-shot fits no classifier, so none by {classifier.value}.",
+            hint="Leave --classifier out, or fit one: --strategy probe",
+            option="classifier",
         )
 
 

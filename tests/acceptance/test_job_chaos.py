@@ -1,7 +1,7 @@
 """Jobs whose trainer, worker, server, cluster node or cluster head is killed at random moments.
 
 Every job ends once, publishes what an undisturbed one does, to the bit, and goes on from its
-checkpoint. ZOO_TEST_KILLS says how many moments; CI takes each victim once,
+checkpoint. ZOO_TEST_KILLS says how many moments; CI takes two on either engine,
 `ZOO_TEST_KILLS=100 pytest -s tests/acceptance/test_job_chaos.py` is the long run. The seed is
 printed.
 """
@@ -95,7 +95,7 @@ class Rounds:
 
     def __init__(self, zoo, keeper):
         self.zoo, self.keeper, self.count = zoo, keeper, 0
-        self.reference, self.whole_s = {}, 0.0
+        self.reference, self.words, self.pause_s = {}, 0, 0.0
         self.told = Counter()
 
     def begin(self):
@@ -113,7 +113,8 @@ class Rounds:
         """Learn what comes of a job, and how long it takes."""
         self.keeper.start("worker")
         job = self.finish(self.begin())
-        self.whole_s = (job.finished_at - job.started_at).total_seconds()
+        self.words = len(job.events)
+        self.pause_s = (job.finished_at - job.started_at).total_seconds() / self.words
         self.reference = self.digests(job)
         assert job.attempt == 1
         assert set(self.reference) == {"probe", "full"}
@@ -130,9 +131,14 @@ class Rounds:
         """Have a job run, kill something on the way, and hold the end against the first job's."""
         self.keeper.start(kind)
         job = self.begin()
-        while jobs.get_job(self.zoo, job.id).state is JobState.QUEUED:
+        # A moment of the job's own time, so that it is as early or late on any machine.
+        # It may say less than the first one did: how often it counts is a matter of time.
+        moment = draw.randrange(self.words + 1)
+        while len((found := jobs.get_job(self.zoo, job.id)).events) < moment:
+            if found.state.is_final:
+                break
             time.sleep(0.01)
-        time.sleep(draw.uniform(0, self.whole_s))
+        time.sleep(draw.uniform(0, self.pause_s))
         victim()
         job = self.finish(job)
         assert self.digests(job) == self.reference
@@ -178,13 +184,13 @@ class Rounds:
 
 def disturb_all(rounds, draw, victims, *, at_least):
     """Kill each victim in turn, at moments that are drawn."""
-    print(f"seed {SEED}, an undisturbed job takes {rounds.whole_s:.1f} s")  # noqa: T201  # the long run is read
+    print(f"seed {SEED}")  # noqa: T201  # The long run is read by people.
     for number in range(max(KILLS, at_least)):
         name = list(victims)[number % len(victims)]
         kind, victim = victims[name]
         rounds.disturb(draw, kind=kind, victim=victim)
         rounds.told[f"killed: {name}"] += 1
-    print(dict(rounds.told))  # noqa: T201  # likewise
+        print(dict(rounds.told), flush=True)  # noqa: T201
 
 
 def test_killed_trainers_workers_and_servers_cost_no_job(zoo_command, imported, tmp_path):
@@ -200,19 +206,20 @@ def test_killed_trainers_workers_and_servers_cost_no_job(zoo_command, imported, 
             kill_trainer(imported)
 
         victims = {
+            "worker and trainer": ("worker", kill_both),
+            "server": ("serve", keeper.kill),
             "trainer": ("worker", lambda: kill_trainer(imported)),
             "worker": ("worker", keeper.kill),
-            "server": ("serve", keeper.kill),
             "server and trainer": ("serve", kill_both),
         }
-        disturb_all(rounds, draw, victims, at_least=len(victims))
+        disturb_all(rounds, draw, victims, at_least=2)
 
 
 def test_killed_nodes_and_heads_of_a_cluster_cost_no_job(
-    zoo_command, imported, tmp_path, make_ray_cluster
+    zoo_command, imported, tmp_path, own_ray_cluster
 ):
     draw = random.Random(SEED)
-    cluster = make_ray_cluster()
+    cluster = own_ray_cluster
     other = [cluster.start_node()]
     env = {"ZOO_LEASE_S": "10", "ZOO_ENGINE": "ray", "ZOO_RAY_ADDRESS": cluster.address}
     keeper = Keeper(zoo_command, tmp_path, **env)
@@ -225,17 +232,17 @@ def test_killed_nodes_and_heads_of_a_cluster_cost_no_job(
         # Without its head a cluster is none, and whoever runs it starts all of it again.
         cluster.kill("head")
         cluster.kill()
-        cluster.start_head()
+        cluster.start_head(cpus=0)
         other[0] = cluster.start_node()
 
     with open_zoo(read_settings(home=imported)) as zoo, contextlib.closing(keeper):
         rounds = Rounds(zoo, keeper)
         rounds.run_undisturbed()
         victims = {
-            "Ray worker": ("worker", lambda: cluster.kill(kind="ray::Holder")),
             "Ray node": ("worker", kill_node),
             "Ray head": ("worker", kill_head),
+            "Ray worker": ("worker", lambda: cluster.kill(kind="ray::Holder")),
             "driver": ("worker", lambda: kill_trainer(imported)),
             "worker": ("worker", keeper.kill),
         }
-        disturb_all(rounds, draw, victims, at_least=3)
+        disturb_all(rounds, draw, victims, at_least=2)

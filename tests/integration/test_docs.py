@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from zoo.catalog.claiming import MOST_PASSED
 from zoo.commands.main import EXIT, USAGE
@@ -73,6 +74,7 @@ def test_every_status_is_told(docs):
         "formats",
         "hub",
         "jobs",
+        "kubernetes",
         "laptop",
         "one-server",
         "pages",
@@ -83,6 +85,7 @@ def test_every_status_is_told(docs):
         "serving",
         "settings",
         "several-machines",
+        "sizing",
     ],
 )
 def test_the_readme_leads_to_every_page(docs, page):
@@ -115,3 +118,20 @@ def test_the_table_of_dense_networks_has_a_row_for_each_that_its_command_measure
     measured = re.findall(r'^    "(\w+)": \d+,$', command, re.MULTILINE)
     assert len(measured) >= 14
     assert [name for name in measured if f" {name} |" not in table] == []
+
+
+def test_the_containers_are_told_settings_and_commands_that_there_are():
+    told = yaml.safe_load((README.parent / "docs" / "compose.yaml").read_text(encoding="utf-8"))
+    variables = {f"ZOO_{name.upper()}" for name in Settings.model_fields}
+    services = told["services"].values()
+    named = {name for one in services for name in one.get("environment", {})}
+    assert {name for name in named if name.startswith("ZOO_")} <= variables
+    assert "ZOO_RAY_ADDRESS" in named
+    commands = " ".join(" ".join(one.get("command", [])) for one in services)
+    run = set(re.findall(r"\bzoo ([a-z-]+)", commands))
+    assert run == {"serve", "worker"}
+    assert {volume for one in services for volume in _volumes(one)} == set(told["volumes"])
+
+
+def _volumes(service):
+    return [volume.partition(":")[0] for volume in service.get("volumes", [])]

@@ -15,7 +15,7 @@ from zoo.domain.plan import Strategy
 from zoo.domain.training import EPOCH, Overrides
 from zoo.errors import EngineUnavailable
 from zoo.operations import jobs
-from zoo.operations.fetch import get_revision, list_revisions
+from zoo.operations.fetch import list_revisions
 from zoo.operations.finetune import enqueue_finetune
 from zoo.operations.opening import open_zoo
 from zoo.settings import read_settings
@@ -109,35 +109,24 @@ def test_jobs_run_side_by_side_each_to_its_own_end(worker):
     assert "Traceback" in log.read_text()
 
 
-def test_what_is_stopped_waits_and_goes_on_where_it_was(worker):
-    zoo = worker.zoo
-    job, execution = start_training(worker, epochs=12)
-    supervisor.stop_and_put_back(zoo, execution)
-    assert not execution.is_running
-    assert (state(zoo, job), lost(zoo, job)) == (JobState.QUEUED, 0)
-    ended = finish(worker, job)
-    assert (ended.state, ended.attempt) == (JobState.SUCCEEDED, 2)
-    assert any("going on at step" in one.message for one in ended.events)
-    assert len(list_revisions(zoo, "mine")) == 2  # the probe and the training
-    assert get_revision(zoo, "mine:full").model == "mine"
-
-
-def test_what_is_killed_is_seen_and_waits_for_another_attempt(worker):
+def test_what_is_killed_stopped_and_cancelled_on_its_way(worker):
     zoo = worker.zoo
     job, execution = start_training(worker)
     execution.kill()
     assert not execution.is_running
-    work_until(worker, lambda: has_trained(zoo, job, attempt=2))
+    work_until(worker, lambda: has_trained(zoo, job, attempt=2))  # It was seen, and taken again.
     assert lost(zoo, job) == 1
-
-
-def test_what_is_cancelled_ends_soon(worker):
-    zoo = worker.zoo
-    job, execution = start_training(worker)
+    (execution,) = worker.running
+    supervisor.stop_and_put_back(zoo, execution)
+    assert not execution.is_running
+    assert (state(zoo, job), lost(zoo, job)) == (JobState.QUEUED, 1)
+    work_until(worker, lambda: has_trained(zoo, job, attempt=3))
+    told = [one for one in jobs.get_job(zoo, job.id).events if "going on at step" in one.message]
+    assert [one.attempt for one in told] == [2, 3]
     jobs.cancel(zoo, job.id)
     work_until(worker, lambda: not worker.running)
-    assert not execution.is_running
     assert state(zoo, job) is JobState.CANCELLED
+    assert len(list_revisions(zoo, "mine")) == 1  # the probe
 
 
 def test_what_outlived_its_worker_is_looked_after_by_the_next_and_runs_once(zoo, settings):

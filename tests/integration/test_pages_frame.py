@@ -221,6 +221,14 @@ def test_every_page_is_known_here(app):
     assert rules == PAGES.keys() | OTHERS
 
 
+def test_every_page_is_told(docs):
+    table = docs["pages"].partition("| page | shows |")[2].partition("\n\n")[0]
+    told = set(re.findall(r"`(/[^`]*)`", table))
+    names = {"<model:name>": "NAME", "<int:number>": "NUMBER"}
+    rules = {re.sub(r"<[^>]+>", lambda found: names[found[0]], rule) for rule in PAGES}
+    assert told == rules
+
+
 @pytest.mark.usefixtures("stocked")
 @pytest.mark.parametrize("address", PAGES.values(), ids=str)
 def test_every_page_tells_how_else_to_get_the_same(client, address):

@@ -4,9 +4,13 @@ import io
 import re
 from html import unescape
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from zoo.domain.config import WEIGHTS
+from zoo.formats.safetensors import write_safetensors
+from zoo.operations.models import delete_model, rename_model, set_private
 from zoo.operations.publish import Publication, publish, put_text
 
 
@@ -147,3 +151,46 @@ def test_private_models_are_shown_to_nobody_else(make_app, add, zoo):
     assert names(client.get("/")) == []
     assert client.get("/models/lab/secret").status_code == 404
     assert client.get("/models/lab/secret/face.png").status_code == 404
+
+
+@pytest.fixture
+def drawn(client, zoo):
+    """A model with filters whose face was drawn already; its address with the whole id."""
+    weights = {"conv1.weight": np.random.default_rng(0).standard_normal((4, 3, 5, 5))}
+    blob = zoo.blobs.put(write_safetensors(weights))
+    revision = publish(zoo, Publication(model="lab/net", files={WEIGHTS: blob}, message="made"))
+    address = f"/models/{revision.address}/face.png"
+    assert client.get(address).mimetype == "image/png"
+    return address
+
+
+def test_a_face_that_was_drawn_is_given_without_reading_the_revision(client, drawn, monkeypatch):
+    first = client.get(drawn)
+    monkeypatch.setattr("zoo.operations.faces.get_revision", None)
+    again = client.get(drawn)
+    assert (again.data, again.headers["ETag"]) == (first.data, first.headers["ETag"])
+
+
+def test_a_face_that_was_drawn_for_some_is_shown_to_nobody_else(make_app, zoo, drawn):
+    stranger = make_app(access="tokens", anonymous_read=True).test_client()
+    assert stranger.get(drawn).status_code == 200
+    set_private(zoo, "lab/net", is_private=True)
+    assert stranger.get(drawn).status_code == 404
+
+
+def test_the_face_of_a_deleted_model_is_gone(client, zoo, drawn):
+    delete_model(zoo, "lab/net")
+    assert client.get(drawn).status_code == 404
+
+
+def test_the_face_of_a_renamed_model_is_found_by_both_names(client, zoo, drawn):
+    rename_model(zoo, "lab/net", "lab/other")
+    for address in (drawn, drawn.replace("lab/net", "lab/other")):
+        assert client.get(address).mimetype == "image/png"
+
+
+def test_a_face_whose_picture_was_lost_is_drawn_again(client, zoo, drawn):
+    first = client.get(drawn).data
+    for path in (zoo.settings.home / "cache" / "faces").iterdir():
+        path.unlink()
+    assert client.get(drawn).data == first

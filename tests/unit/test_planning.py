@@ -1,16 +1,19 @@
 """Plans follow from how many pictures there are and how they are spread."""
 
+import math
+
 import pytest
 
 from zoo.domain.dataset import Dataset, Picture, Split
 from zoo.domain.plan import ALL, BEST, Classifier, Strategy
 from zoo.domain.training import Beginning, Overrides
-from zoo.errors import ClassesDiffer, OneClass, TooFewPictures
+from zoo.errors import ClassesDiffer, Invalid, OneClass, TooFewPictures
 from zoo.planning import (
     C_GRID,
     SVM_GRID,
     Facts,
     check_dataset,
+    check_overrides,
     choose_strategy,
     plan_finetune,
     plan_training,
@@ -202,6 +205,22 @@ def test_small_pictures_are_cropped_less_and_dropout_is_for_what_begins_anew():
     assert training_of(crop_px=(32, 32)).crop_least > training_of().crop_least
     assert not training_of().has_dropout
     assert training_of(Strategy.SCRATCH).has_dropout
+
+
+@pytest.mark.parametrize(
+    ("strategy", "given", "more", "named"),
+    [
+        (Strategy.FULL, {"lr": math.nan}, {}, "'lr' has to be a finite number"),
+        (Strategy.AUTO, {"epochs": 3}, {}, "'epochs' .* auto, which decides that by itself"),
+        (Strategy.PROBE, {"epochs": 3}, {}, "'epochs' .* probe, which plans no training"),
+        (Strategy.ZERO_SHOT, {}, {"classifier": Classifier.SVM}, "fits no classifier"),
+        (Strategy.ZERO_SHOT, {}, {"layer": "best"}, "no codes of 'best'"),
+    ],
+)
+def test_a_decision_without_a_meaning_is_refused_by_its_name(strategy, given, more, named):
+    overrides = Overrides(**given)
+    with pytest.raises(Invalid, match=named):
+        check_overrides(strategy, overrides, **{"layer": "codes"} | more)
 
 
 def test_every_decision_has_its_reason():

@@ -6,7 +6,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, collate, false, func, not_, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    bindparam,
+    collate,
+    false,
+    func,
+    not_,
+    or_,
+    select,
+)
 from sqlalchemy.orm import Session
 
 from zoo.catalog.index import ModelIndex
@@ -216,6 +226,23 @@ def get_revision(db: Session, name: str, ref: str = MAIN) -> Revision:
         RevisionNotFound: it has no such ref or revision.
     """
     return as_revision(get_revision_row(db, name, ref))
+
+
+# Made once: a gallery asks for dozens of faces, and composing the question costs more than it does.
+_PRIVACY = (
+    select(ModelRow.is_private)
+    .join(RevisionRow, RevisionRow.model_pk == ModelRow.pk)
+    .where(
+        ModelRow.name == bindparam("name"),
+        ModelRow.deleted_at.is_(None),
+        RevisionRow.id == bindparam("revision"),
+    )
+)
+
+
+def find_privacy(db: Session, name: str, revision: str) -> bool | None:
+    """Tell whether the model is private that is called so and has a revision; None: none is."""
+    return db.scalar(_PRIVACY, {"name": name, "revision": revision})
 
 
 def list_blobs(db: Session, name: str) -> list[Blob]:

@@ -98,9 +98,10 @@ def _show_advice(told: dict[str, Any]) -> None:
     show_table(("CODES OF", "NUMBERS", "ACCURACY", "RANDOM WEIGHTS", "POINTS GAINED", *far), rows)
     _show_similarity(told["similarity"])
     for gain in told["gains"]:
+        is_shown = gain["points"] > gain["standard_error"]
         click.echo(
             f"{gain['more']} more pictures would buy about {gain['points']:+.1f} "
-            f"+- {gain['standard_error']:.1f} points"
+            f"+- {gain['standard_error']:.1f} points{'' if is_shown else ', if anything'}"
         )
     click.secho(told["quadrant"]["name"], bold=True)
     for reason in told["because"]:
@@ -153,5 +154,6 @@ def _show_record(record: list[Kept]) -> None:
     if record:
         within = sum(one.is_within for one in record)
         click.echo(
-            f"  track record: {within} of {len(record)} fine-tunes came out as predicted here"
+            f"  track record: of {len(record)} fine-tunes as advised here, the intervals of"
+            f" {within} meet those predicted"
         )

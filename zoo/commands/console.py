@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -14,6 +14,9 @@ from zoo.operations.opening import Zoo, open_zoo
 from zoo.settings import read_settings
 
 json_option = click.option("--json", "is_json", is_flag=True, help="Write JSON to stdout.")
+quiet_option = click.option(
+    "-q", "--quiet", "is_quiet", is_flag=True, help="Write names alone, one a line."
+)
 STEP_PERCENT = 25  # how often a count is told where no terminal can be rewritten
 
 
@@ -40,6 +43,12 @@ def show_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
             for cell, value, width in zip(row, values, widths, strict=True)
         ]
         click.echo("  ".join(line).rstrip())
+
+
+def show_names(names: Iterable[str]) -> None:
+    """Write names for other programs: one a line, and nothing else."""
+    for name in names:
+        click.echo(printable(name))
 
 
 def printable(text: str) -> str:

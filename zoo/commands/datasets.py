@@ -6,7 +6,14 @@ from pathlib import Path
 
 import click
 
-from zoo.commands.console import ProgressLine, json_option, show_json, show_table
+from zoo.commands.console import (
+    ProgressLine,
+    json_option,
+    quiet_option,
+    show_json,
+    show_names,
+    show_table,
+)
 from zoo.commands.here import Here
 from zoo.commands.remote import at_option, opened_at
 from zoo.domain.dataset import ArchiveKind, DatasetDescription
@@ -46,14 +53,18 @@ def add(*, path: Path, name: str | None, url: str | None, is_json: bool) -> None
 
 
 @command.command("list")
+@quiet_option
 @at_option
 @json_option
-def list_(*, url: str | None, is_json: bool) -> None:
+def list_(*, is_quiet: bool, url: str | None, is_json: bool) -> None:
     """List all datasets."""
     with opened_at(url) as at:
         found = at.list_datasets()
     if is_json:
         show_json([{"name": one.name, "id": one.id, "counts": one.counts} for one in found])
+        return
+    if is_quiet:
+        show_names(f"{one.name}@{one.id}" for one in found)
         return
     rows = [
         (

@@ -12,6 +12,7 @@ from zoo.commands.console import (
     show_json,
 )
 from zoo.commands.datasets import address_at
+from zoo.commands.numbers import Finite
 from zoo.commands.remote import at_option, opened_at
 from zoo.commands.terms import terms_options
 from zoo.domain.job import Job, JobKind
@@ -49,13 +50,11 @@ from zoo.operations.verbs import Verbs
 )
 @click.option("--epochs", type=click.IntRange(1, 10_000), help="How often a picture is seen.")
 @click.option("--batch", type=click.IntRange(1, 4096), help="Pictures a step.  [default: 32]")
-@click.option("--lr", type=click.FloatRange(0, 100), help="Highest learning rate of the body.")
-@click.option("--head-lr", type=click.FloatRange(0, 100), help="Highest one of the new head.")
+@click.option("--lr", type=Finite(0, 100), help="Highest learning rate of the body.")
+@click.option("--head-lr", type=Finite(0, 100), help="Highest one of the new head.")
 @click.option("--freeze", metavar="LAYER", help="Layers up to this one stay as they are.")
 @click.option("--init", metavar="SCHEME", help="What a network from scratch begins as.")
-@click.option(
-    "--mixup", type=click.FloatRange(0, 10), help="Blend pictures in pairs: Beta(ALPHA, ALPHA)."
-)
+@click.option("--mixup", type=Finite(0, 10), help="Blend pictures in pairs: Beta(ALPHA, ALPHA).")
 @click.option(
     "--devices",
     type=click.IntRange(1, MOST_DEVICES),

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from zoo.commands.console import json_option, printable, show_json, show_table
+from zoo.commands.numbers import Finite
 from zoo.commands.remote import at_option, opened_at
 from zoo.domain.prediction import Cell
 from zoo.errors import Conflict
@@ -31,11 +32,11 @@ PIXELS = click.IntRange(1)
     type=float,
     multiple=True,
     default=(1.0,),
-    show_default="1",
-    help="Read the picture at this factor of that size; again for more, which are averaged.",
+    help="Read the picture at this factor of that size; again for more, which are averaged."
+    "  [default: 1]",
 )
 @click.option("--tile", type=PIXELS, help="Largest side read at once.  [default: ZOO_TILE_PX]")
-@click.option("--opacity", type=click.FloatRange(0, 1), default=0.6, show_default=True)
+@click.option("--opacity", type=Finite(0, 1), default=0.6, show_default=True)
 @click.option(
     "--scaling",
     type=click.Choice([scaling.value for scaling in Scaling]),

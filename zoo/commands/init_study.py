@@ -6,6 +6,7 @@ import click
 
 from zoo.commands.console import ProgressLine, json_option, show_json, show_table
 from zoo.commands.datasets import address_at
+from zoo.commands.numbers import Finite
 from zoo.commands.remote import at_option, opened_at
 from zoo.operations.measuring import InitStudy, check_schemes
 from zoo.operations.written import making_folder
@@ -49,7 +50,7 @@ DEFAULTS = (
 @click.option(
     "--lr",
     "rate",
-    type=click.FloatRange(0, 10, min_open=True),
+    type=Finite(0, 10, min_open=True),
     default=0.03,
     show_default=True,
     help="Learning rate.",

@@ -7,8 +7,10 @@ import click
 
 from zoo.commands.console import (
     json_option,
+    quiet_option,
     show_accuracy,
     show_json,
+    show_names,
     show_size,
     show_table,
 )
@@ -34,10 +36,17 @@ NAMES = [*FACETS, *(size.value for size in Size)]
     " to be met; several values of one facet: any of them, of tags all.",
 )
 @click.option("--facets", "is_counted", is_flag=True, help="Count what the models found have.")
+@quiet_option
 @at_option
 @json_option
 def command(
-    *, search: str, filters: tuple[str, ...], is_counted: bool, url: str | None, is_json: bool
+    *,
+    search: str,
+    filters: tuple[str, ...],
+    is_counted: bool,
+    is_quiet: bool,
+    url: str | None,
+    is_json: bool,
 ) -> None:
     """List the models of the zoo, by name."""
     wish = _read_filters(search, filters)
@@ -54,6 +63,9 @@ def command(
         return
     if is_json:
         show_json([_as_json(model) for model in found.models])
+        return
+    if is_quiet:
+        show_names(model.name for model in found.models)
         return
     if is_counted:
         _show_facets(found.total, found.facets)

@@ -33,13 +33,15 @@ class LazyGroup(click.Group):
         """Name the commands in the order of the table."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's signature
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one command."""
         if cmd_name not in COMMANDS:
             return None
         module, _ = COMMANDS[cmd_name]
         command: click.Command = importlib.import_module(f"zoo.commands.{module}").command
         _keep_lines(command)
+        if ctx.resilient_parsing:  # A shell asks what could stand here.
+            importlib.import_module("zoo.commands.completion").complete_names(command)
         return command
 
     def resolve_command(

@@ -13,6 +13,7 @@ from zoo.commands.answers import Output, Teller
 from zoo.commands.console import ProgressLine, json_option, opened
 from zoo.commands.datasets import address_of
 from zoo.commands.main import EXIT
+from zoo.commands.numbers import Finite
 from zoo.commands.predict_job import run_as_job
 from zoo.commands.remote import at_option, opened_remote
 from zoo.domain.dataset import Split
@@ -69,9 +70,7 @@ class Keeper:
 @click.option("--dataset", metavar="NAME", help="The pictures of a dataset, which are labelled.")
 @click.option("--split", type=click.Choice(SPLITS), help="Of the dataset.  [default: all]")
 @click.option("--top", type=click.IntRange(1), default=5, show_default=True, help="Classes shown.")
-@click.option(
-    "--threshold", type=click.FloatRange(0, 1), default=0.0, help="Least probability shown."
-)
+@click.option("--threshold", type=Finite(0, 1), default=0.0, help="Least probability shown.")
 @click.option("--csv", metavar="FILE", help="Write CSV, a line a picture; - is stdout.")
 @click.option("--jsonl", metavar="FILE", help="Write JSON Lines; - is stdout.")
 @click.option("--job", "is_job", is_flag=True, help="Have a job predict the dataset.")

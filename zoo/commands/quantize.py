@@ -14,6 +14,7 @@ from zoo.commands.console import (
 )
 from zoo.commands.datasets import address_at
 from zoo.commands.dense import show_queued
+from zoo.commands.numbers import Finite
 from zoo.commands.remote import at_option, opened_at
 from zoo.commands.terms import terms_options
 from zoo.domain.quantization import GATE_POINTS, MOST_PICTURES, PICTURES, Precision
@@ -35,7 +36,7 @@ from zoo.operations.quantize import QuantizeOptions
 @click.option(
     "--gate",
     metavar="POINTS",
-    type=click.FloatRange(0, 100),
+    type=Finite(0, 100),
     default=GATE_POINTS,
     show_default=True,
     help="Points of accuracy that may be lost.",

@@ -2,7 +2,7 @@
 
 import click
 
-from zoo.commands.console import json_option, show_json, show_table
+from zoo.commands.console import json_option, quiet_option, show_json, show_names, show_table
 from zoo.commands.remote import at_option, opened_at
 from zoo.domain.revision import MAIN
 
@@ -15,9 +15,10 @@ def command() -> None:
 @command.command(name="list")
 @click.argument("model")
 @click.option("--moves", "has_moves", is_flag=True, help="Every move they made, the newest first.")
+@quiet_option
 @at_option
 @json_option
-def list_(*, model: str, has_moves: bool, url: str | None, is_json: bool) -> None:
+def list_(*, model: str, has_moves: bool, is_quiet: bool, url: str | None, is_json: bool) -> None:
     """List the refs of MODEL."""
     with opened_at(url) as at:
         found = at.list_refs(model)
@@ -34,6 +35,8 @@ def list_(*, model: str, has_moves: bool, url: str | None, is_json: bool) -> Non
         ]
         made = [{"ref": one.ref, "old": one.old, "new": one.new, "at": one.at} for one in moves]
         show_json({"refs": told, "moves": made})
+    elif is_quiet:
+        show_names(ref.name for ref in found)
     elif has_moves:
         rows = [
             (f"{one.at:%Y-%m-%d %H:%M:%S}", one.ref, one.old or "", one.new or "") for one in moves

@@ -48,5 +48,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "stats": ("stats", "Say what the zoo holds, and how often models were downloaded."),
     "db": ("db", "Show the catalog's schema, bring it up to date, back it up, restore it."),
     "migrate-store": ("migrate_store", "Move the zoo to another database and another store."),
+    "completion": ("completion", "Write the script by which a shell completes what is typed."),
     "doctor": ("doctor", "Say what this zoo stands on: versions, devices, database, disk."),
 }

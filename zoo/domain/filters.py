@@ -342,6 +342,7 @@ class Layout:
     tiles: tuple[tuple[int, int, int, int], ...]  # of each filter: left, top, width, height
     told: str  # what is shown, in words
     ends: str  # what the strongest colours stand for, in words
+    is_coloured: bool = False  # in the colours of a picture, grey being 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,6 +78,7 @@ def lay_portrait(
         tiles=tuple((left, top, width, shape[2] * grid.scale) for left, top in places),
         told=shown.told,
         ends=shown.ends,
+        is_coloured=shown.is_coloured,
     )
 
 

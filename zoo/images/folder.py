@@ -48,6 +48,8 @@ def _walk(root: Path, folder: Path) -> Iterator[Path | Skipped]:
     for here, folders, files in os.walk(root, onerror=failed.append):
         yield from (Path(here, name) for name in files)
         yield from (path for name in folders if (path := Path(here, name)).is_symlink())
+        if not (folders or files) and Path(here) != root:
+            yield Skipped(path=printable(_relative(Path(here), root)), reason="an empty folder")
     for error in failed:
         if Path(error.filename) == root:
             raise PathNotFound(f"{folder}: {error.strerror}.", path=str(folder)) from error

@@ -6,13 +6,14 @@ Two layouts are understood, each also inside any number of single wrapper folder
     <split>/<class>/.../<picture>      split: train, val, test and their usual other names
 """
 
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from zoo.domain.dataset import Skipped, Split
-from zoo.errors import ClassesDiffer, EmptyDataset
+from zoo.errors import ClassesDiffer, EmptyDataset, Invalid
 
 SPLIT_FOLDERS = {
     "train": Split.TRAIN,
@@ -20,10 +21,16 @@ SPLIT_FOLDERS = {
     "val": Split.VAL,
     "valid": Split.VAL,
     "validation": Split.VAL,
+    "dev": Split.VAL,
+    "eval": Split.VAL,
+    "holdout": Split.VAL,
     "test": Split.TEST,
     "testing": Split.TEST,
 }
-"""Names of split folders, in lower case; capitals are taken too."""
+"""Names of split folders, in lower case; capitals are taken too, and a number behind: val2017."""
+
+NUMBER = re.compile(r"[-_ ]?\d+$")
+MOST_PARTS = 4  # folders that a dataset is split into, as far as anybody does
 
 LITTER = {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini"}
 """What other programs leave in folders, in lower case; hidden files and folders are litter too."""
@@ -64,6 +71,7 @@ def arrange(paths: Iterable[str], *, name: str) -> Layout:
     Raises:
         EmptyDataset: no file lies in a class folder, or none of the split folders is for training.
         ClassesDiffer: a split folder lacks classes of the training folder, or has others.
+        Invalid: some folders are parts of a split by all they hold, but not by their names.
     """
     files = {path: tuple(path.split("/")) for path in sorted(paths)}
     files = {path: parts for path, parts in files.items() if not _is_litter(parts)}
@@ -73,7 +81,7 @@ def arrange(paths: Iterable[str], *, name: str) -> Layout:
         for path, parts in files.items()
         if parts[: len(wrapper)] == wrapper
     }
-    splits = _split_folders(list(inner.values()))
+    splits = _split_folders(list(inner.values()), name=name)
     found = {path: _place(parts, splits) for path, parts in inner.items()}
     places = {path: place for path, place in found.items() if place is not None}
     _check_places(places, name=name)
@@ -118,21 +126,43 @@ def _find_wrapper(files: Sequence[Parts]) -> Parts:
         wrapper = (*wrapper, *folders)
 
 
-def _split_folders(files: Sequence[Parts]) -> dict[str, Split]:
+def _split_folders(files: Sequence[Parts], *, name: str) -> dict[str, Split]:
     """Give the split of each split folder; empty where the folders are classes.
 
     "train" may also be a class, beside "car" and "bus". So two splits with class folders are asked
-    for, or that all folders are split folders.
+    for, or that all folders are split folders. Where "train" and "check" hold the same folders,
+    either could be meant, so neither is guessed at.
     """
     folders = {parts[0] for parts in files if len(parts) > 1}
-    named = {
-        folder: SPLIT_FOLDERS[folder.casefold()]
-        for folder in folders
-        if folder.casefold() in SPLIT_FOLDERS
-    }
+    named = {folder: split for folder in folders if (split := _split_of(folder)) is not None}
     holding = {named[parts[0]] for parts in files if parts[2:] and parts[0] in named}
     is_split = len(holding) > 1 or (bool(holding) and len(named) == len(folders))
+    if holding and not is_split and len(folders) <= MOST_PARTS:
+        _refuse_unnamed(files, folders - named.keys(), name=name)
     return named if is_split else {}
+
+
+def _split_of(folder: str) -> Split | None:
+    called = folder.casefold()
+    return SPLIT_FOLDERS.get(called) or SPLIT_FOLDERS.get(NUMBER.sub("", called))
+
+
+def _refuse_unnamed(files: Sequence[Parts], unnamed: set[str], *, name: str) -> None:
+    """Refuse folders that hold the same folders as one named like a part of a split does."""
+    inside: defaultdict[str, set[str]] = defaultdict(set)
+    for parts in files:
+        if len(parts) > 1:
+            inside[parts[0]] |= {parts[1]} if parts[2:] else set()
+    first, *others = inside.values()
+    if len(first) > 1 and all(one == first for one in others):
+        told = _listed(sorted(unnamed))
+        raise Invalid(
+            f"{name}: {told} may be classes, or parts of a split that is named otherwise.",
+            hint="Call the parts train, val and test; or, if they are classes, put their pictures"
+            " into them without folders between.",
+            name=name,
+            folders=sorted(unnamed),
+        )
 
 
 def _place(parts: Parts, splits: Mapping[str, Split]) -> Place | None:

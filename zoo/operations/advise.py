@@ -70,7 +70,7 @@ def settle_advise(zoo: Zoo, request: Request) -> dict[str, Any]:
 
 
 def read_record(zoo: Zoo) -> list[Kept]:
-    """Hold every fine-tune against the last advice on the same model and dataset before it.
+    """Hold every fine-tune as advised against the last advice on that model and dataset before it.
 
     Those of the caller are told, or everyone's to those who look after the zoo.
     """
@@ -80,7 +80,8 @@ def read_record(zoo: Zoo) -> list[Kept]:
         before = [one for one in advices if one.id < job.id and _is_same(one, job)]
         if before and job.result:
             record.append(_hold(job, job.result, before[0].result or {}))
-    return record
+    # What was predicted is the accuracy of what was advised, and of nothing else.
+    return [one for one in record if one.strategy == one.advised]
 
 
 def _list_own(zoo: Zoo, kind: JobKind) -> list[Job]:

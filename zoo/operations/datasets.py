@@ -1,6 +1,7 @@
 """Adding datasets: every picture is read once, checked and kept; the rest is listed."""
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -63,12 +64,13 @@ def add_dataset(
         layout = arrange(source.paths, name=source.name)
         before = read_stamps(zoo, path, _find_dataset(zoo, called))
         read, skipped = _keep(zoo, source, layout, before, report)
-    kept, leaked = _without_leaks([picture for _, picture in read])
+    consistent, contradicting = _without_contradictions([picture for _, picture in read])
+    kept, leaked = _without_leaks(consistent)
     dataset = Dataset(
         name=called,
         classes=layout.classes,
         pictures=tuple(kept),
-        skipped=(*source.skipped, *layout.skipped, *skipped, *leaked),
+        skipped=(*source.skipped, *layout.skipped, *skipped, *contradicting, *leaked),
         split_source="given",
     )
     if not kept:
@@ -202,6 +204,23 @@ def _placed(source: PictureSource, layout: Layout) -> Iterator[tuple[Member, Pla
 def _reason(error: UnreadablePicture | TooLarge, member: Member) -> str:
     """Give an error's reason without the file's name, which stands beside it."""
     return str(error).removeprefix(f"{member.path}: ")
+
+
+def _without_contradictions(pictures: list[Picture]) -> tuple[list[Picture], list[Skipped]]:
+    """Leave out pictures that lie, to the byte, in the folders of several classes."""
+    labels: defaultdict[str, set[str]] = defaultdict(set)
+    for picture in pictures:
+        labels[picture.digest].add(picture.label)
+    kept = [picture for picture in pictures if len(labels[picture.digest]) == 1]
+    skipped = [
+        Skipped(
+            path=picture.path,
+            reason="the same picture is called " + " and ".join(sorted(labels[picture.digest])),
+        )
+        for picture in pictures
+        if len(labels[picture.digest]) > 1
+    ]
+    return kept, skipped
 
 
 def _without_leaks(pictures: list[Picture]) -> tuple[list[Picture], list[Skipped]]:

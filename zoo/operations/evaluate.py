@@ -213,7 +213,7 @@ def _measure(
     found = measure(folded, truth, [*classes, OTHER])
     return Metrics(
         accuracy=found.accuracy,
-        per_class={label: found.per_class[label] for label in classes},
+        per_class={label: one for label, one in found.per_class.items() if label != OTHER},
         confusion=found.confusion[:-1],
         log_loss=found.log_loss,
         calibration_error=found.calibration_error,

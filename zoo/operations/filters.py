@@ -11,25 +11,23 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from zoo.domain.config import CONFIG, WEIGHTS
+from zoo.domain.config import CONFIG
 from zoo.domain.filters import Drift, FilterStatistics, OtherTensor, Scaling, Tensor
 from zoo.domain.preprocessing import CHANNEL_COUNTS, Channels
 from zoo.domain.reading import read_list
 from zoo.domain.revision import File, Revision
 from zoo.errors import LayerNotFound, RevisionNotFound
-from zoo.filters.portrait import draw_face as draw_first
 from zoo.filters.portrait import draw_portrait
 from zoo.filters.statistics import describe_tensor
-from zoo.images.heat import as_png, as_small_png
+from zoo.images.heat import as_png
 from zoo.operations.drift import find_drift
 from zoo.operations.fetch import get_revision, read_config
-from zoo.operations.kept import keep, keep_picture, read_kept, read_kept_picture
+from zoo.operations.kept import keep, read_kept
 from zoo.operations.opening import Zoo
 from zoo.operations.tensors import open_tensors, open_weights
 
 PARENT = "parent"
 VERSION = 1  # of what is kept, and of how pictures are drawn: raise it where either changes
-FACES = 2  # of how faces are drawn: raise it where that changes
 NEAR = 3  # names that an error tells
 PLANE = 4  # axes of a convolution's filters
 
@@ -81,14 +79,6 @@ class FilterView:
         parts = [VERSION, self.digest, self.tensor.name, self.channels, self.scaling]
         parts += [] if self.has_legend else ["no legend"]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Face:
-    """The first filters of a network, in a square."""
-
-    png: bytes
-    tag: str  # changes with everything it depends on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,28 +182,6 @@ def draw_view(view: FilterView) -> FilterPicture:
     layer = view.tensor.layer
     texts = {"model": view.revision.address, "layer": layer, "shown": portrait.told}
     return FilterPicture(png=as_png(portrait.pixels, texts), layer=layer, told=portrait.told)
-
-
-def draw_face(zoo: Zoo, address: str) -> Face:
-    """Draw what a revision is known by at a glance: its first filters, as a small PNG.
-
-    It is kept by the digest of the weights.
-
-    Raises:
-        ModelNotFound, RevisionNotFound: there is no such revision.
-        FileNotFound, MalformedCheckpoint, LayerNotFound, Invalid: it has nothing to be drawn.
-    """
-    revision = get_revision(zoo, address)
-    digest = revision.get_file(WEIGHTS).digest
-    config = revision.find_file(CONFIG)
-    parts = [FACES, digest, config.digest if config else ""]
-    tag = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]
-    png = read_kept_picture(zoo, "faces", tag)
-    if png is None:
-        view = find_view(zoo, address)
-        png = as_small_png(draw_first(view.tensor, channels=view.channels))
-        keep_picture(zoo, "faces", tag, png)
-    return Face(png=png, tag=tag)
 
 
 def draw_filters(

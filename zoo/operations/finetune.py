@@ -55,7 +55,7 @@ def enqueue_finetune(  # noqa: PLR0913  # what is fitted to what, and how
         BadName: the new model cannot be called so.
         Forbidden: the caller may not write what belongs to its owner.
     """
-    _check_options(strategy, overrides, layer)
+    _check_options(strategy, overrides, layer, classifier)
     pictures = get_dataset(zoo, dataset)
     check_dataset(pictures)
     if overrides.devices is not None and zoo.terms.needs.gpus is None:
@@ -83,7 +83,8 @@ def settle_finetune(zoo: Zoo, request: Request) -> dict[str, Any]:
         As ``enqueue_finetune``.
     """
     overrides = Overrides(**request.get("training", {}))
-    _check_options(Strategy(request["strategy"]), overrides, request["layer"])
+    strategy, classifier = Strategy(request["strategy"]), Classifier(request["classifier"])
+    _check_options(strategy, overrides, request["layer"], classifier)
     revision = get_revision(zoo, request["model"])
     check_finetune(revision, read_config(zoo, revision))
     pictures = get_dataset(zoo, request["dataset"])
@@ -94,8 +95,10 @@ def settle_finetune(zoo: Zoo, request: Request) -> dict[str, Any]:
     return {**request, **settled}
 
 
-def _check_options(strategy: Strategy, overrides: Overrides, layer: str) -> None:
-    check_overrides(strategy, overrides, layer)
+def _check_options(
+    strategy: Strategy, overrides: Overrides, layer: str, classifier: Classifier
+) -> None:
+    check_overrides(strategy, overrides, layer, classifier)
     if overrides.init is not None:
         # Schemes draw filters, for which NumPy has to come.
         from zoo.filters.scheme import parse_scheme  # noqa: PLC0415

@@ -4,16 +4,19 @@ Fields: https://github.com/triton-inference-server/common/blob/main/protobuf/mod
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from zoo.domain.preprocessing import Preprocessing
 from zoo.errors import Unsupported
+from zoo.serving.dense import GEOMETRY
 from zoo.serving.predictor import open_raw
-from zoo.serving.signature import PROBABILITIES
+from zoo.serving.signature import IMAGES, PROBABILITIES
 
 CONFIG, LABELS = "config.pbtxt", "labels.txt"
+PREPARED = "zoo.preprocessing"  # the metadata of a classifier's graph
 PLATFORM = "onnxruntime_onnx"
 FREE = -1  # a side that requests may choose
 CLASSES = 2  # axes of a value that is a row of probabilities a picture
@@ -66,8 +69,9 @@ def read_ends(graph: Path) -> Ends:
         Unsupported: a value is of a kind that Triton does not know.
     """
     session = open_raw(graph, device="cpu")
+    pictures = _picture_sides(session.get_modelmeta().custom_metadata_map)
     return Ends(
-        inputs=tuple(_value(one) for one in session.get_inputs()),
+        inputs=tuple(_closed(_value(one), pictures) for one in session.get_inputs()),
         outputs=tuple(_value(one) for one in session.get_outputs()),
     )
 
@@ -94,6 +98,24 @@ def write_config(name: str, ends: Ends, labels: Sequence[str], *, max_batch: int
 def write_labels(labels: Sequence[str]) -> str:
     """Write one label a line; a line break inside one becomes a space."""
     return "".join(" ".join(label.splitlines()) + "\n" for label in labels)
+
+
+def _picture_sides(metadata: Mapping[str, str]) -> tuple[int, ...] | None:
+    """Give height, width and colours of what a classifier of the zoo's reads; None for all else."""
+    if GEOMETRY in metadata or PREPARED not in metadata:
+        return None
+    try:
+        height, width = Preprocessing.from_json(json.loads(metadata[PREPARED])).crop_px
+    except (KeyError, ValueError, TypeError, RecursionError):
+        return None  # Somebody else's, which is served as it is.
+    return height, width, 3
+
+
+def _closed(value: Value, pictures: tuple[int, ...] | None) -> Value:
+    """Close the sides of pictures: other sizes run too, and give other answers than were proven."""
+    if pictures is None or value.name != IMAGES or len(value.sides) != 1 + len(pictures):
+        return value
+    return replace(value, sides=(value.sides[0], *pictures))
 
 
 def _is_row(value: Value) -> bool:

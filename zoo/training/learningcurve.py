@@ -90,5 +90,6 @@ def predict_gain(points: Sequence[CurvePoint], more: int) -> Gain | None:
         np.exp(level + slopes * (np.log(n) - np.log(counts).mean()))
         for n in (counts[-1], counts[-1] + more)
     )
-    gains = (now - then) * 100
+    # No more than what is missing by the accuracy that is told beside it.
+    gains = np.minimum(now - then, 1 - points[-1].accuracy) * 100
     return Gain(more=more, points=float(gains.mean()), standard_error=float(gains.std()))

@@ -27,7 +27,7 @@ class Metrics:
     """What was measured on one split."""
 
     accuracy: Accuracy
-    per_class: dict[str, Accuracy]  # recall
+    per_class: dict[str, Accuracy]  # recall; a class without pictures has none
     confusion: tuple[tuple[int, ...], ...]  # rows are the true classes, columns the predicted
     log_loss: float
     calibration_error: float  # see ``calibration_error``
@@ -68,6 +68,7 @@ def measure(
         per_class={
             label: wilson(int(confusion[index, index]), int(rows[index]))
             for index, label in enumerate(classes)
+            if rows[index]
         },
         confusion=tuple(tuple(row) for row in confusion.tolist()),
         log_loss=float(-np.log(np.clip(picked, 1e-12, None)).mean()),

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.domain.plan import Plan
 from zoo.training.calibration import softmax
+from zoo.training.folds import divide
 from zoo.training.zeroshot import map_classes
 
 MOST_LIT = 5  # known classes told for each new one
@@ -22,7 +24,7 @@ class Similarity:
     distinct: int  # known classes that are the most probable of some picture
     lit: dict[str, list[tuple[str, float]]]  # class to the known ones that light up, with shares
     stands_for: tuple[str, ...]  # the known class that stands for each
-    zero_shot: float  # accuracy of those on the same pictures
+    zero_shot: float  # accuracy, by cross-validation
 
     def as_json(self) -> dict[str, Any]:
         """Write it down with plain JSON types."""
@@ -34,13 +36,23 @@ def measure_similarity(
     labels: NDArray[np.int64],
     classes: Sequence[str],
     known: Sequence[str],
+    plan: Plan,
 ) -> Similarity | None:
-    """Measure N x M scores over the known classes; None where these are fewer than the new ones."""
+    """Measure N x M scores over the known classes; None where these are fewer than the new ones.
+
+    ``zero_shot`` is measured by the plan's folds: which class stands for which is chosen without
+    the pictures that are counted.
+    """
     if len(known) < len(classes):
         return None
     probabilities = softmax(scores)
     logs = np.log(np.maximum(probabilities, np.finfo(float).tiny))
     rows = map_classes(scores, labels, classes, known)
+    right = [
+        int((scores[out][:, chosen].argmax(axis=1) == labels[out]).sum())
+        for fitted, out in divide(labels, plan.folds, plan.seed)
+        for chosen in [map_classes(scores[fitted], labels[fitted], classes, known)]
+    ]
     lit = {}
     for index, label in enumerate(classes):
         means = probabilities[labels == index].mean(axis=0)
@@ -52,5 +64,5 @@ def measure_similarity(
         distinct=len(set(probabilities.argmax(axis=1).tolist())),
         lit=lit,
         stands_for=tuple(known[row] for row in rows),
-        zero_shot=float((scores[:, rows].argmax(axis=1) == labels).mean()),
+        zero_shot=sum(right) / len(labels),
     )

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from zoo.domain.dataset import Dataset, Picture, Split
 from zoo.domain.job import Job
 from zoo.domain.plan import Plan
-from zoo.errors import TooFewPictures, ZooError
+from zoo.domain.revision import Revision
+from zoo.errors import ModelNotFound, TooFewPictures, ZooError
 from zoo.filters.scheme import parse_scheme
 from zoo.images.alike import find_alike, shrink
 from zoo.networks.build import build_network
@@ -25,14 +26,14 @@ from zoo.operations import jobs
 from zoo.operations.accounts import as_account
 from zoo.operations.advise import ALL_MODELS
 from zoo.operations.datasets import get_dataset
-from zoo.operations.fetch import list_models
+from zoo.operations.fetch import get_revision, list_models
 from zoo.operations.finetune import check_finetune
 from zoo.operations.opening import Zoo
 from zoo.planning import plan_finetune
 from zoo.training.depth import DepthPoint, measure_depth
 from zoo.training.frechet import LEAST_REFERENCE, Distance, measure_distance
 from zoo.training.learningcurve import measure_curve, predict_gain
-from zoo.training.metrics import Z_95
+from zoo.training.metrics import Z_95, wilson
 from zoo.training.quadrant import count_known, find_quadrant
 from zoo.training.similarity import Similarity, measure_similarity
 from zoo.worker.arms import list_arms
@@ -145,14 +146,14 @@ def _advise(zoo: Zoo, model: str, sample: Sample, progress: Progress) -> dict[st
     distances = _distances(zoo, parent, codes)
     arms, advised = list_arms(
         quadrant,
-        parent.revision.model,
+        (_as_asked(zoo, parent.revision), _as_stored(zoo, sample.dataset)),
         sample.dataset,
         best=best.accuracy,
         zero_shot=similarity.zero_shot if similarity else None,
         pass_s=_measure_pass(sight, sample),
     )
     gains = [predict_gain(curve, more) for more in MORE]
-    because = [*quadrant.because, _tell_distance(distances, parent)]
+    because = [*quadrant.because, _tell_distance(distances, _as_asked(zoo, parent.revision))]
     for reason in because:
         progress.say("advise", reason)
     return {
@@ -167,7 +168,7 @@ def _advise(zoo: Zoo, model: str, sample: Sample, progress: Progress) -> dict[st
         "gains": [gain.as_json() for gain in gains if gain is not None],
         "arms": arms,
         "advised": advised,
-        "predicted": _interval(best),
+        "predicted": _interval(best, len(sample.pictures)),
     }
 
 
@@ -175,7 +176,7 @@ def _similarity(parent: Parent, sample: Sample, codes: NDArray[np.float32]) -> S
     weight, bias = own_head(parent.network)
     scores = codes.astype(np.float64) @ weight.T.astype(np.float64) + bias
     known = parent.config.label_names
-    return measure_similarity(scores, sample.labels, sample.dataset.classes, known)
+    return measure_similarity(scores, sample.labels, sample.dataset.classes, known, sample.plan)
 
 
 def _tell_facts(sight: Sight, sample: Sample, progress: Progress) -> dict[str, Any]:
@@ -277,11 +278,26 @@ def _distances(zoo: Zoo, parent: Parent, codes: dict[str, NDArray[np.float32]]) 
     return Distances(source=references.source, by_tap=by_tap) if CODES in by_tap else None
 
 
-def _tell_distance(distances: Distances | None, parent: Parent) -> str:
+def _as_asked(zoo: Zoo, revision: Revision) -> str:
+    """Name a revision in a command: by its model where that is what the name means."""
+    try:
+        is_newest = get_revision(zoo, revision.model).id == revision.id
+    except ModelNotFound:  # Nothing is on main.
+        is_newest = False
+    return revision.model if is_newest else revision.address
+
+
+def _as_stored(zoo: Zoo, dataset: Dataset) -> str:
+    """Name a dataset in a command, likewise."""
+    is_newest = get_dataset(zoo, dataset.name).address == dataset.address
+    return dataset.name if is_newest else dataset.address
+
+
+def _tell_distance(distances: Distances | None, model: str) -> str:
     if distances is None:
         return (
             "how far they are from what the network was trained on is not known; "
-            f"{LEAST_REFERENCE} such pictures tell: zoo reference {parent.revision.model} FOLDER"
+            f"{LEAST_REFERENCE} such pictures tell: zoo reference {model} FOLDER"
         )
     last = distances.by_tap[CODES]
     return (
@@ -290,12 +306,17 @@ def _tell_distance(distances: Distances | None, parent: Parent) -> str:
     )
 
 
-def _interval(point: DepthPoint) -> dict[str, float]:
+def _interval(point: DepthPoint, looked_at: int) -> dict[str, float]:
+    """Give the accuracy with its 95 % interval; folds that happen to agree do not make it narrow.
+
+    It is no narrower than Wilson's for so many pictures.
+    """
     half = Z_95 * point.standard_error
+    least = wilson(round(point.accuracy * looked_at), looked_at)
     return {
         "accuracy": point.accuracy,
-        "low": max(0.0, point.accuracy - half),
-        "high": min(1.0, point.accuracy + half),
+        "low": max(0.0, min(point.accuracy - half, least.low)),
+        "high": min(1.0, max(point.accuracy + half, least.high)),
     }
 
 
@@ -337,7 +358,7 @@ def _rank_one(zoo: Zoo, address: str, sample: Sample, progress: Progress) -> dic
     own = parent.revision.summary.get("accuracy") or {}
     return {
         "model": parent.revision.model,
-        **_interval(point),
+        **_interval(point, len(sample.pictures)),
         "codes": point.codes,
         "parameters": sum(each.numel() for each in parent.network.parameters()),
         "pass_s": _measure_pass(sight, sample),

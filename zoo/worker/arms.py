@@ -20,7 +20,7 @@ DIFFERENT = {Size.SMALL: Strategy.PROBE, Size.MEDIUM: Strategy.LP_FT, Size.LARGE
 
 def list_arms(  # noqa: PLR0913  # what is known, by measurement
     quadrant: Quadrant,
-    model: str,
+    names: tuple[str, str],
     dataset: Dataset,
     *,
     best: float,
@@ -29,32 +29,31 @@ def list_arms(  # noqa: PLR0913  # what is known, by measurement
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """List what could be done, each with the CPU seconds predicted, and name what is advised.
 
-    ``pass_s`` are the CPU seconds that a picture takes through the network. Accuracies are told
-    where they were measured.
+    ``names`` are what a command calls the model and the dataset. ``pass_s`` are the CPU seconds
+    that a picture takes through the network. Accuracies are told where they were measured.
     """
     training = len(dataset.of_split(Split.TRAIN))
     every = training + len(dataset.of_split(Split.VAL))
     probe = START_S + every * pass_s
     arms = []
     if zero_shot is not None:
-        arms.append(_arm(model, dataset, Strategy.ZERO_SHOT, CODES, probe, accuracy=zero_shot))
-    arms.append(_arm(model, dataset, Strategy.PROBE, quadrant.tap, probe, accuracy=best))
-    arms.append(_arm(model, dataset, Strategy.PROBE, ALL, probe))
+        arms.append(_arm(names, Strategy.ZERO_SHOT, CODES, probe, accuracy=zero_shot))
+    arms.append(_arm(names, Strategy.PROBE, quadrant.tap, probe, accuracy=best))
+    arms.append(_arm(names, Strategy.PROBE, ALL, probe))
     for strategy, epochs in EPOCHS.items():
         passes = epochs * BACKWARD
         if strategy is Strategy.PARTIAL:
             passes = MOST_VIEWS * BELOW + epochs * BACKWARD * (1 - BELOW)
         cost = probe + passes * FITTED * training * pass_s + every * pass_s
-        arms.append(_arm(model, dataset, strategy, CODES, cost))
+        arms.append(_arm(names, strategy, CODES, cost))
     wanted = (ABOVE_TAP if quadrant.is_similar else DIFFERENT)[quadrant.size]
     tap = quadrant.tap if wanted is Strategy.PROBE else CODES
     advised = next(arm for arm in arms if arm["strategy"] == wanted and arm["layer"] == tap)
     return arms, advised
 
 
-def _arm(  # noqa: PLR0913, PLR0917  # the parts of one row
-    model: str,
-    dataset: Dataset,
+def _arm(
+    names: tuple[str, str],
     strategy: Strategy,
     layer: str,
     cpu_s: float,
@@ -67,5 +66,5 @@ def _arm(  # noqa: PLR0913, PLR0917  # the parts of one row
         "layer": layer,
         "cpu_s": round(cpu_s, 1),
         "accuracy": accuracy,
-        "command": shlex.join(["zoo", "finetune", model, dataset.name, *options]),
+        "command": shlex.join(["zoo", "finetune", *names, *options]),
     }

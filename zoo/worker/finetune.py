@@ -18,12 +18,13 @@ from zoo.domain.retries import TRANSIENT
 from zoo.domain.revision import MAIN, Blob, Revision
 from zoo.domain.training import Overrides
 from zoo.domain.weights import Weights
-from zoo.errors import Interrupted, LeaseLost, RankLost, is_full
+from zoo.errors import Interrupted, LeaseLost, NotFound, RankLost, is_full
 from zoo.networks.build import weights_of
 from zoo.networks.surgery import find_head, own_head
 from zoo.networks.taps import CODES
 from zoo.operations import jobs
 from zoo.operations.datasets import get_dataset
+from zoo.operations.fetch import get_revision
 from zoo.operations.opening import Zoo
 from zoo.planning import plan_finetune
 from zoo.training.cache import Codes
@@ -213,6 +214,8 @@ def _publish(  # noqa: PLR0913  # what is published, as what
     zoo: Zoo, job: Job, progress: Progress, made: Made, *, refs: tuple[str, ...], ends_job: bool
 ) -> tuple[Revision, dict[str, Any]]:
     """Prove a network and publish it; give the revision and its summary."""
+    if (earlier := _find_published(zoo, job, refs[-1])) is not None:
+        return earlier, dict(earlier.summary)
     subject, candidate = made.subject, made.candidate
     blob, graph = write_graph(zoo, candidate)
     about = body_of(subject.parent.revision, subject.parent.config, made.taps)
@@ -249,6 +252,18 @@ def _publish(  # noqa: PLR0913  # what is published, as what
     if made.trained is None:
         _keep_body(zoo, about, made, record, files)
     return revision, record.summary()
+
+
+def _find_published(zoo: Zoo, job: Job, ref: str) -> Revision | None:
+    """Find what an attempt at this job published under a ref, and was killed before it noted that.
+
+    It is what would be published now.
+    """
+    try:
+        revision = get_revision(zoo, f"{job.params['name']}:{ref}")
+    except NotFound:
+        return None
+    return revision if revision.job == job.id else None
 
 
 def _helpers_s() -> float:

@@ -23,7 +23,6 @@ from zoo.worker.processes import noted
 from zoo.worker.progress import Progress
 from zoo.worker.ray_asking import LOOK_S, LOST, STOP_S, environment_of, wants_gpu
 from zoo.worker.ray_holder import Holder
-from zoo.worker.ray_together import train_together
 
 
 def main() -> None:
@@ -50,6 +49,9 @@ def drive(zoo: Zoo, attempt: Attempt) -> int:
     job = jobs.get_job(zoo, attempt.job)
     count = job.params.get("training", {}).get("devices") or 1
     if count > 1:
+        # Ray Train brings torch along, which no other driver needs.
+        from zoo.worker.ray_together import train_together  # noqa: PLC0415
+
         return train_together(zoo, voice, stop, count)
     return _Held(zoo, voice, stop).run(job)
 

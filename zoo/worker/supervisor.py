@@ -64,7 +64,8 @@ class Supervisor:
             attempt = self.claim()
             if attempt is not None:
                 self.running.append(start(self.zoo, self.engine, attempt))
-        self.engine.tend(is_idle=not self.running)
+        if self.slots:
+            self.engine.tend(is_idle=not self.running)
 
     @property
     def slots(self) -> int:

@@ -123,6 +123,7 @@ def test_filters_lie_where_the_layout_says(shape, channels):
     before = draw_portrait(make_tensor(numbers), channels=channels, has_legend=False).pixels
     layout = lay_portrait(make_tensor(numbers), channels=channels)
     assert before.shape[:2] == layout.size_px
+    assert layout.is_coloured == (channels is Channels.RGB and shape[1] == 3)
     assert len(layout.tiles) == (shape[0] if len(shape) > 2 else 0)
     for index in (0, len(layout.tiles) - 1) if layout.tiles else ():
         # Another filter of the same strength changes its own place and no other.

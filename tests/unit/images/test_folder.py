@@ -100,6 +100,13 @@ def test_a_name_that_is_not_unicode_is_skipped_and_can_be_shown(tmp_path):
     )
 
 
+def test_an_empty_folder_is_told(tmp_path):
+    make_files(tmp_path, **{"ants/1.jpg": b"1"})
+    (tmp_path / "wasps").mkdir()
+    source = read_folder(tmp_path, LIMITS)
+    assert [(one.path, one.reason) for one in source.skipped] == [("wasps", "an empty folder")]
+
+
 def test_a_missing_folder_is_not_found(tmp_path):
     with pytest.raises(PathNotFound, match="No such file"):
         read_folder(tmp_path / "absent", LIMITS)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zoo.domain.dataset import Skipped, Split
-from zoo.errors import ClassesDiffer, EmptyDataset
+from zoo.errors import ClassesDiffer, EmptyDataset, Invalid
 from zoo.images.layout import Place, arrange, order_classes
 
 
@@ -37,7 +37,8 @@ def test_folders_inside_a_class_folder_belong_to_the_class():
     [
         ("train", Split.TRAIN), ("training", Split.TRAIN), ("Train", Split.TRAIN),
         ("val", Split.VAL), ("valid", Split.VAL), ("validation", Split.VAL), ("VAL", Split.VAL),
-        ("test", Split.TEST), ("testing", Split.TEST),
+        ("test", Split.TEST), ("testing", Split.TEST), ("dev", Split.VAL), ("eval", Split.VAL),
+        ("holdout", Split.VAL), ("train2017", Split.TRAIN), ("val_2", Split.VAL),
     ],
 )  # fmt: skip
 def test_split_folders_tell_the_split(folder, split):
@@ -76,6 +77,13 @@ def test_train_may_be_a_class_among_vehicles():
 def test_train_may_be_a_class_with_folders_inside():
     layout = laid_out("bus/1.jpg", "train/steam/1.jpg")
     assert layout.classes == ("bus", "train")
+
+
+@pytest.mark.parametrize("other", ["check", "Pruefung"])
+def test_a_part_of_a_split_that_is_not_named_like_one_is_not_taken_for_a_class(other):
+    paths = ["train/ants/1.jpg", "train/bees/2.jpg", f"{other}/ants/3.jpg", f"{other}/bees/4.jpg"]
+    with pytest.raises(Invalid, match=f"'{other}' may be classes, or parts of a split"):
+        laid_out(*paths)
 
 
 def test_folders_beside_split_folders_are_skipped():
@@ -183,7 +191,7 @@ PART = st.sampled_from(["train", "val", "ants", "bees", ".x", "1.jpg"])
 def test_every_file_is_placed_or_skipped_or_litter(paths):
     try:
         layout = arrange(paths, name="d")
-    except (EmptyDataset, ClassesDiffer):
+    except Invalid:
         return
     skipped = {found.path for found in layout.skipped}
     litter = {path for path in paths if ".x" in path.split("/")}

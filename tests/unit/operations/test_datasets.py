@@ -65,6 +65,18 @@ def test_what_is_no_picture_is_listed_with_its_reason(zoo, insects, png):
     assert len(added.pictures) == 10
 
 
+def test_a_picture_that_is_called_by_two_names_is_left_out(zoo, insects):
+    folder = insects(ant=5, bee=5)
+    (same, *_) = sorted((folder / "ant").iterdir())
+    shutil.copy(same, folder / "bee" / "again.png")
+    added = add_dataset(zoo, folder)
+    told = {one.path: one.reason for one in added.skipped}
+    assert told == dict.fromkeys(
+        (f"ant/{same.name}", "bee/again.png"), "the same picture is called ant and bee"
+    )
+    assert len(added.pictures) == 9
+
+
 def test_what_is_too_large_is_listed_with_its_reason(tmp_path, insects, png):
     folder = insects(ant=5, bee=5)
     (folder / "ant" / "large.png").write_bytes(png(0) + bytes(2000))

@@ -1,5 +1,6 @@
 """config.pbtxt says what the graph reads and gives, read by protobuf's own parser."""
 
+import onnx
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 from onnx import TensorProto, helper
@@ -112,6 +113,18 @@ def ends(tmp_path):
 
 
 U8, F32 = TensorProto.UINT8, TensorProto.FLOAT
+
+
+@pytest.mark.parametrize("is_dense", [False, True])
+def test_sides_that_only_the_preprocessing_closes_are_told_closed(tmp_path, graph, ours, is_dense):
+    more = {"zoo.dense": "{}"} if is_dense else {}
+    model = onnx.load_from_string(graph(metadata=ours | more))
+    for axis in (1, 2):
+        model.graph.input[0].type.tensor_type.shape.dim[axis].dim_param = f"side {axis}"
+    path = tmp_path / "model.onnx"
+    path.write_bytes(model.SerializeToString())
+    (images,) = read_ends(path).inputs
+    assert images.sides == ((-1, -1, -1, 3) if is_dense else (-1, 2, 2, 3))
 
 
 def test_a_classifier(parse, ends):

@@ -1,11 +1,14 @@
 """What advice rests on: the scenario, the learning curve, the network's own classes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from zoo.domain.plan import Plan, Strategy
 from zoo.training.depth import DepthPoint
 from zoo.training.learningcurve import CurvePoint, measure_curve, predict_gain
+from zoo.training.metrics import wilson
 from zoo.training.quadrant import count_known, find_quadrant
 from zoo.training.similarity import measure_similarity
 
@@ -130,10 +133,37 @@ def test_parts_with_a_single_picture_of_a_class_are_left_out():
 def test_similarity_tells_which_classes_light_up():
     scores = np.array([[8.0, 0, 0], [8, 0, 0], [0, 0, 8], [0, 8, 0]])
     labels = np.array([0, 0, 1, 1])
-    found = measure_similarity(scores, labels, ("ant", "bee"), ("emmet", "fly", "wasp"))
+    plan = replace(PLAN, folds=2)
+    found = measure_similarity(scores, labels, ("ant", "bee"), ("emmet", "fly", "wasp"), plan)
     assert found.stands_for == ("emmet", "fly")
-    assert found.zero_shot == 0.75
+    # Of the bees each is held out once, and the other one lights up another class.
+    assert found.zero_shot == 0.5
     assert found.distinct == 3
     assert found.lit["ant"][0][0] == "emmet"
     assert found.entropy < 0.1 < found.most_entropy
-    assert measure_similarity(scores[:, :1], labels, ("ant", "bee"), ("emmet",)) is None
+    assert measure_similarity(scores[:, :1], labels, ("ant", "bee"), ("emmet",), plan) is None
+
+
+def test_classes_that_stand_for_noise_tell_no_more_than_chance():
+    drawing = np.random.default_rng(0)
+    known, labels, told = [str(one) for one in range(300)], np.repeat([0, 1], 10), []
+    for _ in range(20):
+        found = measure_similarity(drawing.normal(size=(20, 300)), labels, ("a", "b"), known, PLAN)
+        told.append(found.zero_shot)
+    assert 0.4 < np.mean(told) < 0.6
+
+
+def test_no_more_is_bought_than_is_missing():
+    assert predict_gain(curve(0.2, 0.1, 0.0, error=0.05), 1000).points == 0
+    assert predict_gain(curve(0.2, 0.1, 0.05, error=0.02), 10**6).points <= 5
+
+
+@pytest.mark.parametrize(("accuracy", "error"), [(1.0, 0.0), (0.95, 0.0), (0.5, 0.2)])
+def test_a_prediction_is_no_surer_than_its_pictures(accuracy, error):
+    from zoo.worker.advise import _interval  # noqa: PLC0415  # torch
+
+    point = DepthPoint(layer="codes", codes=2, accuracy=accuracy, standard_error=error)
+    told, least = _interval(point, 20), wilson(round(20 * accuracy), 20)
+    assert told["low"] <= least.low
+    assert told["high"] >= least.high
+    assert told["low"] <= max(0, accuracy - 1.9 * error)

@@ -130,3 +130,11 @@ def test_mcnemars_test_is_a_toss_for_each_picture_that_one_alone_has_right(
 def test_mcnemars_test_takes_many_pictures():
     first = np.arange(100_000) % 2 == 0
     assert compare(first, ~first).p == pytest.approx(1, abs=0.01)
+
+
+def test_a_class_without_pictures_has_no_accuracy():
+    found = measure(
+        np.array([[0.9, 0.05, 0.05], [0.2, 0.7, 0.1]]), np.array([0, 1]), ["a", "b", "c"]
+    )
+    assert found.per_class.keys() == {"a", "b"}
+    json.dumps(found.as_json(), allow_nan=False)

@@ -11,7 +11,7 @@ import pytest
 
 from zoo.catalog.jobs import count_attempts
 from zoo.domain.job import Attempt, JobKind, JobState
-from zoo.errors import CatalogUnavailable, EngineUnavailable, NoHead
+from zoo.errors import CatalogUnavailable, EngineUnavailable, NoHead, RankLost
 from zoo.operations import jobs
 from zoo.worker import processes
 from zoo.worker.engines import open_engine
@@ -77,6 +77,18 @@ def test_what_nobody_foresaw_is_written_down_with_where_to_look(zoo, attempt, ca
     assert "KeyError" in job.error["error"]["message"]
     assert str(zoo.log_path(attempt)) in job.error["error"]["hint"]
     assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("is_spread", "ends"), [(True, JobState.QUEUED), (False, JobState.FAILED)])
+def test_a_rank_that_a_cluster_lost_is_no_fault_of_the_job(
+    zoo, attempt, monkeypatch, is_spread, ends
+):
+    def body(*_given):
+        raise RankLost("a node went")
+
+    monkeypatch.setattr("zoo.worker.import_.run", body)
+    run(zoo, Progress(zoo, attempt, is_spread=is_spread))
+    assert state(zoo, attempt) is ends
 
 
 def test_an_attempt_that_does_not_count_any_more_writes_nothing(zoo, attempt):

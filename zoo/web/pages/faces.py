@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 
 from zoo.domain.revision import COMMIT
 from zoo.errors import Damaged, FileNotFound, Invalid, LayerNotFound, Unsupported
-from zoo.operations.filters import draw_face
+from zoo.operations.faces import draw_face
 from zoo.web.access import Need, needs
 from zoo.web.context import current_zoo
 from zoo.web.pages.assets import list_assets
