@@ -82,8 +82,8 @@ def settle_finetune(zoo: Zoo, request: Request) -> dict[str, Any]:
         As ``enqueue_finetune``.
     """
     overrides = Overrides(**request.get("training", {}))
-    classifier = Classifier(request["classifier"])
-    _check_options(Strategy(request["strategy"]), overrides, request["layer"], classifier)
+    strategy, classifier = Strategy(request["strategy"]), Classifier(request["classifier"])
+    _check_options(strategy, overrides, request["layer"], classifier)
     revision = get_revision(zoo, request["model"])
     check_finetune(revision, read_config(zoo, revision))
     pictures = get_dataset(zoo, request["dataset"])
