@@ -1,11 +1,12 @@
 """Models, revisions, refs: what is published is found again, and every move is remembered."""
 
 import hashlib
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
 
 import pytest
-from sqlalchemy import event, select, text
+from sqlalchemy import create_engine, event, select, text
 
 from zoo.catalog import models
 from zoo.catalog.database import Database
@@ -268,14 +269,24 @@ def test_of_many_names_those_that_begin_alike_are_given(db, publish, monkeypatch
     assert list_names(db, caller=LOCAL, like="lenett") == ["lenet", "lenet-digits"]
 
 
-def test_pages_go_by_code_points_whatever_language_a_database_is_for(postgresql_url, clock):
+@pytest.fixture
+def english_url(postgresql_server):
+    """The URL of a database whose texts are sorted as in a dictionary, gone afterwards."""
+    name = f"test_{uuid.uuid4().hex}"
+    engine = create_engine(postgresql_server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        options = "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'"
+        connection.execute(text(f"CREATE DATABASE {name} {options}"))
+        yield postgresql_server.set(database=name).render_as_string(hide_password=False)
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    engine.dispose()
+
+
+def test_pages_go_by_code_points_whatever_language_a_database_is_for(english_url, clock):
     names = ["Beta/b", "Gamma/g", "Zeta/z", "alpha/a", "delta/d"]
-    database = Database(postgresql_url)
+    database = Database(english_url)
     Base.metadata.create_all(database.engine)
     with database.writing() as db:
-        for table in ("models", "datasets"):
-            kind = 'VARCHAR(200) COLLATE "en-x-icu"'
-            db.execute(text(f"ALTER TABLE {table} ALTER COLUMN name TYPE {kind}"))
         for name in names:
             add_revision(db, make_revision(model=name), now=clock())
             add_dataset(db, Dataset(name=name, classes=(), pictures=()), now=clock())

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from zoo.client.models import Models
 from zoo.client.reading import Asking
 from zoo.client.remote import Remote
 from zoo.errors import (
@@ -126,3 +127,20 @@ def test_a_zoo_that_nobody_runs_is_told_in_the_systems_words():
     with Remote("http://127.0.0.1:9") as remote, pytest.raises(ServerUnreachable) as caught:
         remote.ask("POST", "/v1/sweep", {})
     assert str(caught.value) == "http://127.0.0.1:9 does not answer: Connection refused."
+
+
+def test_moves_are_read_page_by_page_and_not_for_ever(tell, monkeypatch):
+    move = {"ref": "main", "old": None, "new": "1" * 40, "at": TOLD["created_at"]}
+    ends, asked = [5, 3, None], []
+    remote = tell({})
+
+    def answer(_method, _path, _body, *, query):
+        asked.append(query.get("before"))
+        return {"refs": [], "moves": [move], "next": ends.pop(0)}
+
+    monkeypatch.setattr(remote, "ask", answer)
+    assert len(Models(remote).list_moves("net")) == 3
+    assert asked == [None, 5, 3]
+    endless = Models(tell({"refs": [], "moves": [], "next": 5}))
+    with pytest.raises(ServerUnreachable, match="lead to themselves"):
+        endless.list_moves("net")
