@@ -101,7 +101,7 @@ def main() -> None:
     for name in PRELOADED:
         importlib.import_module(name)
     gc.freeze()  # What all copies share is not touched by their collections.
-    with socket.socket(fileno=int(sys.argv[1])) as channel, contextlib.suppress(BrokenPipeError):
+    with socket.socket(fileno=int(sys.argv[1])) as channel, contextlib.suppress(ConnectionError):
         channel.send(READY)
         serve(channel)
 
