@@ -214,10 +214,11 @@ def test_a_backup_of_an_earlier_release_is_brought_up_to_date(source, tmp_path, 
         assert done.backup.schema == "0005"
         before, after = content(source), content(zoo)
     changed = {name for name in before if before[name] != after[name]}
-    # What revisions are found by is told anew, by their summaries alone.
-    assert changed <= {"revisions", "model_changes"}
-    assert {name: one.rows for name, one in before.items()} == {
-        name: one.rows for name, one in after.items()
+    # What revisions are found by is told anew, by their summaries alone; what that release did not
+    # know of jobs is gone: turns, shares of machines, leases by a clock.
+    assert changed <= {"revisions", "model_changes", "jobs", "attempts", "turns"}
+    assert {name: one.rows for name, one in before.items() if name != "turns"} == {
+        name: one.rows for name, one in after.items() if name != "turns"
     }
 
 

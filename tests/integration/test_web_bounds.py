@@ -41,7 +41,7 @@ def test_json_may_tell_its_charset(client):
         data=b'{"model": "a", "dataset": "b"}',
         content_type="application/json; charset=utf-8",
     )
-    refuse(answer, 404, "model_not_found")
+    refuse(answer, 404, "dataset_not_found")
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,9 @@ def test_head_tells_the_size(client, url):
 
 
 def test_a_file_of_an_id_never_changes(client, url):
-    assert client.get(url).headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    told = client.get(url).headers["Cache-Control"]
+    # For the caches of those who asked alone: nothing says that everyone may read it.
+    assert told == "private, max-age=31536000, immutable"
 
 
 @pytest.mark.usefixtures("revision")
