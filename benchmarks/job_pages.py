@@ -22,7 +22,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from load import Answer, Connection, Server, asking, failures, make_request, quantile_ms, serving
+from load import (
+    Answer,
+    Connection,
+    Server,
+    asking,
+    failures,
+    make_request,
+    quantile_ms,
+    serving,
+    working,
+)
 
 from zoo.domain.dataset import PictureWish
 from zoo.domain.job import Attempt, JobKind
@@ -149,14 +159,8 @@ def _opened(server: Server, job: int, pages: int) -> Iterator[list[Answer]]:
         threading.Thread(target=_page, args=(server, job, answers, stop, place / max(pages, 1)))
         for place in range(pages)
     ]
-    for thread in threads:
-        thread.start()
-    try:
+    with working(threads, stop):
         yield answers
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
 
 
 def _page(

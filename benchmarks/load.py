@@ -153,11 +153,17 @@ def asking(server: Server, request: bytes, *, clients: int) -> Iterator[list[Ans
             answers.append(_ask(connection, request))
         connection.close()
 
-    threads = [threading.Thread(target=work) for _ in range(clients)]
+    with working([threading.Thread(target=work) for _ in range(clients)], stop):
+        yield answers
+
+
+@contextmanager
+def working(threads: list[threading.Thread], stop: threading.Event) -> Iterator[None]:
+    """Have threads work meanwhile, which end once they are told to stop."""
     for thread in threads:
         thread.start()
     try:
-        yield answers
+        yield
     finally:
         stop.set()
         for thread in threads:

@@ -207,4 +207,3 @@ TRAINED: dict[str, Read] = {
     "mixup": _number(0, 10),
     "devices": _whole(1, MOST_DEVICES),
 }
-AGAIN = tuple(JobKind)  # kinds that can be run again

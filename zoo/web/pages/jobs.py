@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from zoo.domain.job import Job, JobKind, JobState
 from zoo.operations import jobs
 from zoo.operations.made import list_files
-from zoo.operations.rerun import AGAIN, rerun
+from zoo.operations.rerun import rerun
 from zoo.web.access import Need, needs
 from zoo.web.context import current_zoo, read_query
 from zoo.web.pages.frame import Ways, show
@@ -81,7 +81,7 @@ def show_job(number: int) -> ResponseReturnValue:
         result=_told(job.result),
         error=_told((job.error or {}).get("error")),
         is_final=job.state.is_final,
-        can_rerun=job.kind in AGAIN and job.state.is_final,
+        can_rerun=job.state.is_final,
         last=counts[-1] if counts else None,
         events=job.events[-MOST_TOLD:],
         seen=job.events[-1].number if job.events else 0,
