@@ -6,14 +6,14 @@ bits: a CPU without VNNI adds two products in 16 bits, and with 7 bits that neve
 """
 
 import tempfile
-from collections.abc import Iterator, Mapping
-from itertools import pairwise
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime
-from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper, shape_inference
+from onnx import ModelProto, NodeProto, TensorProto, shape_inference
 from onnxruntime.quantization import (
     CalibrationMethod,
     QDQQuantizer,
@@ -24,13 +24,12 @@ from onnxruntime.quantization import (
 
 from zoo.domain.quantization import Kept, Precision
 from zoo.errors import NotRunnable, Unsupported
+from zoo.export.first8 import MOST, PIXELS, PREPROCESSING, find_first_layer, read_pixels, take_bytes
 from zoo.export.parity import RUNTIME_ERRORS
 from zoo.export.ranges import PROVIDERS, Range
 
-PREPROCESSING = "preprocessing/"  # what nodes before the network are named with
+LAYOUT = 2  # another number for other bytes of the same graph and ranges
 PRECISION = "zoo.precision"  # metadata
-ELEMENTWISE = ("Cast", "Mul", "Sub", "Div", "Add")
-LEAST_STEPS = 2  # the turn to channels first, and what is done to the numbers
 # Layers with weights, and what passes their values on; all else stays in 32 bits.
 WEIGHTED = ("Conv", "Gemm", "MatMul")
 PASSING = (
@@ -96,24 +95,27 @@ def write_int8(model: ModelProto, ranges: Mapping[str, Range], kept: Kept) -> by
     Raises:
         Unsupported: it has no layer with weights that could be.
     """
-    nodes = [node.name for node in _choose(model, kept)]
+    nodes = _choose(model, kept)
+    first = find_first_layer(model, nodes)
     data = {
         name: TensorData(lowest=np.float32(low), highest=np.float32(high))
-        for name, (low, high) in ranges.items()
+        for name, (low, high) in (_join(nodes, model, ranges) | {PIXELS: (0, MOST)}).items()
     }
     quantizer = QDQQuantizer(
-        _with_planes(model),
+        read_pixels(model, first) if first else _copy(model),
         per_channel=True,
         reduce_range=True,
         weight_qType=QuantType.QInt8,
         activation_qType=QuantType.QUInt8,
         tensors_range=TensorsData(CalibrationMethod.MinMax, data),
-        nodes_to_quantize=nodes,
+        nodes_to_quantize=[node.name for node in nodes],
         nodes_to_exclude=[],
         op_types_to_quantize=[*WEIGHTED, *PASSING],
         extra_options={},
     )
     quantizer.quantize_model()
+    if first:
+        take_bytes(quantizer.model.model, first)
     quantizer.model.topological_sort()
     return finish(quantizer.model.model, model, Precision.INT8)
 
@@ -130,48 +132,27 @@ def finish(made: ModelProto, model: ModelProto, precision: Precision) -> bytes:
     return written
 
 
-def _with_planes(model: ModelProto) -> ModelProto:
-    """Give a copy whose preprocessing sees a channel's pixels as one row.
+def _join(
+    nodes: Sequence[NodeProto], model: ModelProto, ranges: Mapping[str, Range]
+) -> dict[str, Range]:
+    """Lay what is only put beside other values over the range of all that are put together.
 
-    ONNX Runtime runs layers of 8 bits channels last, and moves the turn to channels first behind
-    the preprocessing, where mean and deviation then change with every number: on a processor with
-    VNNI that took a fourth of a SqueezeNet. It moves no turn past a reshape. The numbers stay.
+    It is read at that range in any case; so it is rounded once, and put there by copying bytes.
     """
+    readers = Counter(name for node in model.graph.node for name in node.input)
+    readers.update(value.name for value in model.graph.output)
+    joined = dict(ranges)
+    for node in reversed(nodes):  # What is put together may be a part of more.
+        if node.op_type == "Concat" and node.output[0] in joined:
+            alone = [name for name in node.input if readers[name] == 1 and name in joined]
+            joined |= dict.fromkeys(alone, joined[node.output[0]])
+    return joined
+
+
+def _copy(model: ModelProto) -> ModelProto:
     copy = ModelProto()
     copy.CopyFrom(model)
-    found = _find_elementwise(copy)
-    if not found:
-        return copy
-    turned, last = found[0].input[0], found[-1].output[0]
-    found[0].input[0], found[-1].output[0] = f"{turned}/planes", f"{last}/planes"
-    rows = numpy_helper.from_array(np.array([0, 0, 1, -1], np.int64), f"{turned}/rows")
-    copy.graph.initializer.append(rows)
-    for kind, inputs, output in (
-        ("Reshape", [turned, rows.name], f"{turned}/planes"),
-        ("Shape", [turned], f"{turned}/shape"),
-        ("Reshape", [f"{last}/planes", f"{turned}/shape"], last),
-    ):
-        copy.graph.node.append(helper.make_node(kind, inputs, [output], name=f"{output}/node"))
     return copy
-
-
-def _find_elementwise(model: ModelProto) -> list[NodeProto]:
-    """Find what preprocessing does to each number alone, behind its turn to channels first.
-
-    Nothing where it does something else: with a mean image, say, each number has its own mean.
-    """
-    sizes = {tensor.name: list(tensor.dims) for tensor in model.graph.initializer}
-    nodes = [node for node in model.graph.node if node.name.startswith(PREPROCESSING)]
-    if len(nodes) < LEAST_STEPS or nodes[0].op_type != "Transpose":
-        return []
-    steps = nodes[1:]
-    are_plain = all(
-        node.op_type in ELEMENTWISE
-        and node.input[0] == before.output[0]
-        and all(sizes.get(name, [0])[-2:] in ([], [1, 1]) for name in node.input[1:])
-        for before, node in pairwise(nodes)
-    )
-    return steps if are_plain else []
 
 
 def _choose(model: ModelProto, kept: Kept) -> list[NodeProto]:
@@ -199,7 +180,7 @@ def _choose(model: ModelProto, kept: Kept) -> list[NodeProto]:
 def _is_able(node: NodeProto, kinds: Mapping[str, int]) -> bool:
     """Tell whether a node of the network's computes with numbers of 32 bits, by an operation of 8.
 
-    Preprocessing stays as it is: the same pixels are the same numbers in every precision.
+    Preprocessing does not: it is laid into the first layer (``first8``), or stays in 32 bits.
     """
     return (
         node.op_type in {*WEIGHTED, *PASSING}

@@ -13,6 +13,7 @@ from zoo.domain.dataset import Dataset
 from zoo.domain.quantization import PER_CENT, Precision, Setting
 from zoo.domain.revision import Revision
 from zoo.export.cost import Cost
+from zoo.export.int8 import LAYOUT
 from zoo.export.ranges import Range
 from zoo.operations.card import tell_preprocessing, write_card
 from zoo.training.metrics import Accuracy, Comparison, compare, fall_interval, wilson
@@ -162,6 +163,7 @@ class Quantized:
             "parent": self.parent.address,
             "dataset": self.dataset.address,
             "graph_made_of": self.made_of,
+            "layout": LAYOUT,
             "gate_points": self.gate_points,
             "held_out_pictures": self.before.total,
             "accuracy_before": asdict(self.before),

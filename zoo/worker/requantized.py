@@ -14,13 +14,15 @@ from zoo.domain.weights import Weights
 from zoo.errors import MalformedCheckpoint
 from zoo.export.dense import write_dense
 from zoo.export.fp16 import write_fp16
-from zoo.export.int8 import simplify, write_int8
+from zoo.export.int8 import LAYOUT, simplify, write_int8
 from zoo.networks.classifier import Classifier
 from zoo.networks.dense import measure_geometry
 from zoo.networks.preprocess import find_mean_image
 from zoo.worker.network import export
 from zoo.worker.quantized import runtime_version
 from zoo.worker.undone import find_convolutionalize
+
+FIRST_LAYOUT = 1  # of revisions that tell none
 
 Paths = Mapping[str, Path]
 
@@ -43,8 +45,12 @@ def make_again(
     if made == paths[GRAPH].read_bytes():
         return f"{told['precision']} made again from {WEIGHTS}: the same bytes", True
     was, now = told["versions"]["onnxruntime"], runtime_version()
-    if was != now or not is_same_source:
+    is_int8 = Precision(told["precision"]) is Precision.INT8
+    is_same_layout = not is_int8 or told.get("layout", FIRST_LAYOUT) == LAYOUT
+    if was != now or not is_same_source or not is_same_layout:
         versions = f"ONNX Runtime {was}, here {now}"
+        if not is_same_layout:
+            versions = "the zoo's own, which lays graphs out in another way now"
         return f"not compared: made by another version ({versions}); see: zoo eval", True
     return f"{told['precision']} made again from {WEIGHTS} is another graph", False
 
