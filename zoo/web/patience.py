@@ -18,9 +18,11 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from gunicorn.http.message import Request
 from gunicorn.workers.gthread import ThreadWorker
 
 from zoo.web.body import PATIENCE_S, SILENCE_S, SLOWEST_BYTES_PER_S
+from zoo.web.heads import Heads, send
 
 HEAD_S = 10.0  # in which the head of a request comes, from its first byte on
 EVERY_S = 1.0
@@ -79,6 +81,8 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
             while True:
                 self.incoming[id(conn)] = Incoming(conn.sock, time.monotonic())
                 goes_on = super().handle(conn)
+                if getattr(conn.parser, "mesg_class", None) is Request:
+                    conn.parser.mesg_class = Heads()
                 if goes_on is not True or not self._comes_again(conn):
                     return goes_on
         finally:
@@ -89,10 +93,36 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         incoming = self.incoming.get(id(conn))
         if incoming is not None:
             incoming.begin_body(getattr(req.body, "reader", None), time.monotonic())
-        goes_on = super().handle_request(req, conn)
+        heads = getattr(req, "heads", None)
+        goes_on = (
+            super().handle_request(req, conn) if heads is None else self._answer(req, conn, heads)
+        )
         if goes_on is True and _is_read(req.body):
             conn.parser.mesg = None  # of which gunicorn would look for a rest, three times
         return goes_on
+
+    def _answer(self, req: Any, conn: Any, heads: Heads) -> bool:  # noqa: ANN401  # gunicorn's
+        """Answer a request whose head is that of the last; tell whether the connection goes on.
+
+        As gunicorn does, whose handler of errors is above; without its hooks, which we have not.
+        """
+        response, environ = heads.prepare(req, conn, self.cfg)
+        environ["wsgi.multithread"] = True
+        if not self.alive or len(self.keepalived_conns) >= self.max_keepalived:
+            response.force_close()
+        parts = self.wsgi(environ, response.start_response)
+        try:
+            send(response, parts)
+            response.close()
+        except Exception:
+            if response.headers_sent:  # Another answer behind the begun one would corrupt it.
+                self.log.exception("Error handling request")
+                raise StopIteration from None
+            raise
+        finally:
+            if hasattr(parts, "close"):
+                parts.close()
+        return not response.should_close()
 
     def _comes_again(self, conn: Any) -> bool:  # noqa: ANN401  # gunicorn's
         """Tell whether the next request of a connection is here, or comes in a moment."""
