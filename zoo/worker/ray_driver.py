@@ -12,7 +12,7 @@ import time
 from typing import Any
 
 import ray
-from ray.exceptions import ActorDiedError, RayActorError, RayError
+from ray.exceptions import RayActorError, RayError
 
 from zoo.domain.job import Attempt, Job
 from zoo.errors import EngineUnavailable, JobFailed, LeaseLost
@@ -21,7 +21,7 @@ from zoo.operations.opening import Zoo, open_zoo
 from zoo.settings import read_settings
 from zoo.worker.processes import noted
 from zoo.worker.progress import Progress
-from zoo.worker.ray_asking import LOOK_S, LOST, STOP_S, environment_of, wants_gpu
+from zoo.worker.ray_asking import LOOK_S, LOST, STOP_S, asked_of, environment_of
 from zoo.worker.ray_holder import Holder
 
 
@@ -53,7 +53,7 @@ def drive(zoo: Zoo, attempt: Attempt) -> int:
         from zoo.worker.ray_together import train_together  # noqa: PLC0415
 
         return train_together(zoo, voice, stop, count)
-    return _Held(zoo, voice, stop).run(job)
+    return _Held(zoo, voice, stop, job).run()
 
 
 def connect(zoo: Zoo) -> None:
@@ -75,21 +75,20 @@ def connect(zoo: Zoo) -> None:
 class _Held:
     """An attempt that a process of the cluster holds."""
 
-    def __init__(self, zoo: Zoo, voice: Progress, stop: threading.Event) -> None:
-        self.zoo, self.voice, self.stop = zoo, voice, stop
+    def __init__(self, zoo: Zoo, voice: Progress, stop: threading.Event, job: Job) -> None:
+        self.zoo, self.voice, self.stop, self.job = zoo, voice, stop, job
         # What Ray makes of a class has no type that says so.
         self.holder: Any = (
             ray.remote(Holder)
             .options(
                 max_concurrency=3,
                 max_restarts=0,
-                num_cpus=zoo.settings.ray_cpus,
-                num_gpus=int(wants_gpu(zoo)),
+                **asked_of(zoo, job),
             )
             .remote(environment_of(zoo), voice.attempt)
         )
 
-    def run(self, job: Job) -> int:
+    def run(self) -> int:
         """Wait for its start and its end."""
         try:
             self._wait_for_start()
@@ -98,7 +97,7 @@ class _Held:
             return 0  # It was cancelled, or put back, while it waited for room.
         except RayActorError as error:
             print(error, file=sys.stderr)  # noqa: T201  # this is the job's log
-            return self._told(job, error)
+            return self._told(error)
         finally:
             ray.kill(self.holder)
 
@@ -124,12 +123,12 @@ class _Held:
         ray.get(end)
         return 0
 
-    def _told(self, job: Job, error: RayActorError) -> int:
-        """Write down why it did not even start; what died while it ran is counted as lost."""
-        if self.voice.stop.is_set() or not isinstance(error, ActorDiedError):
+    def _told(self, error: RayActorError) -> int:
+        """Write down why it could not be made; what died, however early, is counted as lost."""
+        if not error.actor_init_failed:
             return LOST
         failed = JobFailed(
-            f"The cluster cannot run job {job.id}: {error}".splitlines()[0],
+            f"The cluster cannot run job {self.job.id}: {error}".splitlines()[0],
             hint="Nodes need the same zoo, and its database: see docs/several-machines.md",
             log=str(self.zoo.log_path(self.voice.attempt)),
         )

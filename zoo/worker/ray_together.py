@@ -21,7 +21,7 @@ from zoo.errors import CatalogUnavailable, Interrupted, LeaseLost, RankLost
 from zoo.operations import jobs
 from zoo.operations.opening import Zoo
 from zoo.worker.progress import Progress
-from zoo.worker.ray_asking import LOOK_S, LOST, STOP_S, environment_of, wants_gpu
+from zoo.worker.ray_asking import LOOK_S, LOST, STOP_S, asked_of, environment_of
 from zoo.worker.ray_holder import held, open_here
 
 PATIENCE_S = 86_400  # of the other ranks, while the first one computes codes
@@ -29,8 +29,10 @@ PATIENCE_S = 86_400  # of the other ranks, while the first one computes codes
 
 def train_together(zoo: Zoo, voice: Progress, stop: threading.Event, count: int) -> int:
     """Have so many ranks of the cluster run an attempt; give the code the driver ends with."""
-    has_gpu = wants_gpu(zoo)
     attempt = voice.attempt
+    asked = asked_of(zoo, jobs.get_job(zoo, attempt.job))
+    # A job asks for GPUs in all; each of its ranks computes on one.
+    has_gpu = asked["num_gpus"] > 0
     folder = zoo.trainings_folder / str(attempt.job) / "ray"
     trainer = TorchTrainer(
         take_rank,
@@ -39,7 +41,8 @@ def train_together(zoo: Zoo, voice: Progress, stop: threading.Event, count: int)
         scaling_config=ScalingConfig(
             num_workers=count,
             use_gpu=has_gpu,
-            resources_per_worker={"CPU": zoo.settings.ray_cpus, "GPU": int(has_gpu)},
+            resources_per_worker={"CPU": asked["num_cpus"], "GPU": int(has_gpu)}
+            | {key: asked[key] for key in ("memory",) if key in asked},
         ),
         run_config=RunConfig(
             name=str(attempt.number),
