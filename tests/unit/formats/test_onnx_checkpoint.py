@@ -154,3 +154,19 @@ def test_where_a_picture_enters_is_found(files, shape, expected):
 def test_why_a_graph_reads_no_picture_is_told(files, given, reason):
     (path,) = files(make(helper.make_node("Relu", ["x"], ["y"]), given=given)).values()
     assert reason in find_picture_input(read_onnx(path))
+
+
+@pytest.mark.parametrize(
+    ("operation", "kind", "count"),
+    [("Div", TensorProto.INT64, 2), ("Identity", TensorProto.STRING, 1)],
+)
+def test_a_graph_of_other_numbers_than_floats_is_left_as_it_is(tmp_path, operation, kind, count):
+    names = ["x", "z"][:count]
+    given = [helper.make_tensor_value_info(name, kind, ["n"]) for name in names]
+    node = helper.make_node(operation, names, ["y"])
+    result = helper.make_tensor_value_info("y", kind, ["n"])
+    path = tmp_path / "other.onnx"
+    onnx.save(helper.make_model(helper.make_graph([node], "other", given, [result])), path)
+    found = read_onnx_checkpoint({path.name: path}, Wishes())
+    assert found.source.kind == "onnx-graph"
+    assert any("no floating-point numbers" in note for note in found.notes)

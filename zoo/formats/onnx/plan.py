@@ -13,7 +13,7 @@ from zoo.domain.weights import Weights
 from zoo.errors import Unsupported, UnsupportedLayers
 from zoo.formats.elements import convert_when_asked
 from zoo.formats.onnx.handlers import HANDLERS
-from zoo.formats.onnx.model import Node, OnnxModel, Tensor
+from zoo.formats.onnx.model import FLOATS, Node, OnnxModel, Tensor, ValueInfo
 from zoo.formats.onnx.names import tell_apart
 from zoo.formats.onnx.own import Own, find_own
 from zoo.formats.onnx.scene import Layer, Refused, Scene
@@ -104,7 +104,9 @@ def _plan(model: OnnxModel) -> tuple[Plan | None, tuple[str, ...]]:
     outputs = (own.end,) if own else tuple(one.name for one in model.outputs)
     nodes = _needed(model, inputs, outputs)
     scene = Scene(model, nodes, inputs, outputs)
-    refused = [reason for node in nodes for reason in _try(scene, node)]
+    # A network computes with floating-point numbers, which divide and round otherwise.
+    refused = [] if own else [_other_numbers(one) for one in _not_float(model)]
+    refused += [reason for node in nodes for reason in _try(scene, node)]
     refused += [] if refused else _ends(scene, outputs)
     if refused:
         return None, tuple(refused)
@@ -115,6 +117,15 @@ def _plan(model: OnnxModel) -> tuple[Plan | None, tuple[str, ...]]:
     ends = tuple(scene.source(name) for name in outputs)
     shapes = {name: shape for name, sizes in inputs.items() if (shape := _for_one(sizes))}
     return Plan(inputs=tuple(inputs), outputs=ends, layers=layers, shapes=shapes), ()
+
+
+def _not_float(model: OnnxModel) -> list[ValueInfo]:
+    """List the inputs and outputs that say they are other numbers, or texts."""
+    return [one for one in (*model.inputs, *model.outputs) if one.kind and one.kind not in FLOATS]
+
+
+def _other_numbers(value: ValueInfo) -> str:
+    return f"{value.name!r} is {value.kind}, no floating-point numbers"
 
 
 def _for_one(sizes: Sizes | None) -> tuple[int, ...] | None:
