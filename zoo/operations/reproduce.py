@@ -8,7 +8,7 @@ import numpy as np
 
 from zoo.domain.config import TRAINING, WEIGHTS
 from zoo.domain.job import Job
-from zoo.domain.plan import Classifier, Strategy
+from zoo.domain.plan import Classifier, CodesPrecision, Strategy
 from zoo.domain.revision import Revision
 from zoo.domain.training import Overrides
 from zoo.errors import MalformedCheckpoint, NotRunnable
@@ -68,6 +68,7 @@ def enqueue_reproduce(zoo: Zoo, address: str, *, name: str | None = None) -> Job
         classifier=Classifier(request["classifier"]),
         strategy=Strategy(request["strategy"]),
         overrides=Overrides(**request["training"]),
+        precision=CodesPrecision(request.get("precision") or CodesPrecision.AUTO),
         is_anew=True,
     )
 
