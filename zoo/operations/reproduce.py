@@ -68,9 +68,14 @@ def enqueue_reproduce(zoo: Zoo, address: str, *, name: str | None = None) -> Job
         classifier=Classifier(request["classifier"]),
         strategy=Strategy(request["strategy"]),
         overrides=Overrides(**request["training"]),
-        precision=CodesPrecision(request.get("precision") or CodesPrecision.AUTO),
+        precision=_precision(told),
         is_anew=True,
     )
+
+
+def _precision(told: dict[str, Any]) -> CodesPrecision:
+    """Give what codes were computed in; older zoos do not tell, and knew one alone."""
+    return CodesPrecision(told.get("codes", {}).get("precision", CodesPrecision.FP32))
 
 
 def compare_repetition(zoo: Zoo, address: str, model: str) -> Repetition:

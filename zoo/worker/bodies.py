@@ -17,7 +17,7 @@ from zoo.domain.revision import Revision
 from zoo.operations.kept import keep, read_kept
 from zoo.operations.opening import Zoo
 from zoo.training.cache import CodesCache, body_key
-from zoo.worker.precision import has_bfloat16
+from zoo.worker.precision import Choice
 
 KIND, VERSION = "bodies", 2
 WRITERS = ("zoo", "torch", "onnx", "numpy")  # whose versions the files depend on
@@ -58,28 +58,24 @@ def runtime_codes(zoo: Zoo, about: dict[str, Any]) -> CodesCache:
     return CodesCache(folder=zoo.codes_folder / body_key(runtime))
 
 
-def keep_body(
-    zoo: Zoo, about: dict[str, Any], classes: int, asked: CodesPrecision, body: Body
-) -> None:
-    """Keep a body that was proven; ``asked`` is what its codes were to be computed in."""
-    key = _key(zoo, about, classes, asked)
+def keep_body(zoo: Zoo, about: dict[str, Any], classes: int, choice: Choice, body: Body) -> None:
+    """Keep a body that was proven; ``choice`` tells what its codes could be computed in."""
+    key = _key(zoo, about, classes, choice)
     keep(zoo, KIND, key, {"body": body.as_json()}, version=VERSION)
 
 
-def find_body(zoo: Zoo, about: dict[str, Any], classes: int, asked: CodesPrecision) -> Body | None:
+def find_body(zoo: Zoo, about: dict[str, Any], classes: int, choice: Choice) -> Body | None:
     """Give a body under a head of so many classes, where one was proven here."""
-    data = read_kept(zoo, KIND, _key(zoo, about, classes, asked), version=VERSION)
+    data = read_kept(zoo, KIND, _key(zoo, about, classes, choice), version=VERSION)
     try:
         return None if data is None else _read(read_object(data["body"], "body"))
     except (ValueError, KeyError, TypeError):
         return None
 
 
-def _key(zoo: Zoo, about: dict[str, Any], classes: int, asked: CodesPrecision) -> str:
-    """Name a body after what it depends on; what is chosen for one depends on the machine too."""
-    chosen = {"precision": asked.value}
-    if asked is CodesPrecision.AUTO:
-        chosen |= {"bfloat16": str(has_bfloat16()), "device": zoo.settings.device}
+def _key(zoo: Zoo, about: dict[str, Any], classes: int, choice: Choice) -> str:
+    """Name a body after what it depends on."""
+    chosen = {"precision": choice.as_json(), "device": zoo.settings.device}
     return body_key({"classes": classes, "writers": _versions(), **chosen, **about})
 
 

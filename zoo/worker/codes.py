@@ -27,7 +27,7 @@ from zoo.training.eviction import evict
 from zoo.worker.album import Album
 from zoo.worker.network import choose_device
 from zoo.worker.parent import Parent, open_parent
-from zoo.worker.precision import Chosen, choose_precision, is_weighed
+from zoo.worker.precision import Choice, Chosen, choose_precision
 from zoo.worker.progress import Progress
 from zoo.worker.undone import undo_dense
 from zoo.worker.witnesses import choose_witnesses
@@ -97,7 +97,7 @@ class CodesSource:
         GPUs pass pictures faster than they are decoded, and gain nothing by it.
         """
         is_gpu = self.task.device.type != "cpu" and asked is CodesPrecision.AUTO
-        if is_gpu or not is_weighed(asked, self.parent.config.preprocessing):
+        if is_gpu or not Choice.of(asked, self.parent.config.preprocessing).is_weighed:
             return Chosen()
         digests = [picture.digest for picture in choose_witnesses(training)]
         exact, rough = (

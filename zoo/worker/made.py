@@ -19,6 +19,7 @@ from zoo.worker.bodies import Body, body_of, keep_body, runtime_codes
 from zoo.worker.candidate import Candidate, answer_with_codes
 from zoo.worker.codes import Kind, codes_cache
 from zoo.worker.outcome import Trained
+from zoo.worker.precision import Choice
 from zoo.worker.progress import Progress
 from zoo.worker.proof import Proof, keep_codes
 from zoo.worker.record import Record
@@ -127,4 +128,5 @@ def keep_made(
         precision=chosen.precision,
         compared=None if chosen.change is None else (compared[0], compared[1]),
     )
-    keep_body(zoo, _about(made), len(record.config.label_names), asked, body)
+    choice = Choice.of(asked, made.subject.parent.config.preprocessing)
+    keep_body(zoo, _about(made), len(record.config.label_names), choice, body)

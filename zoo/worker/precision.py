@@ -7,7 +7,7 @@ the same machine gives the same codes again. Without torch: a fine-tune on kept 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,11 +56,25 @@ def asked_precision(job: Job) -> CodesPrecision:
     return CodesPrecision(job.params.get("precision", CodesPrecision.AUTO))
 
 
-def is_weighed(asked: CodesPrecision, pictures: Preprocessing) -> bool:
-    """Tell whether bfloat16 comes into question for a network on this machine's processor."""
-    if asked is CodesPrecision.AUTO:
-        return min(pictures.crop_px) >= LEAST_PX and has_bfloat16()
-    return asked is CodesPrecision.BF16
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What codes of a network may be computed in here, before any are there."""
+
+    asked: CodesPrecision
+    is_weighed: bool  # bfloat16 comes into question, on this machine's processor
+
+    @classmethod
+    def of(cls, asked: CodesPrecision, pictures: Preprocessing) -> Self:
+        """Tell it of a network that reads such pictures."""
+        if asked is CodesPrecision.AUTO:
+            is_weighed = min(pictures.crop_px) >= LEAST_PX and has_bfloat16()
+        else:
+            is_weighed = asked is CodesPrecision.BF16
+        return cls(asked=asked, is_weighed=is_weighed)
+
+    def as_json(self) -> dict[str, Any]:
+        """Write it down with plain JSON types."""
+        return {"asked": self.asked.value, "is_weighed": self.is_weighed}
 
 
 def choose_precision(

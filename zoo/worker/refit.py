@@ -35,7 +35,7 @@ from zoo.training.finetune import KINDS, SPLITS, Fit, learn_head, measure_head, 
 from zoo.training.probe import Probe
 from zoo.worker.bodies import Body, body_of, find_body, runtime_codes
 from zoo.worker.gallery import draw_gallery, list_wrong
-from zoo.worker.precision import Chosen, asked_precision, choose_precision
+from zoo.worker.precision import Choice, Chosen, asked_precision, choose_precision
 from zoo.worker.progress import Progress
 from zoo.worker.proof import Proof
 from zoo.worker.publishing import REQUEST, publish_record, write_files
@@ -158,7 +158,8 @@ def _find(zoo: Zoo, job: Job) -> Known | None:
     dataset = get_dataset(zoo, job.params["dataset"])
     about = body_of(revision, config, (layer,))
     asked = asked_precision(job)
-    body = find_body(zoo, about, len(dataset.classes), asked)
+    choice = Choice.of(asked, config.preprocessing)
+    body = find_body(zoo, about, len(dataset.classes), choice)
     chosen = None if body is None else _choose(zoo, body, asked, dataset)
     if body is None or chosen is None:
         return None
