@@ -34,6 +34,7 @@ from zoo.worker.progress import Progress
 from zoo.worker.witnesses import choose_witnesses
 
 BATCH = 16
+RUNTIME_BATCH = 4  # of ONNX Runtime: SqueezeNet's maps of 4 stay in the cache, 16 cost a sixth more
 PROVIDERS = ("CPUExecutionProvider",)
 
 
@@ -65,7 +66,7 @@ class Proof:
         measured, codes = [], []
         try:
             session = open_session(halves.with_codes() if halves else self.graph, PROVIDERS)
-            for done, batch in self._read(self.pictures):
+            for done, batch in self._read(self.pictures, size=RUNTIME_BATCH):
                 found, *given = session.run(names, {INPUT: batch})
                 measured.append(compare_rows(self.rows[done - len(batch) : done], found))
                 codes.extend(given)
@@ -104,8 +105,10 @@ class Proof:
         self.progress.count("export", f"pictures compared, {len(seen)} whole", total, total)
         return parity
 
-    def _read(self, pictures: Sequence[Picture]) -> Iterator[tuple[int, Array]]:
-        return read_batches(self.zoo, pictures, self.preprocessing)
+    def _read(
+        self, pictures: Sequence[Picture], *, size: int = BATCH
+    ) -> Iterator[tuple[int, Array]]:
+        return read_batches(self.zoo, pictures, self.preprocessing, size=size)
 
 
 def check_parts(whole: Array, parts: Array) -> None:
@@ -133,12 +136,12 @@ def keep_codes(zoo: Zoo, kept: CodesCache, pictures: Sequence[Picture], codes: A
 
 
 def read_batches(
-    zoo: Zoo, pictures: Sequence[Picture], preprocessing: Preprocessing
+    zoo: Zoo, pictures: Sequence[Picture], preprocessing: Preprocessing, *, size: int = BATCH
 ) -> Iterator[tuple[int, Array]]:
     """Read pictures in batches; give how many were read, and each batch."""
     album = Album(zoo=zoo, preprocessing=preprocessing)
-    for start in range(0, len(pictures), BATCH):
-        batch = pictures[start : start + BATCH]
+    for start in range(0, len(pictures), size):
+        batch = pictures[start : start + size]
         rows = [album.read(picture.digest, name=picture.path) for picture in batch]
         yield start + len(batch), np.stack(rows)
 

@@ -27,7 +27,14 @@ from zoo.export.parity import (
 from zoo.operations.opening import Zoo
 from zoo.training.cache import Codes, CodesCache
 from zoo.worker.progress import Progress
-from zoo.worker.proof import PROVIDERS, check_parts, keep_codes, read_batches, refused
+from zoo.worker.proof import (
+    PROVIDERS,
+    RUNTIME_BATCH,
+    check_parts,
+    keep_codes,
+    read_batches,
+    refused,
+)
 from zoo.worker.witnesses import choose_witnesses
 
 
@@ -58,7 +65,9 @@ class Witnessed:
         rows, codes = [], []
         try:
             session = open_session(halves.with_codes() if halves else self.graph, PROVIDERS)
-            for done, batch in read_batches(self.zoo, self.pictures, self.preprocessing):
+            for done, batch in read_batches(
+                self.zoo, self.pictures, self.preprocessing, size=RUNTIME_BATCH
+            ):
                 found, *given = session.run(names, {INPUT: batch})
                 rows.append(found)
                 codes.extend(given)
