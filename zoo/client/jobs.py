@@ -7,7 +7,7 @@ from pathlib import Path
 
 from zoo.client.reading import Asking
 from zoo.domain.job import Job, JobEvent
-from zoo.domain.plan import Classifier, Strategy
+from zoo.domain.plan import Classifier, CodesPrecision, Strategy
 from zoo.domain.surgery import Cut, FoldBatchNorm, ReplaceHead
 from zoo.domain.training import Overrides
 from zoo.errors import Interrupted, ServerUnreachable
@@ -115,6 +115,7 @@ class Jobs(Asking):
         strategy: Strategy,
         overrides: Overrides,
         int8: bool,
+        precision: CodesPrecision,
     ) -> Job:
         """Queue a fine-tune."""
         body = {
@@ -126,6 +127,7 @@ class Jobs(Asking):
             "classifier": classifier,
             "strategy": strategy,
             "int8": int8,
+            **({} if precision is CodesPrecision.AUTO else {"precision": precision}),
         }
         return self._queue("/v1/jobs", body | overrides.as_json())
 

@@ -16,7 +16,7 @@ from zoo.commands.numbers import Finite
 from zoo.commands.remote import at_option, opened_at
 from zoo.commands.terms import terms_options
 from zoo.domain.job import Job, JobKind
-from zoo.domain.plan import Classifier, Strategy
+from zoo.domain.plan import Classifier, CodesPrecision, Strategy
 from zoo.domain.terms import Terms
 from zoo.domain.training import MOST_DEVICES, Overrides
 from zoo.operations.verbs import Verbs
@@ -60,6 +60,13 @@ from zoo.operations.verbs import Verbs
     type=click.IntRange(1, MOST_DEVICES),
     help="GPUs of this machine, or processes without any, that share every batch.  [default: 1]",
 )
+@click.option(
+    "--precision",
+    type=click.Choice([one.value for one in CodesPrecision]),
+    default=CodesPrecision.AUTO.value,
+    show_default=True,
+    help="What the codes of training pictures are computed in; the model is fp32.",
+)
 @click.option("--int8", is_flag=True, help="Also make a graph of 8 bits, as zoo quantize does.")
 @click.option("--then-quantize", is_flag=True, help="Queue zoo quantize of the result after it.")
 @click.option("--alias", metavar="ALIAS", help="Point an alias to the result, once it is there.")
@@ -76,6 +83,7 @@ def command(
     layer: str,
     classifier: str,
     strategy: str,
+    precision: str,
     int8: bool,
     then_quantize: bool,
     alias: str | None,
@@ -103,6 +111,11 @@ def command(
       scratch    a new network of the same kind
       auto       probe, partial or lp-ft, by the number of pictures
 
+    Where the processor computes in bfloat16, which is up to twice as fast, the codes of training
+    pictures are so computed, unless that changes them by much; the network that is published and
+    what is told of it stay fp32. --precision fp32 has everything computed so, and compares every
+    validation picture with torch.
+
     Those that train publish a probe first, and then a revision under the strategy's name; the model
     moves on to that only if it is better on pictures held out of the training ones. Learning rates
     follow the scale of the codes unless --lr and --head-lr are given. A training that was
@@ -128,6 +141,7 @@ def command(
             strategy=Strategy(strategy),
             overrides=Overrides(**decided),
             int8=int8,
+            precision=CodesPrecision(precision),
         )
         then = _queue_more(at, job.id, address, has_quantize=then_quantize, alias=alias)
         if detach:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from zoo.domain.filters import Scaling
     from zoo.domain.job import Job, JobEvent
     from zoo.domain.layers import Inventory
-    from zoo.domain.plan import Classifier, Strategy
+    from zoo.domain.plan import Classifier, CodesPrecision, Strategy
     from zoo.domain.quota import Quota, Usage
     from zoo.domain.revision import Model, Ref, RefMove, Revision
     from zoo.domain.search import Found, ModelWish
@@ -274,6 +274,7 @@ class Here:
         strategy: Strategy,
         overrides: Overrides,
         int8: bool,
+        precision: CodesPrecision,
     ) -> Job:
         """Queue a fine-tune."""
         from zoo.operations.finetune import enqueue_finetune  # noqa: PLC0415
@@ -289,6 +290,7 @@ class Here:
             strategy=strategy,
             overrides=overrides,
             int8=int8,
+            precision=precision,
         )
 
     def enqueue_quantize(self, model: str, dataset: str, options: QuantizeOptions) -> Job:

@@ -10,7 +10,7 @@ from zoo.commands.console import ProgressLine, json_option, show_accuracy, show_
 from zoo.commands.datasets import address_at
 from zoo.commands.remote import at_option, opened_at
 from zoo.domain.job import Job, JobState
-from zoo.domain.plan import Classifier, Strategy
+from zoo.domain.plan import Classifier, CodesPrecision, Strategy
 from zoo.domain.training import Overrides
 from zoo.domain.trials import Choice, Halving, best_of, draw_trials
 from zoo.errors import Invalid, JobFailed
@@ -223,6 +223,7 @@ class Sweep:
             classifier=Classifier.LOGISTIC,
             strategy=self.strategy,
             overrides=decided,
+            precision=CodesPrecision.AUTO,
             int8=False,
         )
 

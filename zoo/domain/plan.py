@@ -16,6 +16,14 @@ class Classifier(StrEnum):
     SVM = "svm"  # linear, squared hinge loss, one class against the rest
 
 
+class CodesPrecision(StrEnum):
+    """What the codes that a classifier learns from are computed in; what is published is fp32."""
+
+    AUTO = "auto"  # bf16 where the processor multiplies in it and it changes little, else fp32
+    FP32 = "fp32"
+    BF16 = "bf16"
+
+
 class Strategy(StrEnum):
     """How a network is fitted to new pictures."""
 

@@ -6,7 +6,7 @@ from typing import Any
 from zoo.domain.config import WEIGHTS, ModelConfig
 from zoo.domain.dataset import Dataset
 from zoo.domain.job import Job, JobKind
-from zoo.domain.plan import Classifier, Strategy
+from zoo.domain.plan import Classifier, CodesPrecision, Strategy
 from zoo.domain.revision import Revision, check_model_name
 from zoo.domain.training import Overrides
 from zoo.errors import NotRunnable
@@ -33,6 +33,7 @@ def enqueue_finetune(  # noqa: PLR0913  # what is fitted to what, and how
     classifier: Classifier = Classifier.LOGISTIC,
     strategy: Strategy = Strategy.PROBE,
     overrides: Overrides = NOTHING,
+    precision: CodesPrecision = CodesPrecision.AUTO,
     int8: bool = False,
     is_anew: bool = False,
 ) -> Job:
@@ -41,9 +42,10 @@ def enqueue_finetune(  # noqa: PLR0913  # what is fitted to what, and how
     ``model`` may be ``job:NUMBER``, what that job publishes.
     ``layer`` is where codes are taken: ``codes``, what the model's own classifier reads; a layer by
     name; ``best`` for the one that cross-validation chooses; ``all`` for layers along the depth.
-    ``overrides`` are decisions of a training that the plan would make otherwise. ``int8`` has the
-    job lay 8 bits over the result's graph too, as ``zoo quantize`` does. ``is_anew`` has the
-    network built and proven once more even where what a fine-tune before it kept would do.
+    ``overrides`` are decisions of a training that the plan would make otherwise. ``precision`` is
+    what the codes of training pictures are computed in. ``int8`` has the job lay 8 bits over the
+    result's graph too, as ``zoo quantize`` does. ``is_anew`` has the network built and proven once
+    more even where what a fine-tune before it kept would do.
 
     Raises:
         Invalid: an option has no meaning for the strategy.
@@ -69,6 +71,7 @@ def enqueue_finetune(  # noqa: PLR0913  # what is fitted to what, and how
         "classifier": classifier.value,
         "strategy": strategy.value,
         "training": overrides.as_json(),
+        **({} if precision is CodesPrecision.AUTO else {"precision": precision.value}),
         **({"int8": True} if int8 else {}),
         **({"anew": True} if is_anew else {}),
     }

@@ -8,7 +8,7 @@ import numpy as np
 
 from zoo.domain.config import TRAINING, WEIGHTS
 from zoo.domain.job import Job
-from zoo.domain.plan import Classifier, Strategy
+from zoo.domain.plan import Classifier, CodesPrecision, Strategy
 from zoo.domain.revision import Revision
 from zoo.domain.training import Overrides
 from zoo.errors import MalformedCheckpoint, NotRunnable
@@ -68,8 +68,14 @@ def enqueue_reproduce(zoo: Zoo, address: str, *, name: str | None = None) -> Job
         classifier=Classifier(request["classifier"]),
         strategy=Strategy(request["strategy"]),
         overrides=Overrides(**request["training"]),
+        precision=_precision(told),
         is_anew=True,
     )
+
+
+def _precision(told: dict[str, Any]) -> CodesPrecision:
+    """Give what codes were computed in; older zoos do not tell, and knew one alone."""
+    return CodesPrecision(told.get("codes", {}).get("precision", CodesPrecision.FP32))
 
 
 def compare_repetition(zoo: Zoo, address: str, model: str) -> Repetition:

@@ -8,7 +8,7 @@ from typing import Any
 from zoo.catalog import jobs as rows
 from zoo.domain.access import Role
 from zoo.domain.job import Job, JobKind
-from zoo.domain.plan import Classifier, Strategy
+from zoo.domain.plan import Classifier, CodesPrecision, Strategy
 from zoo.domain.quantization import MOST_PICTURES, PER_CENT, Precision
 from zoo.domain.resources import Needs
 from zoo.domain.terms import OWN_HIGHEST, Terms
@@ -183,6 +183,7 @@ CHANGES: dict[JobKind, dict[str, Read]] = {
         "layer": _text,
         "classifier": _choice(Classifier),
         "strategy": _choice(Strategy),
+        "precision": _choice(CodesPrecision),
         "int8": _flag,
     },
     JobKind.ADVISE: {**ADDRESSES, "seed": SEED},

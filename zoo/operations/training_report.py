@@ -178,18 +178,21 @@ def _alternative(training: Told) -> str:
 
 def _proofs(training: Told) -> Iterable[str]:
     parity = training["parity"]
+    total = training["metrics"]["val"]["accuracy"]["total"]
     yield (
         f"model.onnx gives the same best class as torch on {parity['top1_equal']} of "
-        f"{parity['pictures']} validation pictures{_whole(parity)}; no probability differs by more "
-        f"than {parity['max_abs_difference']:.1e} ({parity['provider']})"
+        f"{parity['pictures']} validation pictures{_whole(parity, total)}; no probability differs "
+        f"by more than {parity['max_abs_difference']:.1e} ({parity['provider']})"
     )
     if unchanged := training["unchanged"]:
         tensors, both = unchanged["tensors"], unchanged["of"]
         yield f"{tensors} of {both} tensors of the parent are unchanged to the bit"
 
 
-def _whole(parity: Told) -> str:
-    """Tell how many pictures went through the whole graph, where not all did."""
+def _whole(parity: Told, total: int) -> str:
+    """Tell on which pictures, and how many went through the whole graph, where not all did."""
+    if parity["pictures"] < total:
+        return f", evenly from the {total} that model.onnx itself was measured on"
     whole = parity.get("whole", parity["pictures"])
     if whole == parity["pictures"]:
         return ""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # Most of these rooms are slow to import, and here they are o
     from zoo.domain.filters import Scaling
     from zoo.domain.job import Job, JobEvent
     from zoo.domain.layers import Inventory
-    from zoo.domain.plan import Classifier, Strategy
+    from zoo.domain.plan import Classifier, CodesPrecision, Strategy
     from zoo.domain.quota import Quota, Usage
     from zoo.domain.revision import Model, Ref, RefMove, Revision
     from zoo.domain.search import Found, ModelWish
@@ -215,6 +215,7 @@ class JobVerbs(Protocol):
         strategy: Strategy,
         overrides: Overrides,
         int8: bool,
+        precision: CodesPrecision,
     ) -> Job:
         """Queue a fine-tune."""
 

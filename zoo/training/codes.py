@@ -23,6 +23,7 @@ class CodesTask:
     preprocess: nn.Module  # uint8 N x H x W x 3 to float N x C x H x W
     load: Callable[[str], Pixels]  # picture digest to uint8 H x W x 3
     device: torch.device
+    is_bf16: bool = False  # multiply in bfloat16; the preprocessing stays as it is
 
 
 def gather_codes(
@@ -75,7 +76,9 @@ def _compute(task: CodesTask, digests: Sequence[str]) -> Iterator[tuple[str, Seq
         batch = digests[start : start + BATCH]
         images = torch.from_numpy(np.stack([task.load(digest) for digest in batch]))
         with torch.inference_mode():
-            given = task.body(task.preprocess(images.to(task.device)))
+            prepared = task.preprocess(images.to(task.device))
+            with torch.autocast(task.device.type, torch.bfloat16, enabled=task.is_bf16):
+                given = task.body(prepared)
             taps = given if isinstance(given, tuple) else (given,)
             codes = [tap.float().cpu().numpy() for tap in taps]
         for row, digest in enumerate(batch):

@@ -39,29 +39,46 @@ def fit_head(codes: Mapping[str, Codes], dataset: Dataset, plan: Plan) -> Fit:
 
     The validation pictures take no part in any choice.
     """
-    stacked = {split: _stack(codes, dataset, split) for split in SPLITS}
-    labels = {split: labels_of(dataset, split) for split in SPLITS}
-    probe = fit_probe(stacked[Split.TRAIN], labels[Split.TRAIN], plan)
-    return _measured(probe, stacked, labels, dataset)
+    return measure_head(learn_head(codes, dataset, plan), codes, dataset)
+
+
+def learn_head(codes: Mapping[str, Codes], dataset: Dataset, plan: Plan) -> Probe:
+    """Fit a head on the codes of the training pictures, given by digest."""
+    training = _stack(codes, dataset, Split.TRAIN)
+    return fit_probe(training, labels_of(dataset, Split.TRAIN), plan)
+
+
+def measure_head(
+    probe: Probe,
+    codes: Mapping[str, Codes],
+    dataset: Dataset,
+    *,
+    val_probabilities: NDArray[np.float32] | None = None,
+) -> Fit:
+    """Measure a head on the codes of pictures, given by digest.
+
+    Where the exported graph has answered for the validation pictures, N x K in their order, their
+    codes are not needed.
+    """
+    if val_probabilities is None:
+        val_probabilities = predict_codes(probe, _stack(codes, dataset, Split.VAL))
+    probabilities = {
+        Split.TRAIN: predict_codes(probe, _stack(codes, dataset, Split.TRAIN)),
+        Split.VAL: val_probabilities,
+    }
+    classes = list(dataset.classes)
+    return Fit(
+        probe=probe,
+        metrics={
+            split: measure(probabilities[split], labels_of(dataset, split), classes)
+            for split in SPLITS
+        },
+        val_probabilities=val_probabilities,
+    )
 
 
 def _stack(codes: Mapping[str, Codes], dataset: Dataset, split: Split) -> NDArray[np.float32]:
     return np.stack([codes[picture.digest] for picture in dataset.of_split(split)])
-
-
-def _measured(
-    probe: Probe,
-    stacked: Mapping[Split, NDArray[np.float32]],
-    labels: Mapping[Split, NDArray[np.int64]],
-    dataset: Dataset,
-) -> Fit:
-    probabilities = {split: predict_codes(probe, stacked[split]) for split in SPLITS}
-    classes = list(dataset.classes)
-    return Fit(
-        probe=probe,
-        metrics={split: measure(probabilities[split], labels[split], classes) for split in SPLITS},
-        val_probabilities=probabilities[Split.VAL],
-    )
 
 
 def borrow_head(
@@ -69,7 +86,7 @@ def borrow_head(
     dataset: Dataset,
     head: tuple[NDArray[np.float32], NDArray[np.float32]],
     known: Sequence[str],
-) -> Fit:
+) -> Probe:
     """Take the rows of a network's own head that stand for the classes of a dataset.
 
     ``head`` is the weight, M x D, and the bias of the scores over the ``known`` classes. Which one
@@ -85,13 +102,13 @@ def borrow_head(
             f"{len(dataset.classes)}; there is none to stand for some of them.",
             hint="Fit a classifier: --strategy probe",
         )
-    stacked = {split: _stack(codes, dataset, split) for split in SPLITS}
-    labels = {split: labels_of(dataset, split) for split in SPLITS}
+    labels = labels_of(dataset, Split.TRAIN)
     weight, bias = head
-    scores = stacked[Split.TRAIN].astype(np.float64) @ weight.T.astype(np.float64) + bias
-    rows = map_classes(scores, labels[Split.TRAIN], dataset.classes, known)
-    calibration = calibrate(scores[:, rows], labels[Split.TRAIN])
-    probe = Probe(
+    training = _stack(codes, dataset, Split.TRAIN)
+    scores = training.astype(np.float64) @ weight.T.astype(np.float64) + bias
+    rows = map_classes(scores, labels, dataset.classes, known)
+    calibration = calibrate(scores[:, rows], labels)
+    return Probe(
         weight=(weight[rows] / calibration.temperature).astype(np.float32),
         bias=(bias[rows] / calibration.temperature).astype(np.float32),
         c=None,
@@ -99,7 +116,6 @@ def borrow_head(
         calibration=calibration,
         stands_for=tuple(known[row] for row in rows),
     )
-    return _measured(probe, stacked, labels, dataset)
 
 
 def labels_of(dataset: Dataset, split: Split) -> NDArray[np.int64]:

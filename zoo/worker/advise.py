@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from zoo.domain.dataset import Dataset, Picture, Split
 from zoo.domain.job import Job
-from zoo.domain.plan import Plan
+from zoo.domain.plan import CodesPrecision, Plan
 from zoo.domain.revision import Revision
 from zoo.errors import ModelNotFound, TooFewPictures, ZooError
 from zoo.filters.scheme import parse_scheme
@@ -37,7 +37,7 @@ from zoo.training.metrics import Z_95, wilson
 from zoo.training.quadrant import count_known, find_quadrant
 from zoo.training.similarity import Similarity, measure_similarity
 from zoo.worker.arms import list_arms
-from zoo.worker.codes import read_codes, taps_of
+from zoo.worker.codes import CodesSource, Kind, taps_of
 from zoo.worker.network import choose_device
 from zoo.worker.parent import Parent, open_parent
 from zoo.worker.progress import Progress
@@ -214,13 +214,12 @@ def _codes(  # noqa: PLR0913  # whose codes, of what
     what: str = "pictures",
     weights: str = "",
 ) -> dict[str, NDArray[np.float32]]:
-    return read_codes(
-        zoo,
-        parent,
+    source = CodesSource.of(zoo, parent, taps, weights=weights)
+    chosen = source.choose(CodesPrecision.AUTO, sample.pictures)
+    return source.read(
         sample.digests,
-        taps,
         lambda done, total: progress.count("codes", what, done, total),
-        weights=weights,
+        kind=Kind.BF16 if chosen.is_bf16 else Kind.FP32,
     )
 
 

@@ -9,7 +9,7 @@ is damaged.
 import contextlib
 import secrets
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
@@ -36,6 +36,7 @@ class Album:
     zoo: Zoo
     preprocessing: Preprocessing
     _written: int = 0  # bytes since the bound was looked at
+    _folders: dict[bool, Path] = field(default_factory=dict)  # by is_whole
 
     def read(self, digest: str, *, name: str = "") -> Pixels:
         """Read a picture as it is served, ``crop_px`` x 3; errors call it ``name``.
@@ -64,6 +65,11 @@ class Album:
         return pixels
 
     def _folder(self, *, is_whole: bool) -> Path:
+        if is_whole not in self._folders:
+            self._folders[is_whole] = self._name_folder(is_whole=is_whole)
+        return self._folders[is_whole]
+
+    def _name_folder(self, *, is_whole: bool) -> Path:
         told = self.preprocessing.as_json()
         key = body_key(
             {

@@ -10,14 +10,16 @@ from importlib.metadata import version
 from typing import Any
 
 from zoo.domain.config import WEIGHTS, ModelConfig
-from zoo.domain.reading import read_object, read_text
+from zoo.domain.plan import CodesPrecision
+from zoo.domain.reading import read_list, read_object, read_text
 from zoo.domain.recipe import Recipe
 from zoo.domain.revision import Revision
 from zoo.operations.kept import keep, read_kept
 from zoo.operations.opening import Zoo
 from zoo.training.cache import CodesCache, body_key
+from zoo.worker.precision import Choice
 
-KIND, VERSION = "bodies", 1
+KIND, VERSION = "bodies", 2
 WRITERS = ("zoo", "torch", "onnx", "numpy")  # whose versions the files depend on
 
 
@@ -31,10 +33,12 @@ class Body:
     layers: str | None  # digest of layers.json
     parameters: int
     folder: str  # of its codes as torch gives them
+    precision: CodesPrecision  # of those codes
+    compared: tuple[str, str] | None  # folders of codes in fp32 and bfloat16, where both were taken
 
     def as_json(self) -> dict[str, Any]:
         """Write it down with plain JSON types."""
-        return asdict(self) | {"recipe": self.recipe.as_json()}
+        return asdict(self) | {"recipe": self.recipe.as_json(), "precision": self.precision.value}
 
 
 def body_of(revision: Revision, config: ModelConfig, taps: Sequence[str]) -> dict[str, Any]:
@@ -54,22 +58,25 @@ def runtime_codes(zoo: Zoo, about: dict[str, Any]) -> CodesCache:
     return CodesCache(folder=zoo.codes_folder / body_key(runtime))
 
 
-def keep_body(zoo: Zoo, about: dict[str, Any], classes: int, body: Body) -> None:
-    """Keep a body that was proven."""
-    keep(zoo, KIND, _key(about, classes), {"body": body.as_json()}, version=VERSION)
+def keep_body(zoo: Zoo, about: dict[str, Any], classes: int, choice: Choice, body: Body) -> None:
+    """Keep a body that was proven; ``choice`` tells what its codes could be computed in."""
+    key = _key(zoo, about, classes, choice)
+    keep(zoo, KIND, key, {"body": body.as_json()}, version=VERSION)
 
 
-def find_body(zoo: Zoo, about: dict[str, Any], classes: int) -> Body | None:
+def find_body(zoo: Zoo, about: dict[str, Any], classes: int, choice: Choice) -> Body | None:
     """Give a body under a head of so many classes, where one was proven here."""
-    data = read_kept(zoo, KIND, _key(about, classes), version=VERSION)
+    data = read_kept(zoo, KIND, _key(zoo, about, classes, choice), version=VERSION)
     try:
         return None if data is None else _read(read_object(data["body"], "body"))
     except (ValueError, KeyError, TypeError):
         return None
 
 
-def _key(about: dict[str, Any], classes: int) -> str:
-    return body_key({"classes": classes, "writers": _versions(), **about})
+def _key(zoo: Zoo, about: dict[str, Any], classes: int, choice: Choice) -> str:
+    """Name a body after what it depends on."""
+    chosen = {"precision": choice.as_json(), "device": zoo.settings.device}
+    return body_key({"classes": classes, "writers": _versions(), **chosen, **about})
 
 
 def _versions() -> dict[str, str]:
@@ -90,4 +97,11 @@ def _read(data: dict[str, Any]) -> Body:
         layers=None if data["layers"] is None else read_text(data["layers"], "layers"),
         parameters=int(data["parameters"]),
         folder=read_text(data["folder"], "folder"),
+        precision=CodesPrecision(data["precision"]),
+        compared=None if data["compared"] is None else _read_pair(data["compared"]),
     )
+
+
+def _read_pair(data: object) -> tuple[str, str]:
+    exact, rough = (read_text(one, "compared") for one in read_list(data, "compared"))
+    return exact, rough

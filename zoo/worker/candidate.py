@@ -9,6 +9,7 @@ from zoo.domain.config import (
 )
 from zoo.domain.revision import Blob
 from zoo.domain.surgery import AttachHead, ReplaceHead
+from zoo.domain.weights import Array
 from zoo.formats.safetensors import write_safetensors
 from zoo.networks.build import weights_of
 from zoo.networks.classifier import Classifier
@@ -60,6 +61,18 @@ def write_graph(zoo: Zoo, candidate: Candidate) -> tuple[Blob, bytes]:
     blob = zoo.blobs.put(write_safetensors(weights))
     warm_prints(zoo, blob.digest)
     return blob, export(classifier, config, weights_digest=blob.digest)
+
+
+def answer_with_codes(candidate: Candidate, images: Array) -> tuple[Array, Array]:
+    """Give N x K probabilities by torch, and the N x D codes that the head read for them."""
+    codes: list[torch.Tensor] = []
+    head = candidate.classifier.network.get_submodule(HEAD)
+    hook = head.register_forward_pre_hook(lambda _head, given: codes.append(given[0]))
+    try:
+        probabilities = candidate.classifier.probabilities(images)
+    finally:
+        hook.remove()
+    return probabilities, codes[0].numpy()
 
 
 def put_layers(zoo: Zoo, candidate: Candidate) -> Blob | None:

@@ -1,7 +1,10 @@
 """The codes of pictures at some taps of a revision's network, from the cache or computed."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from io import BytesIO
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +12,7 @@ from numpy.typing import NDArray
 from zoo.domain.config import WEIGHTS
 from zoo.domain.dataset import Dataset, Picture, Split
 from zoo.domain.job import Job
+from zoo.domain.plan import CodesPrecision
 from zoo.errors import EmptyDataset, Invalid
 from zoo.networks.preprocess import Preprocess, find_mean_image
 from zoo.networks.surgery import find_head
@@ -23,50 +27,103 @@ from zoo.training.eviction import evict
 from zoo.worker.album import Album
 from zoo.worker.network import choose_device
 from zoo.worker.parent import Parent, open_parent
+from zoo.worker.precision import Choice, Chosen, choose_precision
 from zoo.worker.progress import Progress
 from zoo.worker.undone import undo_dense
+from zoo.worker.witnesses import choose_witnesses
+
+
+class Kind(StrEnum):
+    """Codes that are kept apart, by what they were computed in."""
+
+    FP32 = ""
+    BF16 = "bf16"
+    WITNESS = "fp32 to compare with"  # in batches of their own, so that FP32 stays what it is
+
 
 Report = Callable[[int, int], None]
 Matrix = NDArray[np.float32]
 
 
-def read_codes(  # noqa: PLR0913  # whose codes, of what
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodesSource:
+    """A revision's network at some taps, and the caches of what it gives."""
+
+    zoo: Zoo
+    parent: Parent
+    taps: tuple[str, ...]
+    task: CodesTask
+    weights: str  # the name of the network's, where they are not the revision's
+
+    @classmethod
+    def of(cls, zoo: Zoo, parent: Parent, taps: Sequence[str], *, weights: str = "") -> Self:
+        """Cut a network at taps.
+
+        Raises:
+            LayerNotFound, NoHead, Unsupported: a tap is none.
+        """
+        pictures = parent.config.preprocessing
+        shape = (pictures.channel_count, *pictures.crop_px)
+        device = choose_device(zoo.settings.device)
+        mean = find_mean_image(pictures, parent.weights)
+        task = CodesTask(
+            body=tap_network(parent.network, taps, shape).to(device),
+            preprocess=Preprocess(pictures, mean).to(device),
+            load=Album(zoo=zoo, preprocessing=pictures).read,
+            device=device,
+        )
+        return cls(zoo=zoo, parent=parent, taps=tuple(taps), task=task, weights=weights)
+
+    def read(
+        self, digests: Sequence[str], report: Report, *, kind: Kind = Kind.FP32
+    ) -> dict[str, Matrix]:
+        """Give the codes of pictures by tap; see ``read_codes``."""
+        self.zoo.blobs.bring(digests)
+        caches = [
+            codes_cache(self.zoo, self.parent, tap, weights=self.weights, kind=kind)
+            for tap in self.taps
+        ]
+        task = replace(self.task, is_bf16=kind is Kind.BF16)
+        found = gather_taps(task, digests, caches, report)
+        evict(self.zoo.codes_folder, self.zoo.settings.cache_bytes)
+        return {
+            tap: np.stack([codes[digest] for digest in digests])
+            for tap, codes in zip(self.taps, found, strict=True)
+        }
+
+    def choose(self, asked: CodesPrecision, training: Sequence[Picture]) -> Chosen:
+        """Choose what the codes of training pictures are computed in.
+
+        GPUs pass pictures faster than they are decoded, and gain nothing by it.
+        """
+        is_gpu = self.task.device.type != "cpu" and asked is CodesPrecision.AUTO
+        if is_gpu or not Choice.of(asked, self.parent.config.preprocessing).is_weighed:
+            return Chosen()
+        digests = [picture.digest for picture in choose_witnesses(training)]
+        exact, rough = (
+            self.read(digests, lambda _done, _total: None, kind=kind)
+            for kind in (Kind.WITNESS, Kind.BF16)
+        )
+        return choose_precision(asked, exact, rough)
+
+
+def read_codes(
     zoo: Zoo,
     parent: Parent,
     digests: Sequence[str],
     taps: Sequence[str],
     report: Report,
-    *,
-    weights: str = "",
 ) -> dict[str, Matrix]:
-    """Give the codes of pictures by tap, N x D in the order of the digests.
+    """Give the codes of pictures by tap, in fp32, N x D in the order of the digests.
 
     What is computed is kept, for every later job on the same pictures; the cache stays within
     ``ZOO_CACHE_BYTES``. ``report`` is told (done, total) pictures that had to be computed.
-    ``weights`` names those of the network, where they are not the revision's.
 
     Raises:
         LayerNotFound, NoHead, Unsupported: a tap is none.
         UnreadablePicture: a picture cannot be read.
     """
-    pictures = parent.config.preprocessing
-    shape = (pictures.channel_count, *pictures.crop_px)
-    device = choose_device(zoo.settings.device)
-    mean = find_mean_image(pictures, parent.weights)
-    task = CodesTask(
-        body=tap_network(parent.network, taps, shape).to(device),
-        preprocess=Preprocess(pictures, mean).to(device),
-        load=Album(zoo=zoo, preprocessing=pictures).read,
-        device=device,
-    )
-    zoo.blobs.bring(digests)
-    caches = [codes_cache(zoo, parent, tap, weights=weights) for tap in taps]
-    found = gather_taps(task, digests, caches, report)
-    evict(zoo.codes_folder, zoo.settings.cache_bytes)
-    return {
-        tap: np.stack([codes[digest] for digest in digests])
-        for tap, codes in zip(taps, found, strict=True)
-    }
+    return CodesSource.of(zoo, parent, taps).read(digests, report)
 
 
 def run(zoo: Zoo, job: Job, progress: Progress) -> None:
@@ -134,9 +191,11 @@ def taps_of(parent: Parent) -> tuple[Tap, ...]:
     return list_taps(parent.network, (pictures.channel_count, *pictures.crop_px))
 
 
-def codes_cache(zoo: Zoo, parent: Parent, tap: str, *, weights: str = "") -> CodesCache:
-    """Give the cache of a revision's codes at a tap; ``weights`` is as for ``read_codes``."""
-    return CodesCache(folder=zoo.codes_folder / _key(parent, tap, weights))
+def codes_cache(
+    zoo: Zoo, parent: Parent, tap: str, *, weights: str = "", kind: Kind = Kind.FP32
+) -> CodesCache:
+    """Give the cache of a revision's codes at a tap; ``weights`` is as in ``CodesSource``."""
+    return CodesCache(folder=zoo.codes_folder / _key(parent, tap, weights, kind))
 
 
 def _as_npz(arrays: dict[str, Matrix], dataset: Dataset, chosen: Sequence[Picture]) -> bytes:
@@ -159,7 +218,7 @@ def _as_npz(arrays: dict[str, Matrix], dataset: Dataset, chosen: Sequence[Pictur
     return buffer.getvalue()
 
 
-def _key(parent: Parent, tap: str, others: str) -> str:
+def _key(parent: Parent, tap: str, others: str, kind: Kind) -> str:
     """Name the cache of codes after all that they depend on but the pictures."""
     weights = parent.revision.find_file(WEIGHTS)
     return body_key(
@@ -169,5 +228,6 @@ def _key(parent: Parent, tap: str, others: str) -> str:
             "preprocessing": parent.config.preprocessing.as_json(),
             "tap": tap,
             "at": find_head(parent.network).layer if tap == CODES else "",
+            **({"kind": kind.value} if kind.value else {}),
         }
     )

@@ -4,18 +4,17 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from zoo.domain.config import GRAPH, LAYERS, WEIGHTS
 from zoo.domain.dataset import Split
 from zoo.domain.job import Job
 from zoo.domain.plan import Classifier as Fitted
 from zoo.domain.plan import Strategy
 from zoo.domain.retries import TRANSIENT
-from zoo.domain.revision import MAIN, Blob, Revision
+from zoo.domain.revision import MAIN, Revision
 from zoo.domain.training import Overrides
 from zoo.domain.weights import Weights
 from zoo.errors import Interrupted, LeaseLost, NotFound, RankLost, is_full
@@ -27,43 +26,26 @@ from zoo.operations.datasets import get_dataset
 from zoo.operations.fetch import get_revision
 from zoo.operations.opening import Zoo
 from zoo.planning import plan_finetune
-from zoo.training.cache import Codes
-from zoo.training.codes import apply_head
-from zoo.training.finetune import KINDS, Fit, borrow_head, fit_head, labels_of
+from zoo.training.finetune import KINDS, Fit, borrow_head, labels_of, learn_head, measure_head
 from zoo.training.metrics import measure
 from zoo.training.probe import Probe
-from zoo.worker.bodies import Body, body_of, keep_body, runtime_codes
 from zoo.worker.candidate import Candidate, fold, put_layers, write_graph
-from zoo.worker.codes import codes_cache
 from zoo.worker.gallery import draw_gallery, list_wrong
+from zoo.worker.made import Made, keep_made, prove
 from zoo.worker.outcome import Trained
 from zoo.worker.parent import open_parent
+from zoo.worker.precision import asked_precision
 from zoo.worker.progress import Progress
-from zoo.worker.proof import Proof, read_batches
+from zoo.worker.proof import read_batches
 from zoo.worker.publishing import REQUEST, publish_record, write_files
-from zoo.worker.quantize import end_with_int8
 from zoo.worker.record import Record
 from zoo.worker.snapshots import Snapshots
 from zoo.worker.subject import Subject
 from zoo.worker.tapped import Tapped
 from zoo.worker.tapping import take_codes
 from zoo.worker.trained import Start, train
-from zoo.worker.unchanged import Unchanged, count_unchanged
+from zoo.worker.unchanged import count_unchanged
 from zoo.worker.undone import undo_dense
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
-    """A head that was fitted, and the network it belongs to."""
-
-    subject: Subject
-    taps: tuple[str, ...]
-    tapped: Tapped
-    fit: Fit
-    candidate: Candidate
-    unchanged: Unchanged
-    trained: Trained | None = None
-    spent_s: float = 0.0  # CPU seconds of earlier attempts that this one went on from
 
 
 def run(zoo: Zoo, job: Job, progress: Progress) -> None:
@@ -81,7 +63,16 @@ def run(zoo: Zoo, job: Job, progress: Progress) -> None:
         read_subject(zoo, job, progress),
         Overrides(**job.params.get("training", {})),
     )
-    tapped = take_codes(zoo, subject.parent, subject.dataset, subject.plan, progress)
+    tapped = take_codes(
+        zoo,
+        subject.parent,
+        subject.dataset,
+        subject.plan,
+        progress,
+        asked=asked_precision(job),
+    )
+    plan = replace(subject.plan, because=(*subject.plan.because, *tapped.chosen.because))
+    subject = replace(subject, plan=plan)
     if not subject.plan.strategy.is_trained:
         made = _without_training(subject, tapped, progress)
         _publish_last(zoo, job, progress, made, refs=(MAIN,))
@@ -111,14 +102,23 @@ def _publish_last(
     revision, summary = _publish(zoo, job, progress, made, refs=refs, ends_job=not follows)
     if follows:
         result = {"revision": revision.address, **summary}
-        end_with_int8(zoo, job, progress, made.subject.dataset, result)
+        _end_with_int8(zoo, job, progress, made.subject, result)
 
 
 def _end(zoo: Zoo, job: Job, progress: Progress, subject: Subject, result: dict[str, Any]) -> None:
     if job.params.get("int8"):
-        end_with_int8(zoo, job, progress, subject.dataset, result)
+        _end_with_int8(zoo, job, progress, subject, result)
     else:
         jobs.succeed(zoo, progress.attempt, result)
+
+
+def _end_with_int8(
+    zoo: Zoo, job: Job, progress: Progress, subject: Subject, result: dict[str, Any]
+) -> None:
+    # Its tools take a while to import, and few fine-tunes ask for it.
+    from zoo.worker.quantize import end_with_int8  # noqa: PLC0415
+
+    end_with_int8(zoo, job, progress, subject.dataset, result)
 
 
 @contextmanager
@@ -147,35 +147,38 @@ def _publish_probe(
     )
     progress.say("publish", f"{revision.address} is served until something better is there")
     result = {"revision": revision.address, **summary}
-    return {"c": made.fit.probe.c, "result": result}
+    return {"c": made.probe.c, "result": result}
 
 
 def _without_training(subject: Subject, tapped: Tapped, progress: Progress) -> Made:
-    fit = _fit(subject, tapped, progress)
-    progress.say("fit", f"validation accuracy {fit.told}")
-    candidate = fold(subject, tapped.taps, fit.probe)
+    probe = _learn(subject, tapped, progress)
+    fit = None if tapped.chosen.is_bf16 else measure_head(probe, tapped.codes, subject.dataset)
+    if fit is not None:
+        progress.say("fit", f"validation accuracy {fit.told}")
+    candidate = fold(subject, tapped.taps, probe)
     return Made(
         subject=subject,
         taps=tapped.taps,
         tapped=tapped,
+        probe=probe,
         fit=fit,
         candidate=candidate,
         unchanged=count_unchanged(subject.parent.weights, weights_of(candidate.classifier.network)),
     )
 
 
-def _fit(subject: Subject, tapped: Tapped, progress: Progress) -> Fit:
+def _learn(subject: Subject, tapped: Tapped, progress: Progress) -> Probe:
     plan, dataset = subject.plan, subject.dataset
     if plan.strategy is Strategy.ZERO_SHOT:
         known = subject.parent.config.label_names
-        fit = borrow_head(tapped.codes, dataset, own_head(subject.parent.network), known)
-        pairs = zip(dataset.classes, fit.probe.stands_for, strict=True)
+        probe = borrow_head(tapped.codes, dataset, own_head(subject.parent.network), known)
+        pairs = zip(dataset.classes, probe.stands_for, strict=True)
         progress.say("fit", "; ".join(f"{other!r} stands for {label!r}" for label, other in pairs))
-        return fit
+        return probe
     progress.say("fit", f"{KINDS[plan.classifier]} on the codes of {len(tapped.codes)} pictures")
-    fit = fit_head(tapped.codes, dataset, plan)
-    progress.say("fit", f"C = {fit.probe.c:g}")
-    return fit
+    probe = learn_head(tapped.codes, dataset, plan)
+    progress.say("fit", f"C = {probe.c:g}")
+    return probe
 
 
 def _with_training(
@@ -188,6 +191,7 @@ def _with_training(
         subject=trained.subject,
         taps=trained.taps,
         tapped=tapped,
+        probe=trained.probe,
         fit=fit,
         candidate=candidate,
         trained=trained,
@@ -218,25 +222,16 @@ def _publish(  # noqa: PLR0913  # what is published, as what
         return earlier, dict(earlier.summary)
     subject, candidate = made.subject, made.candidate
     blob, graph = write_graph(zoo, candidate)
-    about = body_of(subject.parent.revision, subject.parent.config, made.taps)
-    proof = Proof(
-        zoo=zoo,
-        progress=progress,
-        pictures=subject.dataset.of_split(Split.VAL),
-        preprocessing=candidate.config.preprocessing,
-        graph=graph,
-        rows=_rows(made),
-        kept=runtime_codes(zoo, about) if made.trained is None else None,
-    )
-    wrong = list_wrong(subject.dataset, made.fit.val_probabilities)
+    fit, parity = prove(zoo, progress, made, graph)
+    wrong = list_wrong(subject.dataset, fit.val_probabilities)
     record = Record(
         parent=subject.parent.revision,
         dataset=subject.dataset,
         plan=subject.plan,
         tapped=replace(made.tapped, taps=made.taps),
         config=candidate.config,
-        fit=made.fit,
-        parity=proof.anew(candidate.classifier.probabilities),
+        fit=fit,
+        parity=parity,
         parameters=sum(each.numel() for each in candidate.classifier.network.parameters()),
         cpu_s=time.process_time() + _helpers_s() + made.spent_s,
         digest=blob.digest,
@@ -250,7 +245,7 @@ def _publish(  # noqa: PLR0913  # what is published, as what
     files = write_files(zoo, record, weights=blob, graph=graph, layers=layers)
     revision = publish_record(zoo, job, progress, record, files, refs=refs, ends_job=ends_job)
     if made.trained is None:
-        _keep_body(zoo, about, made, record, files)
+        keep_made(zoo, asked_precision(job), made, record, files)
     return revision, record.summary()
 
 
@@ -270,33 +265,6 @@ def _helpers_s() -> float:
     """Give the CPU seconds of the other ranks, which have ended by now."""
     told = os.times()
     return told.children_user + told.children_system
-
-
-def _rows(made: Made) -> Codes:
-    """Give what torch says of the validation pictures: a probe's head on the body's codes."""
-    if made.trained is not None:
-        return made.fit.val_probabilities
-    pictures = made.subject.dataset.of_split(Split.VAL)
-    codes = np.stack([made.tapped.codes[picture.digest] for picture in pictures])
-    return apply_head(codes, made.fit.probe.weight, made.fit.probe.bias)
-
-
-def _keep_body(
-    zoo: Zoo, about: dict[str, Any], made: Made, record: Record, files: dict[str, Blob]
-) -> None:
-    """Keep what another head on the same codes can do without torch with, once it is published."""
-    if len(made.taps) > 1:
-        return
-    layers = files.get(LAYERS)
-    body = Body(
-        recipe=record.config.recipe,
-        weights=files[WEIGHTS].digest,
-        graph=files[GRAPH].digest,
-        layers=layers.digest if layers else None,
-        parameters=record.parameters,
-        folder=codes_cache(zoo, made.subject.parent, made.taps[0]).folder.name,
-    )
-    keep_body(zoo, about, len(record.config.label_names), body)
 
 
 def read_subject(zoo: Zoo, job: Job, progress: Progress) -> Subject:

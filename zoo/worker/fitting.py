@@ -3,6 +3,7 @@
 from zoo.domain.job import Job
 from zoo.operations.opening import Zoo
 from zoo.worker import refit
+from zoo.worker.importing import uncollected
 from zoo.worker.progress import Progress
 
 
@@ -11,6 +12,7 @@ def run(zoo: Zoo, job: Job, progress: Progress) -> None:
     if refit.run(zoo, job, progress):
         return
     # torch takes seconds to import.
-    from zoo.worker import finetune  # noqa: PLC0415
+    with uncollected():
+        from zoo.worker import finetune  # noqa: PLC0415
 
     finetune.run(zoo, job, progress)

@@ -31,9 +31,10 @@ from zoo.training.cache import CodesCache
 from zoo.training.eviction import evict
 from zoo.worker.album import Album
 from zoo.worker.progress import Progress
+from zoo.worker.witnesses import choose_witnesses
 
 BATCH = 16
-WITNESSES = 8  # pictures that go through all of the network, or of the graph
+RUNTIME_BATCH = 4  # of ONNX Runtime: SqueezeNet's maps of 4 stay in the cache, 16 cost a sixth more
 PROVIDERS = ("CPUExecutionProvider",)
 
 
@@ -58,22 +59,24 @@ class Proof:
         Raises:
             ParityBroken: the graph does not compute what the network computes.
         """
-        check_parity(network, self.graph, (batch for _, batch in self._read(self._witnesses())))
+        witnesses = choose_witnesses(self.pictures)
+        check_parity(network, self.graph, (batch for _, batch in self._read(witnesses)))
         halves = find_halves(self.graph) if self.kept else None
         names = [OUTPUT, halves.codes] if halves else [OUTPUT]
         measured, codes = [], []
         try:
             session = open_session(halves.with_codes() if halves else self.graph, PROVIDERS)
-            for done, batch in self._read(self.pictures):
+            for done, batch in self._read(self.pictures, size=RUNTIME_BATCH):
                 found, *given = session.run(names, {INPUT: batch})
                 measured.append(compare_rows(self.rows[done - len(batch) : done], found))
                 codes.extend(given)
                 self.progress.count("export", "pictures compared", done, len(self.pictures))
         except RUNTIME_ERRORS as error:
-            raise _refused(error) from error
+            raise refused(error) from error
         parity = conclude(measured, session)
         if codes:
-            self._keep(np.concatenate(codes))
+            assert self.kept is not None
+            keep_codes(self.zoo, self.kept, self.pictures, np.concatenate(codes))
         return parity
 
     def of_kept(self, halves: Halves, codes: Array) -> Parity:
@@ -83,7 +86,7 @@ class Proof:
             ParityBroken: the graph does not compute what the network computes, or its parts not
                 what it does as a whole.
         """
-        witnesses = self._witnesses()
+        witnesses = choose_witnesses(self.pictures)
         try:
             session = open_session(self.graph, PROVIDERS)
             whole = np.concatenate(
@@ -92,49 +95,57 @@ class Proof:
             head = open_session(halves.head_alone(), PROVIDERS)
             found = head.run([OUTPUT], {halves.codes: codes})[0]
         except RUNTIME_ERRORS as error:
-            raise _refused(error) from error
+            raise refused(error) from error
         places = {picture.digest: place for place, picture in enumerate(self.pictures)}
         seen = [places[picture.digest] for picture in witnesses]
-        apart = float(np.abs(whole - found[seen]).max())
-        if not apart <= TIE:  # nan is not
-            raise ParityBroken(
-                f"The graph and its head on kept codes differ by {apart:.2g} on whole pictures.",
-                hint="The codes are another network's; delete the folder cache/ of the zoo.",
-            )
+        check_parts(whole, found[seen])
         found[seen] = whole
         parity = conclude([compare_rows(self.rows, found)], session, whole=len(seen))
         total = len(self.pictures)
         self.progress.count("export", f"pictures compared, {len(seen)} whole", total, total)
         return parity
 
-    def _witnesses(self) -> list[Picture]:
-        """Give some pictures, evenly from all: they lie class by class."""
-        count = min(WITNESSES, len(self.pictures))
-        return [self.pictures[at * len(self.pictures) // count] for at in range(count)]
+    def _read(
+        self, pictures: Sequence[Picture], *, size: int = BATCH
+    ) -> Iterator[tuple[int, Array]]:
+        return read_batches(self.zoo, pictures, self.preprocessing, size=size)
 
-    def _read(self, pictures: Sequence[Picture]) -> Iterator[tuple[int, Array]]:
-        return read_batches(self.zoo, pictures, self.preprocessing)
 
-    def _keep(self, codes: Array) -> None:
-        assert self.kept is not None
-        fresh = {one.digest: row for one, row in zip(self.pictures, codes, strict=True)}
-        known = self.kept.read(fresh)
-        missing = [digest for digest in fresh if digest not in known]
-        if missing:
-            self.kept.add(missing, np.stack([fresh[digest] for digest in missing]))
-            evict(self.zoo.codes_folder, self.zoo.settings.cache_bytes)
+def check_parts(whole: Array, parts: Array) -> None:
+    """Check that a graph says the same as its head on the codes of its body.
+
+    Raises:
+        ParityBroken: it does not.
+    """
+    apart = float(np.abs(np.subtract(whole, parts)).max())
+    if not apart <= TIE:  # nan is not
+        raise ParityBroken(
+            f"The graph and its head on kept codes differ by {apart:.2g} on whole pictures.",
+            hint="The codes are another network's; delete the folder cache/ of the zoo.",
+        )
+
+
+def keep_codes(zoo: Zoo, kept: CodesCache, pictures: Sequence[Picture], codes: Array) -> None:
+    """Keep the codes of pictures, N x D, that are not kept yet."""
+    fresh = {one.digest: row for one, row in zip(pictures, codes, strict=True)}
+    known = kept.read(fresh)
+    missing = [digest for digest in fresh if digest not in known]
+    if missing:
+        kept.add(missing, np.stack([fresh[digest] for digest in missing]))
+        evict(zoo.codes_folder, zoo.settings.cache_bytes)
 
 
 def read_batches(
-    zoo: Zoo, pictures: Sequence[Picture], preprocessing: Preprocessing
+    zoo: Zoo, pictures: Sequence[Picture], preprocessing: Preprocessing, *, size: int = BATCH
 ) -> Iterator[tuple[int, Array]]:
     """Read pictures in batches; give how many were read, and each batch."""
     album = Album(zoo=zoo, preprocessing=preprocessing)
-    for start in range(0, len(pictures), BATCH):
-        batch = pictures[start : start + BATCH]
+    for start in range(0, len(pictures), size):
+        batch = pictures[start : start + size]
         rows = [album.read(picture.digest, name=picture.path) for picture in batch]
         yield start + len(batch), np.stack(rows)
 
 
-def _refused(error: Exception) -> ParityBroken:
+def refused(error: Exception) -> ParityBroken:
+    """Say that ONNX Runtime cannot run a graph."""
     return ParityBroken(f"ONNX Runtime cannot run the graph: {error}")

@@ -9,7 +9,8 @@ from zoo.operations.publish import Publication, publish, put_json, put_text
 from zoo.worker.progress import Progress
 from zoo.worker.record import Record
 
-REQUEST = ("seed", "layer", "classifier", "strategy", "training")  # what a user decides
+# What a user decides.
+REQUEST = ("seed", "layer", "classifier", "strategy", "precision", "training")
 
 
 def publish_record(  # noqa: PLR0913  # what is published, as what

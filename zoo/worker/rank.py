@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from zoo.domain.job import Attempt
+from zoo.domain.plan import CodesPrecision
 from zoo.domain.training import Overrides, Training
 from zoo.errors import Interrupted, RankLost
 from zoo.operations import jobs
@@ -65,7 +66,11 @@ def take_part(zoo: Zoo, attempt: Attempt, rank: int, count: int, meeting: Path) 
     with deterministic(device), as_rank(rank, count, meeting, device) as ranks:
         told = ranks.tell(None)
         subject = read_subject(zoo, job, silent)
-        tapped = take_codes(zoo, subject.parent, subject.dataset, subject.plan, silent)
+        # Whatever this machine would choose: all ranks learn from the same codes.
+        precision = CodesPrecision(told["precision"])
+        tapped = take_codes(
+            zoo, subject.parent, subject.dataset, subject.plan, silent, asked=precision
+        )
         overrides = Overrides(**job.params.get("training", {}))
         bench = Bench(
             zoo,

@@ -216,14 +216,20 @@ class Record:
         return "\n".join(["| class | right | 95 % interval |", "| --- | --- | --- |", *rows])
 
     def _told_parity(self) -> str:
-        parity = self.parity
-        return (
-            f"`model.onnx` was compared with the network in torch on all {parity.pictures} "
-            f"validation pictures{self._told_whole()}: the best class is the same on "
-            f"{parity.top1_equal}, and no probability differs by more than "
-            f"{parity.max_abs_difference:.1e} "
+        parity, total = self.parity, self.accuracy.total
+        pictures = f"{parity.pictures} validation pictures"
+        if parity.pictures < total:
+            pictures = f"{pictures}, evenly from all {total}"
+        told = (
+            f"`model.onnx` was compared with the network in torch on "
+            f"{'all ' if parity.pictures == total else ''}{pictures}{self._told_whole()}: "
+            f"the best class is the same on {parity.top1_equal}, and no probability differs by "
+            f"more than {parity.max_abs_difference:.1e} "
             f"(ONNX Runtime {parity.onnxruntime}, {parity.provider})."
         )
+        if parity.pictures < total:
+            told += " What is told of the validation pictures is what `model.onnx` says of them."
+        return told
 
     def _told_whole(self) -> str:
         """Tell how many pictures went through the whole graph, where not all did."""

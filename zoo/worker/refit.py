@@ -8,7 +8,7 @@ import hashlib
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +16,14 @@ import numpy as np
 from zoo.domain.config import GRAPH, LAYERS, WEIGHTS, ModelConfig
 from zoo.domain.dataset import Dataset, Picture, Split
 from zoo.domain.job import Job
-from zoo.domain.plan import ALL, BEST, Plan, Strategy
+from zoo.domain.plan import ALL, BEST, CodesPrecision, Plan, Strategy
 from zoo.domain.plan import Classifier as Fitted
 from zoo.domain.revision import MAIN, Blob, Revision
 from zoo.domain.surgery import Convolutionalize
 from zoo.domain.weights import Weights
 from zoo.errors import BlobNotFound, DigestMismatch, ParityBroken
 from zoo.export.halves import HEAD_BIAS, HEAD_WEIGHT, Halves, find_halves
+from zoo.export.parity import Parity
 from zoo.formats.safetensors import read_safetensors, write_safetensors
 from zoo.operations.datasets import get_dataset
 from zoo.operations.fetch import get_revision, read_config
@@ -30,15 +31,19 @@ from zoo.operations.opening import Zoo
 from zoo.operations.prints import warm_prints
 from zoo.planning import plan_finetune
 from zoo.training.cache import Codes, CodesCache
-from zoo.training.finetune import KINDS, SPLITS, Fit, fit_head
+from zoo.training.finetune import KINDS, SPLITS, Fit, learn_head, measure_head, predict_codes
+from zoo.training.probe import Probe
 from zoo.worker.bodies import Body, body_of, find_body, runtime_codes
 from zoo.worker.gallery import draw_gallery, list_wrong
+from zoo.worker.precision import Choice, Chosen, asked_precision, choose_precision
 from zoo.worker.progress import Progress
 from zoo.worker.proof import Proof
 from zoo.worker.publishing import REQUEST, publish_record, write_files
 from zoo.worker.record import Record
 from zoo.worker.tapped import Tapped
 from zoo.worker.unchanged import count_unchanged
+from zoo.worker.witnessed import Witnessed
+from zoo.worker.witnesses import choose_witnesses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -56,6 +61,7 @@ class Known:
     layers: Blob | None
     tapped: Tapped
     val_codes: Codes  # ONNX Runtime's, N x D
+    witnesses: Codes | None  # torch's, in fp32, where those of all pictures are not
 
 
 def run(zoo: Zoo, job: Job, progress: Progress) -> bool:
@@ -67,36 +73,25 @@ def run(zoo: Zoo, job: Job, progress: Progress) -> bool:
         progress.say("plan", reason)
     pictures = len(known.tapped.codes)
     progress.say("fit", f"{KINDS[known.plan.classifier]} on the kept codes of {pictures} pictures")
-    fit = fit_head(known.tapped.codes, known.dataset, known.plan)
-    progress.say("fit", f"C = {fit.probe.c:g}")
-    progress.say("fit", f"validation accuracy {fit.told}")
+    probe = learn_head(known.tapped.codes, known.dataset, known.plan)
+    progress.say("fit", f"C = {probe.c:g}")
     try:
-        _publish(zoo, job, progress, known, fit)
+        _publish(zoo, job, progress, known, probe)
     except ParityBroken as error:
         progress.say("export", f"{error} All is computed anew.")
         return False
     return True
 
 
-def _publish(zoo: Zoo, job: Job, progress: Progress, known: Known, fit: Fit) -> None:
-    head = {HEAD_WEIGHT: fit.probe.weight, HEAD_BIAS: fit.probe.bias}
+def _publish(zoo: Zoo, job: Job, progress: Progress, known: Known, probe: Probe) -> None:
+    head = {HEAD_WEIGHT: probe.weight, HEAD_BIAS: probe.bias}
     weights = dict(known.weights) | head
     blob = zoo.blobs.put(write_safetensors(weights))
     warm_prints(zoo, blob.digest)
     labels = json.dumps(known.dataset.classes, ensure_ascii=False)
     properties = {"zoo.labels": labels, "zoo.weights": blob.digest}
-    graph = known.halves.with_head(fit.probe.weight, fit.probe.bias, properties)
-    halves = find_halves(graph)
-    assert halves is not None
-    proof = Proof(
-        zoo=zoo,
-        progress=progress,
-        pictures=known.dataset.of_split(Split.VAL),
-        preprocessing=known.config.preprocessing,
-        graph=graph,
-        rows=fit.val_probabilities,
-        kept=None,
-    )
+    graph = known.halves.with_head(probe.weight, probe.bias, properties)
+    fit, parity = _prove(zoo, progress, known, probe, graph)
     wrong = list_wrong(known.dataset, fit.val_probabilities)
     record = Record(
         parent=known.parent,
@@ -105,7 +100,7 @@ def _publish(zoo: Zoo, job: Job, progress: Progress, known: Known, fit: Fit) -> 
         tapped=known.tapped,
         config=known.config,
         fit=fit,
-        parity=proof.of_kept(halves, known.val_codes),
+        parity=parity,
         parameters=known.body.parameters,
         cpu_s=time.process_time(),
         digest=blob.digest,
@@ -116,6 +111,37 @@ def _publish(zoo: Zoo, job: Job, progress: Progress, known: Known, fit: Fit) -> 
     )
     files = write_files(zoo, record, weights=blob, graph=graph, layers=known.layers)
     publish_record(zoo, job, progress, record, files, refs=(MAIN,), ends_job=True)
+
+
+def _prove(
+    zoo: Zoo, progress: Progress, known: Known, probe: Probe, graph: bytes
+) -> tuple[Fit, Parity]:
+    """Compare the graph with what torch gave before; give how good it is, and the comparison."""
+    halves = find_halves(graph)
+    assert halves is not None
+    pictures = known.dataset.of_split(Split.VAL)
+    preprocessing, codes = known.config.preprocessing, known.tapped.codes
+    if known.witnesses is None:
+        fit = measure_head(probe, codes, known.dataset)
+        progress.say("fit", f"validation accuracy {fit.told}")
+        proof = Proof(
+            zoo=zoo,
+            progress=progress,
+            pictures=pictures,
+            preprocessing=preprocessing,
+            graph=graph,
+            rows=fit.val_probabilities,
+            kept=None,
+        )
+        return fit, proof.of_kept(halves, known.val_codes)
+    witnessed = Witnessed(
+        zoo=zoo, progress=progress, pictures=pictures, preprocessing=preprocessing, graph=graph
+    )
+    expected = predict_codes(probe, known.witnesses)
+    parity, said = witnessed.of_kept(halves, known.val_codes, expected)
+    fit = measure_head(probe, codes, known.dataset, val_probabilities=said)
+    progress.say("eval", f"validation accuracy {fit.told}")
+    return fit, parity
 
 
 def _find(zoo: Zoo, job: Job) -> Known | None:
@@ -131,16 +157,30 @@ def _find(zoo: Zoo, job: Job) -> Known | None:
         return None
     dataset = get_dataset(zoo, job.params["dataset"])
     about = body_of(revision, config, (layer,))
-    body = find_body(zoo, about, len(dataset.classes))
-    if body is None:
+    asked = asked_precision(job)
+    choice = Choice.of(asked, config.preprocessing)
+    body = find_body(zoo, about, len(dataset.classes), choice)
+    chosen = None if body is None else _choose(zoo, body, asked, dataset)
+    if body is None or chosen is None:
         return None
-    pictures = [picture for split in SPLITS for picture in dataset.of_split(split)]
+    splits = (Split.TRAIN,) if chosen.is_bf16 else SPLITS
+    pictures = [picture for split in splits for picture in dataset.of_split(split)]
     codes = _read_codes(CodesCache(folder=zoo.codes_folder / body.folder), pictures)
     val_codes = _read_codes(runtime_codes(zoo, about), dataset.of_split(Split.VAL))
+    witnesses = _read_witnesses(zoo, body, dataset) if chosen.is_bf16 else None
     files = _read_files(zoo, revision, body)
     if codes is None or val_codes is None or files is None:
         return None
+    if chosen.is_bf16 and witnesses is None:
+        return None
     before, weights, halves, layers = files
+    plan = plan_finetune(
+        dataset,
+        seed=job.params["seed"],
+        layer=layer,
+        classifier=Fitted(job.params.get("classifier", Fitted.LOGISTIC)),
+        strategy=strategy,
+    )
     return Known(
         parent=revision,
         before=before,
@@ -152,20 +192,39 @@ def _find(zoo: Zoo, job: Job) -> Known | None:
             lineage={"parent": revision.address, "dataset": dataset.address},
         ),
         dataset=dataset,
-        plan=plan_finetune(
-            dataset,
-            seed=job.params["seed"],
-            layer=layer,
-            classifier=Fitted(job.params.get("classifier", Fitted.LOGISTIC)),
-            strategy=strategy,
-        ),
+        plan=replace(plan, because=(*plan.because, *chosen.because)),
         body=body,
         weights=weights,
         halves=halves,
         layers=layers,
-        tapped=Tapped(taps=(layer,), codes=codes, depth=()),
+        tapped=Tapped(taps=(layer,), codes=codes, depth=(), chosen=chosen),
         val_codes=np.stack([val_codes[one.digest] for one in dataset.of_split(Split.VAL)]),
+        witnesses=witnesses,
     )
+
+
+def _choose(zoo: Zoo, body: Body, asked: CodesPrecision, dataset: Dataset) -> Chosen | None:
+    """Choose what codes are in as the body's were chosen; None where it would be another choice."""
+    if body.compared is None:
+        return Chosen()
+    witnesses = choose_witnesses(dataset.of_split(Split.TRAIN))
+    both = [
+        _read_codes(CodesCache(folder=zoo.codes_folder / folder), witnesses)
+        for folder in body.compared
+    ]
+    if both[0] is None or both[1] is None:
+        return None
+    exact, rough = ({"": np.stack(list(codes.values()))} for codes in both if codes)
+    chosen = choose_precision(asked, exact, rough)
+    return chosen if chosen.precision is body.precision else None
+
+
+def _read_witnesses(zoo: Zoo, body: Body, dataset: Dataset) -> Codes | None:
+    """Give torch's codes in fp32 of the validation pictures that go through all of the network."""
+    assert body.compared is not None
+    witnesses = choose_witnesses(dataset.of_split(Split.VAL))
+    found = _read_codes(CodesCache(folder=zoo.codes_folder / body.compared[0]), witnesses)
+    return None if found is None else np.stack([found[one.digest] for one in witnesses])
 
 
 def _read_codes(cache: CodesCache, pictures: Sequence[Picture]) -> dict[str, Codes] | None:

@@ -19,6 +19,7 @@ from zoo.operations import jobs
 from zoo.operations.beginning import begin
 from zoo.operations.opening import Zoo, open_zoo
 from zoo.settings import read_settings
+from zoo.worker.importing import uncollected
 from zoo.worker.processes import GRACE_S, noted
 from zoo.worker.progress import Progress
 from zoo.worker.share import keep_to_share
@@ -65,7 +66,8 @@ def run(zoo: Zoo, progress: Progress) -> None:
             keep_to_share(zoo, progress.attempt)
             job = begin(zoo, progress.attempt)
             # torch is imported here, with the lease already held.
-            body = importlib.import_module(f"zoo.worker.{BODIES[job.kind]}")
+            with uncollected():
+                body = importlib.import_module(f"zoo.worker.{BODIES[job.kind]}")
             body.run(zoo, job, progress)
         except Interrupted:
             jobs.put_back(zoo, progress.attempt)

@@ -6,34 +6,45 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.domain.dataset import Dataset, Split
-from zoo.domain.plan import ALL, BEST, Plan
+from zoo.domain.plan import ALL, BEST, CodesPrecision, Plan
 from zoo.networks.taps import CODES
 from zoo.operations.opening import Zoo
 from zoo.training.cache import Codes
 from zoo.training.depth import DepthPoint, choose_tap, measure_depth
 from zoo.training.finetune import SPLITS, labels_of
-from zoo.worker.codes import read_codes, taps_of
+from zoo.worker.codes import CodesSource, Kind, taps_of
 from zoo.worker.parent import Parent
 from zoo.worker.progress import Progress
 from zoo.worker.tapped import Tapped
 
 
-def take_codes(
-    zoo: Zoo, parent: Parent, dataset: Dataset, plan: Plan, progress: Progress
+def take_codes(  # noqa: PLR0913  # whose codes, of what, in what
+    zoo: Zoo,
+    parent: Parent,
+    dataset: Dataset,
+    plan: Plan,
+    progress: Progress,
+    *,
+    asked: CodesPrecision,
 ) -> Tapped:
-    """Give the codes of every picture at the plan's layer, from the cache where it has them.
+    """Give the codes of pictures at the plan's layer, from the cache where it has them.
+
+    In bfloat16 of the training pictures alone, else of all.
 
     Raises:
         LayerNotFound, NoHead, Unsupported: the layer gives no codes.
     """
-    digests = [picture.digest for split in SPLITS for picture in dataset.of_split(split)]
     taps = _list_taps(parent, plan)
-    codes = read_codes(
-        zoo,
-        parent,
+    source = CodesSource.of(zoo, parent, taps)
+    chosen = source.choose(asked, dataset.of_split(Split.TRAIN))
+    for reason in chosen.because:
+        progress.say("plan", reason)
+    splits = (Split.TRAIN,) if chosen.is_bf16 else SPLITS
+    digests = [picture.digest for split in splits for picture in dataset.of_split(split)]
+    codes = source.read(
         digests,
-        taps,
         lambda done, total: progress.count("codes", "pictures", done, total),
+        kind=Kind.BF16 if chosen.is_bf16 else Kind.FP32,
     )
     depth: tuple[DepthPoint, ...] = ()
     if plan.layer == BEST and plan.folds:
@@ -43,7 +54,7 @@ def take_codes(
         depth = measure_depth(matrices, labels_of(dataset, Split.TRAIN), plan)
         taps = (choose_tap(depth).layer,)
         progress.say("fit", _tell(depth, taps[0]))
-    return Tapped(taps=tuple(taps), codes=_join(digests, codes, taps), depth=depth)
+    return Tapped(taps=tuple(taps), codes=_join(digests, codes, taps), depth=depth, chosen=chosen)
 
 
 def _list_taps(parent: Parent, plan: Plan) -> Sequence[str]:

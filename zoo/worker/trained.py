@@ -137,7 +137,13 @@ def ranks_of(bench: "Bench", zoo: Zoo, start: Start, progress: Progress) -> Iter
         yield ALONE
         return
     with helped(zoo, progress, count, bench.sight.device) as ranks:
-        ranks.tell({"c": start.c, "training": bench.training.as_json()})
+        ranks.tell(
+            {
+                "c": start.c,
+                "training": bench.training.as_json(),
+                "precision": start.tapped.chosen.precision.value,
+            }
+        )
         yield ranks
 
 

@@ -226,3 +226,43 @@ def test_what_a_killed_writer_left_long_ago_is_cleared(tmp_path):
     os.utime(old, (0, 0))
     CodesCache(folder=tmp_path).add(["a" * 64], np.zeros((1, 2), np.float32))
     assert (old.exists(), new.exists()) == (False, True)
+
+
+def test_bfloat16_is_near_and_the_pictures_are_prepared_in_full(cache):
+    torch.manual_seed(0)
+    seen = []
+
+    class Half(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 8, 3)
+
+        def forward(self, images):
+            seen.append(images.dtype)
+            return self.conv(images).relu().mean(dim=(2, 3))
+
+    class Scaled(nn.Module):
+        def forward(self, images):
+            return images.permute(0, 3, 1, 2).float()
+
+    def load(digest):
+        return np.random.default_rng(int(digest)).integers(0, 256, (16, 16, 3), np.uint8)
+
+    def codes(*, is_bf16):
+        task = CodesTask(
+            body=body,
+            preprocess=Scaled(),
+            load=load,
+            device=torch.device("cpu"),
+            is_bf16=is_bf16,
+        )
+        found = CodesCache(folder=cache.folder / str(is_bf16))
+        given = gather_codes(task, map(str, range(5)), found, lambda _done, _total: None)
+        return np.stack(list(given.values()))
+
+    body = Half()
+    exact, rough = codes(is_bf16=False), codes(is_bf16=True)
+    assert rough.dtype == np.float32
+    assert seen == [torch.float32] * 2
+    assert not np.array_equal(exact, rough)
+    assert np.abs(rough - exact).max() < 0.02 * np.abs(exact).max()

@@ -73,6 +73,7 @@ def post_job() -> ResponseReturnValue:
         classifier=body.classifier,
         strategy=body.strategy,
         overrides=body.overrides,
+        precision=body.precision,
         int8=body.int8,
     )
     return jsonify(JobAnswer.of(job).model_dump(mode="json")), 202

@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 from pydantic import Field
 
 from zoo.domain.job import Job, JobKind, JobState
-from zoo.domain.plan import Classifier, Strategy
+from zoo.domain.plan import Classifier, CodesPrecision, Strategy
 from zoo.domain.training import MOST_DEVICES, Overrides
 from zoo.web.shapes.base import Shape
 from zoo.web.shapes.terms import Priority, TermsBody
@@ -56,6 +56,9 @@ class FinetuneBody(TermsBody):
     )
     devices: int | None = Field(
         default=None, ge=1, le=MOST_DEVICES, description="GPUs that share every batch"
+    )
+    precision: CodesPrecision = Field(
+        default=CodesPrecision.AUTO, description="what the codes of training pictures are in"
     )
     int8: bool = Field(default=False, description="also make a graph of 8 bits, under the ref int8")
 
