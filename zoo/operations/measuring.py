@@ -5,12 +5,14 @@ from dataclasses import asdict, dataclass
 
 from zoo.domain.dataset import Dataset, Split
 from zoo.domain.job import Job, JobKind
+from zoo.domain.plan import CODES
 from zoo.errors import EmptyDataset, Invalid
 from zoo.filters.scheme import parse_scheme
 from zoo.operations import jobs
 from zoo.operations.access import check_rules
 from zoo.operations.datasets import get_dataset
 from zoo.operations.fetch import get_revision, read_config
+from zoo.operations.layers import check_layers
 from zoo.operations.opening import Zoo
 from zoo.operations.predict import check_classifier
 
@@ -86,12 +88,14 @@ def enqueue_codes(  # noqa: PLR0913  # whose codes, of what
     Raises:
         ModelNotFound, RevisionNotFound, DatasetNotFound: there is no such thing.
         NotRunnable: the revision has no network that could be built.
+        LayerNotFound: it has no such layer.
         Invalid: layers are named, and all are wanted too.
     """
     if layers and is_all:
         raise Invalid("Layers are named, and all are wanted too.", hint="Name them, or take all.")
     revision = get_revision(zoo, model)
-    read_config(zoo, revision)
+    config = read_config(zoo, revision)
+    check_layers(zoo, revision, config, [layer for layer in layers if layer != CODES])
     params = {
         "model": revision.address,
         "dataset": get_dataset(zoo, dataset).address,
