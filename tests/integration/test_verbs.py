@@ -551,13 +551,15 @@ def test_a_page_that_leads_to_itself_is_no_list(listen):
 
 
 @pytest.mark.usefixtures("working")
-def test_reports_are_the_same(both, tmp_path):
+def test_reports_are_the_same(both, tmp_path, digits):
     """What is measured there comes here by files, which are those that are written here."""
     both("eval", "lenet-digits", "digits", "--json")
     both("eval", "lenet-digits", "digits", "--split", "train", "-o", "report")
     both("eval", "lenet-digits", "digits", "--against", "lenet-digits:main", "-o", "again")
     both("codes", "lenet", "digits", "--split", "val", "-o", "codes.npz", "--json")
     both("codes", "lenet", "digits", "--all", "-o", "all.npz")
+    both("reference", "lenet", digits)
+    both("reference", "lenet", digits, "--json")
     here, there = (
         {
             path.relative_to(tmp_path / folder): path.read_bytes()
@@ -590,6 +592,8 @@ def test_reports_are_the_same(both, tmp_path):
         "codes nothing digits -o codes.npz",
         "codes lenet digits --split test -o codes.npz",
         "codes lenet digits --layer nothing -o codes.npz --json",
+        "reference nothing .",
+        "reference lenet ./nothing",
         "verify nothing",
         "init-study nothing",
         "init-study digits --init prototxt",

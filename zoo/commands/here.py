@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from zoo.operations.filters import FilterPicture, FilterReport
     from zoo.operations.heat import HeatOptions, HeatReport
     from zoo.operations.import_ import Begun, ImportOptions
-    from zoo.operations.measuring import InitStudy, TransferStudy
+    from zoo.operations.measuring import InitStudy, KeptReference, TransferStudy
     from zoo.operations.opening import Zoo
     from zoo.operations.pack import PackedDataset
     from zoo.operations.quantize import QuantizeOptions
@@ -450,6 +450,19 @@ class Here:
             is_all=is_all,
             splits=splits,
             report=lambda *far: report("codes", "pictures", *far),
+        )
+
+    def keep_reference(self, model: str, pictures: Path, *, report: StepReport) -> KeptReference:
+        """Keep what a folder or archive of pictures is to a model's network."""
+        # It needs torch, and takes seconds to come.
+        from zoo.worker.reference import keep_reference
+
+        return keep_reference(
+            self.zoo,
+            model,
+            pictures,
+            lambda done, total: report("codes", "files", done, total),
+            source=pictures.absolute().name,
         )
 
     def study_init(

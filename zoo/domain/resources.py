@@ -90,6 +90,7 @@ USUAL: dict[JobKind, Needs] = {
     JobKind.CODES: Needs(memory_bytes=2 * GIB, gpus=1),
     JobKind.INIT_STUDY: Needs(memory_bytes=3 * GIB, gpus=1),
     JobKind.TRANSFER_STUDY: Needs(memory_bytes=4 * GIB, gpus=1),
+    JobKind.REFERENCE: Needs(memory_bytes=2 * GIB, gpus=1),
     JobKind.VERIFY: Needs(memory_bytes=2 * GIB, gpus=1),
     JobKind.ALIAS: Needs(threads=1, memory_bytes=GIB // 4, gpus=0),
 }

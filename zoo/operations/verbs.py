@@ -34,7 +34,7 @@ if TYPE_CHECKING:  # Most of these rooms are slow to import, and here they are o
     from zoo.operations.heat import HeatOptions, HeatReport
     from zoo.operations.import_ import Begun, ImportOptions
     from zoo.operations.logs import LogPart
-    from zoo.operations.measuring import InitStudy, TransferStudy
+    from zoo.operations.measuring import InitStudy, KeptReference, TransferStudy
     from zoo.operations.pack import DatasetArchive
     from zoo.operations.quantize import QuantizeOptions
     from zoo.operations.reproduce import Repetition
@@ -311,6 +311,9 @@ class MeasuringVerbs(Protocol):
         report: StepReport,
     ) -> tuple[bytes, list[tuple[str, int]]]:
         """Give codes as the bytes of an .npz, and how many each layer has."""
+
+    def keep_reference(self, model: str, pictures: Path, *, report: StepReport) -> KeptReference:
+        """Keep what a folder or archive of pictures is to a model's network."""
 
     def study_init(
         self, dataset: str, study: InitStudy, folder: Path, *, report: StepReport
