@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from zoo.domain.access import Account, AuditEntry, Role, Token
     from zoo.domain.comparison import Comparison, Lineage
     from zoo.domain.dataset import ArchiveKind, DatasetDescription, DatasetSummary, Split
-    from zoo.domain.filters import Scaling
+    from zoo.domain.filters import KernelStatistics, Scaling
     from zoo.domain.job import Job, JobEvent
     from zoo.domain.layers import Inventory
     from zoo.domain.plan import Classifier, Strategy
@@ -150,6 +150,23 @@ class Here:
         from zoo.operations.filters import draw_filters  # noqa: PLC0415
 
         return draw_filters(self.zoo, address, layer, scaling=scaling)
+
+    def get_kernel(self, address: str, layer: str | None, index: int) -> KernelStatistics:
+        """Tell the numbers of one filter of a layer, or of the first one."""
+        from zoo.operations.kernels import get_kernel  # noqa: PLC0415
+
+        return get_kernel(self.zoo, address, layer, index)
+
+    def draw_kernel(
+        self, address: str, layer: str | None, index: int, *, is_spectrum: bool
+    ) -> FilterPicture:
+        """Draw one filter channel by channel, or its gain for waves."""
+        from zoo.operations.filters import find_view  # noqa: PLC0415
+        from zoo.operations.kernels import KernelView, Shows, draw_kernel_view  # noqa: PLC0415
+
+        shows = Shows.SPECTRUM if is_spectrum else Shows.PLANES
+        view = find_view(self.zoo, address, layer)
+        return draw_kernel_view(KernelView(view=view, index=index, shows=shows))
 
     def compare(self, old: str, new: str) -> Comparison:
         """Say what differs between two revisions."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # Most of these rooms are slow to import, and here they are o
     from zoo.domain.access import Account, AuditEntry, Role, Token
     from zoo.domain.comparison import Comparison, Lineage
     from zoo.domain.dataset import ArchiveKind, DatasetDescription, DatasetSummary, Split
-    from zoo.domain.filters import Scaling
+    from zoo.domain.filters import KernelStatistics, Scaling
     from zoo.domain.job import Job, JobEvent
     from zoo.domain.layers import Inventory
     from zoo.domain.plan import Classifier, Strategy
@@ -112,6 +112,14 @@ class LookingVerbs(Protocol):
 
     def draw_filters(self, address: str, layer: str | None, *, scaling: Scaling) -> FilterPicture:
         """Draw the filters of a layer, or of the first one."""
+
+    def get_kernel(self, address: str, layer: str | None, index: int) -> KernelStatistics:
+        """Tell the numbers of one filter of a layer, or of the first one."""
+
+    def draw_kernel(
+        self, address: str, layer: str | None, index: int, *, is_spectrum: bool
+    ) -> FilterPicture:
+        """Draw one filter channel by channel, or its gain for waves."""
 
     def compare(self, old: str, new: str) -> Comparison:
         """Say what differs between two revisions."""
