@@ -1,7 +1,10 @@
 """What a driver asks of a Ray cluster, and how long it waits."""
 
+from dataclasses import dataclass
+
 import ray
 
+from zoo.domain.job import Job
 from zoo.operations.opening import Zoo
 from zoo.worker.local import ENVIRONMENT
 from zoo.worker.processes import GRACE_S
@@ -9,6 +12,22 @@ from zoo.worker.processes import GRACE_S
 LOOK_S = 0.1
 STOP_S = GRACE_S / 2  # that a body has to put its job back
 LOST = 1  # the code a driver ends with when what ran elsewhere died
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What one process of an attempt asks of a node."""
+
+    cpus: int  # and as many threads it keeps to
+    memory_bytes: int | None  # None: whatever there is
+
+
+def ask_for(zoo: Zoo, job: Job, *, processes: int = 1) -> Asked:
+    """Give what each process of a job asks for: its part of what the job asks for, if it does."""
+    return Asked(
+        cpus=zoo.settings.ray_cpus if job.threads is None else max(job.threads // processes, 1),
+        memory_bytes=None if job.memory_bytes is None else job.memory_bytes // processes,
+    )
 
 
 def wants_gpu(zoo: Zoo) -> bool:

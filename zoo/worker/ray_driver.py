@@ -21,7 +21,15 @@ from zoo.operations.opening import Zoo, open_zoo
 from zoo.settings import read_settings
 from zoo.worker.processes import noted
 from zoo.worker.progress import Progress
-from zoo.worker.ray_asking import LOOK_S, LOST, STOP_S, environment_of, wants_gpu
+from zoo.worker.ray_asking import (
+    LOOK_S,
+    LOST,
+    STOP_S,
+    Asked,
+    ask_for,
+    environment_of,
+    wants_gpu,
+)
 from zoo.worker.ray_holder import Holder
 
 
@@ -52,8 +60,8 @@ def drive(zoo: Zoo, attempt: Attempt) -> int:
         # Ray Train brings torch along, which no other driver needs.
         from zoo.worker.ray_together import train_together  # noqa: PLC0415
 
-        return train_together(zoo, voice, stop, count)
-    return _Held(zoo, voice, stop).run(job)
+        return train_together(zoo, voice, stop, ask_for(zoo, job, processes=count), count)
+    return _Held(zoo, voice, stop, ask_for(zoo, job)).run(job)
 
 
 def connect(zoo: Zoo) -> None:
@@ -75,7 +83,7 @@ def connect(zoo: Zoo) -> None:
 class _Held:
     """An attempt that a process of the cluster holds."""
 
-    def __init__(self, zoo: Zoo, voice: Progress, stop: threading.Event) -> None:
+    def __init__(self, zoo: Zoo, voice: Progress, stop: threading.Event, asked: Asked) -> None:
         self.zoo, self.voice, self.stop = zoo, voice, stop
         # What Ray makes of a class has no type that says so.
         self.holder: Any = (
@@ -83,10 +91,11 @@ class _Held:
             .options(
                 max_concurrency=3,
                 max_restarts=0,
-                num_cpus=zoo.settings.ray_cpus,
+                num_cpus=asked.cpus,
                 num_gpus=int(wants_gpu(zoo)),
+                memory=asked.memory_bytes,
             )
-            .remote(environment_of(zoo), voice.attempt)
+            .remote(environment_of(zoo), voice.attempt, asked.cpus)
         )
 
     def run(self, job: Job) -> int:
