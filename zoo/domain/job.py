@@ -121,6 +121,7 @@ class Job:
     memory_bytes: int | None = None
     gpus: int | None = None
     attempts: tuple[AttemptRecord, ...] = field(default=())
+    waits_for: str | None = None  # of one that nobody runs, where it is looked at alone
 
     @property
     def curve(self) -> tuple[Measured, ...]:
