@@ -1,11 +1,14 @@
-"""Every strategy of `zoo finetune` and `auto` on the same pictures, side by side.
+r"""Every strategy of `zoo finetune` and `auto` on the same pictures, side by side.
 
-    python benchmarks/strategies.py --package PACKAGE --home FOLDER PICTURES... [--epochs N]
+    python benchmarks/strategies.py --package PACKAGE --home FOLDER PICTURES... [--epochs N] \
+        [--strategy NAME]...
 
 PACKAGE is what ``zoo import`` takes, PICTURES are folders with train/ and val/. What a strategy
 trained is measured whether ``main`` moved to it or not, and ``auto`` as a user gets it. Costs are
 CPU seconds of whole processes, on codes that no other run has left behind. Every run is kept in
-the home's strategies.json: given again, the command goes on with what is missing.
+the home's strategies.json: given again, the command goes on with what is missing. With
+``--strategy`` only those named are run, and nothing is said of ``auto`` unless it is among them
+with others.
 
 ``auto`` should lie within the interval of the best, at a fifth of what all others cost together.
 """
@@ -41,12 +44,20 @@ def main() -> None:
     parser.add_argument("--package", type=Path, required=True)
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--epochs", type=int, help="of every training, for a short look")
+    parser.add_argument(
+        "--strategy",
+        dest="strategies",
+        type=Strategy,
+        choices=list(Strategy),
+        action="append",
+        help="run this one alone; again for more (default: all)",
+    )
     options = parser.parse_args()
     os.environ["ZOO_HOME"] = str(options.home)
     if not (options.home / "catalog.db").exists():
         _zoo("import", str(options.package), "--name", MODEL)
     for folder in options.pictures:
-        rows = {one.value: _run(options, folder, one) for one in Strategy}
+        rows = {one.value: _run(options, folder, one) for one in options.strategies or Strategy}
         _print(folder.name, rows)
 
 
@@ -73,13 +84,16 @@ def _run(options: argparse.Namespace, folder: Path, strategy: Strategy) -> dict[
 
 
 def _print(name: str, rows: dict[str, dict[str, Any]]) -> None:
-    auto = rows.pop("auto")
+    auto = rows.pop("auto", None)
+    named = {f"auto ({auto['plan']})": auto} if auto else {}
     print(f"\n{name}\n\n| strategy | accuracy | 95 % interval | CPU s |\n| --- | --- | --- | --- |")
-    for strategy, row in {**rows, f"auto ({auto['plan']})": auto}.items():
+    for strategy, row in {**rows, **named}.items():
         found = row["accuracy"]
         told = f"{found['value']:.3f} ({found['right']} of {found['total']})"
         interval = f"{found['low']:.3f} to {found['high']:.3f}"
         print(f"| {strategy} | {told} | {interval} | {row['cpu_s']:.0f} |")
+    if auto is None or not rows:
+        return
     best = max(rows.values(), key=lambda row: row["accuracy"]["value"])["accuracy"]
     total = sum(row["cpu_s"] for row in rows.values())
     within = auto["accuracy"]["value"] >= best["low"]

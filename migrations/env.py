@@ -3,7 +3,7 @@
 from alembic import context
 
 from zoo.catalog.database import Database
-from zoo.catalog.tables import Base
+from zoo.catalog.tables import Base, is_compared
 from zoo.settings import read_settings
 
 
@@ -13,6 +13,7 @@ def migrate(connection):
         target_metadata=Base.metadata,
         render_as_batch=True,
         compare_type=True,
+        include_object=is_compared,
     )
     with context.begin_transaction():
         context.run_migrations()

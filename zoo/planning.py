@@ -8,7 +8,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
-from zoo.domain.dataset import Dataset, Split
+from zoo.domain.dataset import Dataset, Split, find_renamed, tell_renamed
 from zoo.domain.plan import ALL, BEST, Classifier, Plan, Strategy
 from zoo.domain.training import Beginning, Overrides, Training
 from zoo.errors import ClassesDiffer, Invalid, OneClass, TooFewPictures
@@ -62,14 +62,21 @@ def check_dataset(dataset: Dataset) -> None:
             )
     counts = dataset.counts()
     for split in (Split.TRAIN, Split.VAL):
-        missing = [label for label in dataset.classes if not counts.get(split, {}).get(label)]
+        own = counts.get(split, {})
+        other = counts.get(Split.VAL if split is Split.TRAIN else Split.TRAIN, {})
+        missing = [label for label in dataset.classes if not own.get(label)]
         if missing:
+            alone = [label for label, count in own.items() if count and not other.get(label)]
+            renamed = find_renamed(missing, alone)
+            told, hint = tell_renamed(renamed)
             raise ClassesDiffer(
                 f"The {split.value} pictures of dataset {dataset.name!r} lack the "
-                f"class(es) {', '.join(map(repr, missing))}.",
+                f"class(es) {', '.join(map(repr, missing))}.{told}",
+                hint=hint,
                 dataset=dataset.name,
                 split=split.value,
                 missing=missing,
+                **({"renamed": renamed} if renamed else {}),
             )
 
 

@@ -4,6 +4,8 @@ import shlex
 
 import pytest
 
+from zoo.operations.advise import tell_gain
+
 pytestmark = pytest.mark.usefixtures("stocked")
 
 
@@ -33,7 +35,9 @@ def test_advice_ends_in_a_command_that_runs_and_is_held_against_its_result(zoo_c
     again = zoo_cli("advise", "lenet", "digits")
     assert again.code == 0
     assert told["quadrant"]["name"] in again.out
-    assert "more pictures would buy about" in again.out
+    for gain in told["gains"]:
+        assert gain["low"] <= gain["points"] <= gain["high"]
+        assert f"{gain['more']} more pictures {tell_gain(gain)}" in again.out
     assert "track record:" in again.out
     (kept,) = zoo_cli("advise", "lenet", "digits", "--json").json["record"]
     assert kept["strategy"] == told["advised"]["strategy"] == kept["advised"]
@@ -125,3 +129,29 @@ def test_a_reference_that_is_damaged_counts_as_none(zoo_cli, digits, home):
     kept.write_bytes(kept.read_bytes()[:100])
     told = zoo_cli("advise", "lenet", "digits", "--json").json
     assert told["reference_moments"] is None
+
+
+@pytest.mark.parametrize(
+    ("bounds", "told"),
+    [
+        ((0.4, 1.5, 2.6), "would buy about +1.5 points (+0.4 to +2.6 at 95 %)"),
+        (
+            (-0.8, 0.3, 1.4),
+            "may buy +0.3 points (-0.8 to +1.4 at 95 %); whether they would help cannot be told",
+        ),
+        (
+            (-1.2, -0.04, 0.0),
+            "would not help: +0.0 points (-1.2 to +0.0 at 95 %), as far as the curve tells",
+        ),
+    ],
+)
+def test_what_more_pictures_buy_is_told_with_the_sign_only_where_it_is_known(bounds, told):
+    low, points, high = bounds
+    gain = {"more": 200, "points": points, "low": low, "high": high, "standard_error": 1.0}
+    assert tell_gain(gain) == told
+
+
+def test_a_gain_of_an_older_advice_has_bounds_by_its_error():
+    assert tell_gain({"more": 200, "points": 1.0, "standard_error": 1.0}).startswith(
+        "may buy +1.0 points (-1.0 to +3.0 at 95 %)"
+    )

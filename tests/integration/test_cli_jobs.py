@@ -150,3 +150,36 @@ def test_logs_are_told_over_rest_in_parts(client, app, queued):
     assert (later.status_code, later.json["text"]) == (200, "two\n")
     assert client.get(f"/v1/jobs/{queued}/log?attempt=4").status_code == 404
     assert client.get(f"/v1/jobs/{queued}/log?offset=-1").status_code == 400
+
+
+def test_what_a_job_waits_for_is_told(ok, zoo_cli, zoo, client, monkeypatch):
+    monkeypatch.setenv("ZOO_WORKER_THREADS", "2")
+    ran = zoo_cli("finetune", "lenet", "digits", "--name", "large", "-d", "--threads", 64)
+    assert "no worker of this machine will take a job that asks for 64 threads" in ran.err
+    large = int(ran.out)
+    why = "a larger machine than this one: it asks for 64 threads, of which it has 2"
+    assert f"  waits for {why}\n" in ok(f"jobs {large}")
+    after = int(ok(f"quantize job:{large} digits -d --threads 2"))
+    assert f"  waits for job {large}, which is queued\n" in ok(f"jobs {after}")
+    usual = int(ok("finetune lenet digits --name usual -d"))
+    assert "  waits for its turn, and a worker with room for it\n" in ok(f"jobs {usual}")
+    assert jobs.claim(zoo, worker="here:home:1", number=usual) is not None
+    assert "waits for" not in ok(f"jobs {usual}")
+    assert zoo_cli("jobs", usual, "--json").json["waits_for"] is None
+    assert client.get(f"/v1/jobs/{after}").json["waits_for"] == f"job {large}, which is queued"
+    page = client.get(f"/jobs/{after}", headers={"Accept": "text/html"}).text
+    assert f"It waits for job {large}, which is queued." in page
+
+
+def test_who_follows_a_log_is_told_what_the_job_waits_for(zoo_cli, queued, monkeypatch, zoo):
+    monkeypatch.setattr(logs_command.time, "sleep", lambda _seconds: jobs.cancel(zoo, queued))
+    ran = zoo_cli("logs", queued, "-f")
+    assert ran.err == f"job {queued} waits for its turn, and a worker with room for it\n"
+
+
+def test_in_a_cluster_no_machine_is_said_to_be_too_small(zoo_cli, monkeypatch):
+    monkeypatch.setenv("ZOO_ENGINE", "ray")
+    ran = zoo_cli("finetune", "lenet", "digits", "--name", "large", "-d", "--threads", 4096)
+    assert "no worker" not in ran.err
+    told = zoo_cli("jobs", ran.out.strip()).out
+    assert "waits for its turn" in told

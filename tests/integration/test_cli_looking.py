@@ -229,3 +229,41 @@ def test_what_is_written_for_programs_is_json_alone(zoo_cli, picture):
         ["predict", "lenet", picture],
     ):
         assert json.loads(zoo_cli(*arguments, "--json").out)
+
+
+def test_one_filter_is_told_and_drawn(zoo_cli, tmp_path, monkeypatch):
+    told = zoo_cli("filters", "lenet", "--layer", "conv2", "--kernel", 7, "--json").json
+    assert (told["layer"], told["index"], told["shape"]) == ("conv2", 7, [8, 5, 5])
+    ran = zoo_cli("filters", "lenet", "--layer", "conv2", "--kernel", 7)
+    head, *lines = ran.out.splitlines()
+    assert head == "conv2[7] of 16  8 x 5 x 5"
+    rows = [line.split() for line in lines if len(line.split()) == 5]
+    assert len(rows) == 8 * 5
+    assert float(rows[0][0]) == pytest.approx(told["planes"][0][0][0], rel=1e-2)
+    assert ran.err == ""
+    monkeypatch.setattr("zoo.commands.filters.MOST_PLANES", 3)
+    ran = zoo_cli("filters", "lenet", "--layer", "conv2", "--kernel", 7)
+    assert "channel 2" in ran.out
+    assert "channel 3" not in ran.out
+    assert "5 channels more" in ran.err
+    for name, more in (("planes.png", []), ("waves.png", ["--spectrum"])):
+        path = tmp_path / name
+        ran = zoo_cli("filters", "lenet", "--layer", "conv2", "--kernel", 7, *more, "-o", path)
+        assert ran.err.startswith("conv2[7]: ")
+        assert path.read_bytes().startswith(b"\x89PNG")
+    assert zoo_cli("filters", "lenet", "--kernel", 0).out.startswith("conv1[0] of 8  1 x 5 x 5")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--kernel", 50], "has 16 filters, so none of number 50"),
+        (["--kernel", 1, "--against", "parent"], "give --kernel or --against"),
+        (["--kernel", 1, "--spectrum"], "give --kernel and -o"),
+        (["--spectrum", "-o", "x.png"], "give --kernel and -o"),
+    ],
+)
+def test_one_filter_that_is_none_is_refused(zoo_cli, options, said):
+    ran = zoo_cli("filters", "lenet", "--layer", "conv2", *options)
+    assert ran.code != 0
+    assert said in ran.err

@@ -44,8 +44,13 @@ def test_a_tuned_model_is_tuned_again_and_its_classifier_may_be_an_svm(zoo_cli, 
     assert training_of(home, "again")["plan"]["classifier"] == "svm"
 
 
-def test_a_layer_that_is_not_there_is_named(zoo_cli):
-    ran = zoo_cli("finetune", "lenet", "digits", "--layer", "pool9")
+@pytest.mark.parametrize(
+    "wrong", [["--layer", "pool9"], ["--strategy", "partial", "--freeze", "pool9"]]
+)
+def test_a_layer_that_is_not_there_is_named_before_anything_is_queued(zoo_cli, wrong):
+    before = zoo_cli("jobs", "--json").json
+    ran = zoo_cli("finetune", "lenet", "digits", *wrong)
     assert ran.code != 0
-    assert "pool9" in ran.err
-    assert "pool1" in ran.err
+    assert "has no layer 'pool9'" in ran.err
+    assert "Did you mean 'pool2' or 'pool1'?" in ran.err
+    assert zoo_cli("jobs", "--json").json == before

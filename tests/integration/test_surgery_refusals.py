@@ -6,7 +6,14 @@ from zoo.domain.config import CONFIG, GRAPH, WEIGHTS
 from zoo.domain.recipe import Source
 from zoo.domain.revision import Blob
 from zoo.domain.surgery import Cut, FoldBatchNorm, Pads, ReplaceHead
-from zoo.errors import BadName, Invalid, ModelNotFound, NotRunnable, Unsupported
+from zoo.errors import (
+    BadName,
+    Invalid,
+    LayerNotFound,
+    ModelNotFound,
+    NotRunnable,
+    Unsupported,
+)
 from zoo.formats.safetensors import write_safetensors
 from zoo.networks.vision import initial_weights
 from zoo.operations import fetch
@@ -127,10 +134,9 @@ def test_a_map_without_the_cells_that_see_padding_has_no_codes_for_a_new_head(su
 
 
 def test_a_layer_that_is_not_there_suggests_near_ones(surgeon):
-    error = surgeon.refusal(enqueue_surgery(surgeon.zoo, "lenet", Cut(at="ip3")))
-    assert error["code"] == "layer_not_found"
-    assert error["message"] == "The network has no layer 'ip3'."
-    assert {"ip1", "ip2"} <= set(error["detail"]["near"])
+    with pytest.raises(LayerNotFound, match=r"^The network has no layer 'ip3'\.$") as raised:
+        enqueue_surgery(surgeon.zoo, "lenet", Cut(at="ip3"))
+    assert {"ip1", "ip2"} <= set(raised.value.detail["near"])
 
 
 def test_a_head_that_is_none_is_refused(surgeon):

@@ -123,6 +123,10 @@ LOOKING = [
     "filters lenet-digits --against parent --layer ip1",
     "filters lenet -o filters.png",
     "filters lenet -o filters.png --layer conv2 --scaling own --json",
+    "filters lenet --kernel 3",
+    "filters lenet --layer conv2 --kernel 7 --json",
+    "filters lenet --layer conv2 --kernel 7 -o kernel.png",
+    "filters lenet --layer conv2 --kernel 7 --spectrum -o waves.png --json",
     "export lenet",
     "export lenet-digits --format safetensors -o folder",
     "jobs",
@@ -551,13 +555,15 @@ def test_a_page_that_leads_to_itself_is_no_list(listen):
 
 
 @pytest.mark.usefixtures("working")
-def test_reports_are_the_same(both, tmp_path):
+def test_reports_are_the_same(both, tmp_path, digits):
     """What is measured there comes here by files, which are those that are written here."""
     both("eval", "lenet-digits", "digits", "--json")
     both("eval", "lenet-digits", "digits", "--split", "train", "-o", "report")
     both("eval", "lenet-digits", "digits", "--against", "lenet-digits:main", "-o", "again")
     both("codes", "lenet", "digits", "--split", "val", "-o", "codes.npz", "--json")
     both("codes", "lenet", "digits", "--all", "-o", "all.npz")
+    both("reference", "lenet", digits)
+    both("reference", "lenet", digits, "--json")
     here, there = (
         {
             path.relative_to(tmp_path / folder): path.read_bytes()
@@ -590,6 +596,8 @@ def test_reports_are_the_same(both, tmp_path):
         "codes nothing digits -o codes.npz",
         "codes lenet digits --split test -o codes.npz",
         "codes lenet digits --layer nothing -o codes.npz --json",
+        "reference nothing .",
+        "reference lenet ./nothing",
         "verify nothing",
         "init-study nothing",
         "init-study digits --init prototxt",

@@ -23,6 +23,8 @@ FAILURES = [
     ("DELETE", "/v1/models", {}, 405, "method_not_allowed"),
     ("PUT", "/v1/jobs/1", {}, 405, "method_not_allowed"),
     ("POST", "/openapi.json", {}, 405, "method_not_allowed"),
+    ("PUT", "/v1/models/owner/net/dense", {}, 405, "method_not_allowed"),
+    ("GET", "/v1/models/lenet/files", {}, 404, "not_found"),
     ("GET", "/v1/models?limit=0", {}, 400, "bad_request"),
     ("GET", "/v1/models?limit=many", {}, 400, "bad_request"),
     ("GET", "/v1/models?colour=red", {}, 400, "bad_request"),
@@ -67,6 +69,17 @@ def test_every_failure_has_the_one_shape(client, failure):
     assert error.code == code
     assert error.message
     assert error.hint
+
+
+@pytest.mark.parametrize("word", ["predict", "predictions", "imports", "surgeries", "aliases"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE"])
+def test_what_is_only_posted_to_says_so_to_other_methods(client, method, word):
+    answer = client.open(f"/v1/models/owner/net/{word}", method=method)
+    assert answer.status_code == 405
+    assert set(answer.allow) == {"OPTIONS", "POST"}
+    # Without an owner the word is not read as the name of somebody's model.
+    short = client.open(f"/v1/models/net/{word}", method=method)
+    assert (short.status_code, set(short.allow)) == (405, {"OPTIONS", "POST"})
 
 
 def as_upload(value):

@@ -37,6 +37,18 @@ def test_a_job_takes_codes_where_it_is_told(client, work):
     assert client.post("/v1/jobs", json=BODY | {"classifier": "forest"}).status_code == 400
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [{"layer": "pool9"}, {"strategy": "partial", "freeze": "pool9"}],
+)
+def test_a_layer_that_is_not_there_queues_nothing(client, wrong):
+    before = client.get("/v1/jobs").json
+    answer = client.post("/v1/jobs", json=BODY | wrong)
+    assert (answer.status_code, answer.json["error"]["code"]) == (404, "layer_not_found")
+    assert answer.json["error"]["detail"]["near"] == ["pool2", "pool1"]
+    assert client.get("/v1/jobs").json == before
+
+
 def test_a_job_ends_in_a_model_that_predicts(client, work, job, picture):
     work()
     done = client.get(f"/v1/jobs/{job['id']}").json

@@ -92,10 +92,14 @@ def test_what_cannot_be_is_refused(client, path, body, status, code):
     assert answer.json["error"]["hint"]
 
 
-def test_a_layer_that_is_not_there_fails_the_job_with_near_names(client, work):
-    number = ask(client, "lenet/surgeries", {"surgery": {"kind": "cut", "at": "ip3"}}).json["id"]
-    work()
-    job = client.get(f"/v1/jobs/{number}").json
-    assert job["state"] == "failed"
-    assert job["error"]["error"]["code"] == "layer_not_found"
-    assert "ip2" in job["error"]["error"]["hint"]
+def test_a_layer_that_is_not_there_is_refused_with_near_names(client):
+    before = client.get("/v1/jobs").json
+    for surgery in (
+        {"kind": "cut", "at": "ip3"},
+        {"kind": "replace_head", "classes": 2, "at": "ip3"},
+        {"kind": "replace_head", "classes": 2, "also": ["ip3"]},
+    ):
+        answer = ask(client, "lenet/surgeries", {"surgery": surgery})
+        assert (answer.status_code, answer.json["error"]["code"]) == (404, "layer_not_found")
+        assert "ip2" in answer.json["error"]["hint"]
+    assert client.get("/v1/jobs").json == before

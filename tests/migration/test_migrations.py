@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 from zoo.catalog.database import SCHEMA, Database
-from zoo.catalog.tables import Base
+from zoo.catalog.tables import BY_CODE_POINTS, Base, is_compared
 from zoo.errors import Unsupported
 from zoo.operations.opening import migrate, open_zoo
 from zoo.settings import read_settings
@@ -75,8 +75,39 @@ def test_migrations_are_one_line_numbered_and_named():
 def test_after_the_last_migration_nothing_is_missing(catalog):
     migrate(catalog)
     with catalog.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        told = {"compare_type": True, "include_object": is_compared}
+        context = MigrationContext.configure(connection, opts=told)
         assert compare_metadata(context, Base.metadata) == []
+
+
+def test_names_have_an_index_by_code_points_where_the_database_needs_one(catalog):
+    migrate(catalog)
+    assert list_collated(catalog) == (
+        {(name, "C") for name in BY_CODE_POINTS}
+        if catalog.engine.dialect.name == "postgresql"
+        else set()
+    )
+    downgrade(catalog, "0007")
+    assert list_collated(catalog) == set()
+
+
+def list_collated(catalog):
+    """List the indexes by code points, each with the collation of its column."""
+    with catalog.engine.connect() as connection:
+        found = {
+            index["name"]
+            for table in ("models", "datasets")
+            for index in inspect(connection).get_indexes(table)
+        } & set(BY_CODE_POINTS)
+        if not found:
+            return set()
+        # What alembic cannot compare.
+        wanted = text(
+            "SELECT indexrelid::regclass::text, collname FROM pg_index"
+            " JOIN pg_collation ON pg_collation.oid = indcollation[0]"
+            " WHERE indexrelid = ANY(CAST(:names AS regclass[]))"
+        )
+        return {tuple(row) for row in connection.execute(wanted, {"names": list(found)})}
 
 
 def test_migrations_give_the_tables_of_the_code_to_the_last_name(catalog):

@@ -126,6 +126,15 @@ def test_a_class_that_one_split_lacks_is_refused_by_name(train, val, split):
         check_dataset(make_dataset(train, val))
 
 
+def test_a_class_that_another_split_has_by_another_name_is_told():
+    with pytest.raises(ClassesDiffer, match="'ants' may be 'Ant' by another name") as caught:
+        check_dataset(make_dataset({"ants": 5, "bee": 5}, {"Ant": 2, "bee": 2}))
+    assert caught.value.detail["renamed"] == {"Ant": "ants"}
+    with pytest.raises(ClassesDiffer) as caught:
+        check_dataset(make_dataset({"ants": 5, "bee": 5}, {"wasp": 2, "bee": 2}))
+    assert "by another name" not in str(caught.value)
+
+
 def test_test_pictures_may_be_of_some_classes_only():
     check_dataset(make_dataset({"ant": 5, "bee": 5}, test={"ant": 1}))
 

@@ -2,11 +2,13 @@
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from zoo.catalog.tables import LARGEST, AuditRow
 from zoo.domain.access import AuditEntry, Caller
+
+SWEEP = "blob.sweep"  # bytes were removed that nothing referred to
 
 
 def add_entry(
@@ -25,6 +27,17 @@ def add_entry(
         )
     )
     db.flush()
+
+
+def find_newest(db: Session) -> int:
+    """Give the number of the newest entry; 0 where there is none."""
+    return db.scalar(select(func.max(AuditRow.pk))) or 0
+
+
+def has_happened(db: Session, action: str, *, after: int) -> bool:
+    """Tell whether something was done after an entry was the newest."""
+    wanted = select(AuditRow.pk).where(AuditRow.pk > after, AuditRow.action == action)
+    return db.scalar(wanted.limit(1)) is not None
 
 
 def list_entries(

@@ -27,7 +27,7 @@ from zoo.errors import (
     is_full,
 )
 
-SCHEMA = "0007"  # the migration this code was written for
+SCHEMA = "0008"  # the migration this code was written for
 BUSY_TIMEOUT_MS = 30_000
 WRITERS = 0x7A6F6F  # the advisory lock of PostgreSQL that writers take: "zoo"
 OUT_OF_REACH = (

@@ -1,12 +1,12 @@
 """Finding the rows of models and revisions, and moving refs over them: for this room alone."""
 
 from datetime import datetime
-from weakref import WeakKeyDictionary
 
-from sqlalchemy import ColumnElement, Engine, collate, func, select, text
+from sqlalchemy import ColumnElement, collate, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload, selectinload
 
 from zoo.catalog.tables import (
+    CODE_POINTS,
     DatasetRow,
     ModelChangeRow,
     ModelRow,
@@ -27,20 +27,17 @@ WHOLE = (
     joinedload(RevisionRow.dataset).load_only(DatasetRow.name, DatasetRow.id),
 )
 MOST_TOLD = 100  # refs, to whoever asked for one that is not there
-_goes_by_code_points: WeakKeyDictionary[Engine, bool] = WeakKeyDictionary()
 SHORTEST_ID = 6  # hex digits that are enough to ask for a revision by
 
 
 def by_code_points(db: Session, name: InstrumentedAttribute[str]) -> ColumnElement[str]:
     """Give a name as lists in pages sort and compare it, whatever language a database is made for.
 
-    Python sorts by code points too, and a page begins where the one before says it ended. Where
-    the database does so by itself it is left to, as its indexes then help.
+    Python sorts by code points too, and a page begins where the one before says it ended. SQLite
+    does so by itself; PostgreSQL has an index of names in that order.
     """
-    engine = db.get_bind().engine
-    if engine not in _goes_by_code_points:
-        _goes_by_code_points[engine] = bool(db.scalar(select(text("'a' > 'B'"))))
-    return name.expression if _goes_by_code_points[engine] else collate(name, "C")
+    is_told = db.get_bind().dialect.name == "postgresql"
+    return collate(name, CODE_POINTS) if is_told else name.expression
 
 
 def find_model_row(db: Session, name: str) -> ModelRow | None:

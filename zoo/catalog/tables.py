@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
+    DDL,
     JSON,
     BigInteger,
     DateTime,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    event,
     false,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
@@ -393,3 +395,22 @@ class QuotaRow(Base):
     most_bytes: Mapped[int | None] = mapped_column(BigInteger)
     most_models: Mapped[int | None]
     most_revisions: Mapped[int | None]
+
+
+# Lists in pages go by code points. PostgreSQL sorts as the language of a database does, and then no
+# other index helps them; SQLite does so by itself. Alembic compares neither collations nor what is
+# for one database alone, so the tables here do not know of these indexes, and it is told to pass.
+CODE_POINTS = "C"  # PostgreSQL's name for that order
+BY_CODE_POINTS = {"ix_models_name_c": "models", "ix_datasets_name_c": "datasets"}
+for _index, _table in BY_CODE_POINTS.items():
+    _made = DDL(  # type: ignore[no-untyped-call]  # SQLAlchemy has it so
+        f'CREATE INDEX {_index} ON {_table} (name COLLATE "{CODE_POINTS}")'
+    )
+    event.listen(
+        Base.metadata.tables[_table], "after_create", _made.execute_if(dialect="postgresql")
+    )
+
+
+def is_compared(_item: object, name: str | None, kind: str, *_: object) -> bool:
+    """Tell alembic what it is to compare."""
+    return kind != "index" or name not in BY_CODE_POINTS

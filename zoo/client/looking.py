@@ -2,19 +2,21 @@
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 from PIL import Image, UnidentifiedImageError
 
 from zoo.client.reading import Asking, model_path
+from zoo.client.remote import Query
 from zoo.domain.comparison import Comparison, FileChange, Lineage, TensorChange, ValueChange
-from zoo.domain.filters import Drift, FilterStatistics, OtherTensor, Scaling
+from zoo.domain.filters import Drift, FilterStatistics, KernelStatistics, OtherTensor, Scaling
 from zoo.domain.layers import Inventory
 from zoo.domain.revision import Revision
 from zoo.domain.statistics import ModelStatistics, Totals
 from zoo.operations.filters import FilterPicture, FilterReport, no_filters
+from zoo.operations.kernels import Shows
 
 T = TypeVar("T")
 
@@ -37,6 +39,21 @@ class _Filters:
     others: tuple[OtherTensor, ...]
     against: str | None
     drift: tuple[Drift, ...] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kernel:
+    layer: str
+    index: int
+    filters: int
+    shape: tuple[int, ...]
+    min: float | None
+    max: float | None
+    mean: float | None
+    std: float | None
+    norm: float | None
+    planes: tuple[tuple[tuple[float | None, ...], ...], ...]
+    is_whole: bool
 
 
 class Looking(Asking):
@@ -68,15 +85,29 @@ class Looking(Asking):
         Raises:
             LayerNotFound: there is none that could be drawn.
         """
-        if layer is None:
-            found = self._filters(address)
-            if found.first is None:
-                raise no_filters(self.get_revision(found.model), address)
-            layer = found.first
-        path = f"{self.at(address, 'filters')}/{quote(layer)}.png"
-        png = b"".join(self.remote.fetch(path, query={"scaling": scaling.value}))
-        texts = self._texts(png)
-        return FilterPicture(png=png, layer=texts["layer"], told=texts["shown"])
+        return self._draw(address, layer, {"scaling": scaling.value})
+
+    def get_kernel(self, address: str, layer: str | None, index: int) -> KernelStatistics:
+        """Tell the numbers of one filter of a layer, or of the first one.
+
+        Raises:
+            LayerNotFound: there is no such layer, or it has no filter of that number.
+        """
+        layer = self._first(address) if layer is None else layer
+        found = self.ask(_Kernel, "GET", self.at(address, f"kernels/{index}/{quote(layer)}"))
+        told = asdict(found)
+        return KernelStatistics(least=told.pop("min"), largest=told.pop("max"), **told)
+
+    def draw_kernel(
+        self, address: str, layer: str | None, index: int, *, is_spectrum: bool
+    ) -> FilterPicture:
+        """Draw one filter channel by channel, or its gain for waves.
+
+        Raises:
+            LayerNotFound: there is no such layer, or it has no filter of that number.
+        """
+        shows = Shows.SPECTRUM if is_spectrum else Shows.PLANES
+        return self._draw(address, layer, {"kernel": index, "shows": shows.value})
 
     def compare(self, old: str, new: str) -> Comparison:
         """Say what differs between two revisions."""
@@ -100,6 +131,24 @@ class Looking(Asking):
     def get_model_statistics(self, name: str) -> ModelStatistics:
         """Count the downloads of a model's files."""
         return self.ask(ModelStatistics, "GET", f"{model_path(name)}/statistics")
+
+    def _first(self, address: str) -> str:
+        """Name the layer that is shown where none is named.
+
+        Raises:
+            LayerNotFound: there is none with filters.
+        """
+        found = self._filters(address)
+        if found.first is None:
+            raise no_filters(self.get_revision(found.model), address)
+        return found.first
+
+    def _draw(self, address: str, layer: str | None, query: Query) -> FilterPicture:
+        layer = self._first(address) if layer is None else layer
+        path = f"{self.at(address, 'filters')}/{quote(layer)}.png"
+        png = b"".join(self.remote.fetch(path, query=query))
+        texts = self._texts(png)
+        return FilterPicture(png=png, layer=texts["layer"], told=texts["shown"])
 
     def _filters(self, address: str, *, against: str | None = None) -> _Filters:
         return self.ask(_Filters, "GET", self.at(address, "filters"), query={"against": against})

@@ -1,6 +1,7 @@
 """What is measured in another zoo, by jobs of its workers; the files of those are fetched."""
 
 import hashlib
+import io
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -9,13 +10,14 @@ from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from zoo.client.jobs import Jobs
+from zoo.client.packing import packed, pieces_of
 from zoo.domain.dataset import Split
 from zoo.domain.job import Job, JobEvent, JobState
 from zoo.domain.revision import File, check_file_path
 from zoo.errors import BadName, Conflict, DigestMismatch, JobFailed
 from zoo.operations.evaluation_report import EvaluationReport
 from zoo.operations.made import CODES_FILE
-from zoo.operations.measuring import InitStudy, TransferStudy
+from zoo.operations.measuring import MOST_REFERENCE, InitStudy, KeptReference, TransferStudy
 from zoo.operations.scrub import Fault, Repaired, Verified, repair_with
 
 StepReport = Callable[[str, str, int, int], None]
@@ -103,6 +105,25 @@ class Measuring(Jobs):
         told = self.read(_Codes, job.result).layers
         return files[CODES_FILE], [(one.layer, one.codes) for one in told]
 
+    def keep_reference(self, model: str, pictures: Path, *, report: StepReport) -> KeptReference:
+        """Send an archive, or as many files of a folder as a reference takes, for a job there.
+
+        Raises:
+            PathNotFound: there is nothing at that path.
+        """
+        with packed(pictures, report, most=MOST_REFERENCE) as (file, _):
+            size_bytes = file.seek(0, io.SEEK_END)
+            file.seek(0)
+            told = self.remote.post(
+                "/v1/references",
+                pieces_of(file, size_bytes, report),
+                media="application/octet-stream",
+                size_bytes=size_bytes,
+                query={"model": model, "source": pictures.absolute().name},
+            )
+        done = self._wait(self.read(Job, told), report)
+        return self.read(KeptReference, done.result)
+
     def study_init(
         self, dataset: str, study: InitStudy, folder: Path, *, report: StepReport
     ) -> dict[str, Any]:
@@ -169,12 +190,20 @@ class Measuring(Jobs):
             ZooError: what it failed with, by the class of that.
             JobFailed: it was cancelled.
         """
+        return self._wait(self.ask(Job, "POST", path, body), report)
+
+    def _wait(self, job: Job, report: StepReport) -> Job:
+        """Wait until a job has ended well.
+
+        Raises:
+            As ``_finish``.
+        """
 
         def listen(event: JobEvent) -> None:
             if event.total is not None:
                 report(event.step, event.message, event.done or 0, event.total)
 
-        job = self.finish_job(self.ask(Job, "POST", path, body).id, listen)
+        job = self.finish_job(job.id, listen)
         if job.state is JobState.SUCCEEDED and job.result is not None:
             return job
         raise self.remote.error(job.error) or JobFailed(

@@ -15,7 +15,7 @@ from zoo.commands.datasets import address_at
 from zoo.commands.remote import at_option, opened_at
 from zoo.commands.terms import terms_options
 from zoo.domain.terms import Terms
-from zoo.operations.advise import ALL_MODELS, Kept
+from zoo.operations.advise import ALL_MODELS, Kept, tell_gain
 
 
 @click.command()
@@ -98,11 +98,7 @@ def _show_advice(told: dict[str, Any]) -> None:
     show_table(("CODES OF", "NUMBERS", "ACCURACY", "RANDOM WEIGHTS", "POINTS GAINED", *far), rows)
     _show_similarity(told["similarity"])
     for gain in told["gains"]:
-        is_shown = gain["points"] > gain["standard_error"]
-        click.echo(
-            f"{gain['more']} more pictures would buy about {gain['points']:+.1f} "
-            f"+- {gain['standard_error']:.1f} points{'' if is_shown else ', if anything'}"
-        )
+        click.echo(f"{gain['more']} more pictures {tell_gain(gain)}")
     click.secho(told["quadrant"]["name"], bold=True)
     for reason in told["because"]:
         click.echo(f"  {reason}")

@@ -6,12 +6,13 @@ import click
 
 from zoo.commands.console import json_option, show_json, show_table
 from zoo.commands.remote import at_option, opened_at
-from zoo.domain.filters import BINS, Drift, FilterStatistics, Match, Scaling
-from zoo.operations.filters import FilterReport, select_drift, select_layer
+from zoo.domain.filters import BINS, Drift, FilterStatistics, KernelStatistics, Match, Scaling
+from zoo.operations.filters import FilterPicture, FilterReport, select_drift, select_layer
 from zoo.operations.verbs import Verbs
 from zoo.operations.written import write_whole
 
 ROWS = 16  # of a histogram in text
+MOST_PLANES = 16  # channels of one filter that are shown
 BAR = 48  # letters of its longest bar
 DIGITS = 3
 LEAST_WHOLE, MOST_WHOLE = 100, 10**6  # numbers shown without a point
@@ -40,6 +41,10 @@ MATCHES = {
     help="Whether the picture's colours mean the same in all filters.",
 )
 @click.option("--against", help="Show how far each tensor moved from this model, or from: parent.")
+@click.option(
+    "--kernel", type=click.IntRange(0, 2**31), metavar="N", help="One filter of it, from 0."
+)
+@click.option("--spectrum", is_flag=True, help="Draw that filter's gain for waves, with -o.")
 @at_option
 @json_option
 def command(
@@ -49,17 +54,27 @@ def command(
     output: Path | None,
     scaling: str,
     against: str | None,
+    kernel: int | None,
+    spectrum: bool,
     url: str | None,
     is_json: bool,
 ) -> None:
-    """Show what values the filters of MODEL (name, name:ref or name@revision) hold.
+    r"""Show what values the filters of MODEL (name, name:ref or name@revision) hold.
 
     MAX/BOUND is the largest magnitude over 1/fan_in, STD/HE the spread over He's sqrt(2/fan_in);
     kurtosis is 3 for a normal distribution; a filter is dead below a millionth of the median norm.
+
+    \b
+    Examples:
+      zoo filters squeezenet -o conv1.png
+      zoo filters squeezenet --layer fire5/expand3x3 --kernel 17
+      zoo filters squeezenet --layer fire5/expand3x3 --kernel 17 --spectrum -o waves.png
     """
-    if output and against:
-        raise click.UsageError("A picture shows one model: give -o or --against.")
+    _check_options(output, against, kernel, is_spectrum=spectrum)
     with opened_at(url) as at:
+        if kernel is not None:
+            _look_at(at, (model, layer, kernel), output, is_spectrum=spectrum, is_json=is_json)
+            return
         if output:
             _draw(at, model, layer, output, Scaling(scaling), is_json=is_json)
             return
@@ -74,16 +89,72 @@ def command(
         _show_layers(report)
 
 
+def _check_options(
+    output: Path | None, against: str | None, kernel: int | None, *, is_spectrum: bool
+) -> None:
+    if output and against:
+        raise click.UsageError("A picture shows one model: give -o or --against.")
+    if kernel is not None and against:
+        raise click.UsageError("One filter is of one model: give --kernel or --against.")
+    if is_spectrum and (kernel is None or not output):
+        raise click.UsageError("The gain for waves is drawn of one filter: give --kernel and -o.")
+
+
+def _look_at(
+    at: Verbs,
+    what: tuple[str, str | None, int],
+    output: Path | None,
+    *,
+    is_spectrum: bool,
+    is_json: bool,
+) -> None:
+    """Draw or tell one filter, given by model, layer and number."""
+    if output:
+        _write(at.draw_kernel(*what, is_spectrum=is_spectrum), output, what[2], is_json=is_json)
+    else:
+        _show_kernel(at.get_kernel(*what), is_json=is_json)
+
+
 def _draw(
     at: Verbs, model: str, layer: str | None, output: Path, scaling: Scaling, *, is_json: bool
 ) -> None:
-    picture = at.draw_filters(model, layer, scaling=scaling)
+    _write(at.draw_filters(model, layer, scaling=scaling), output, is_json=is_json)
+
+
+def _write(
+    picture: FilterPicture, output: Path, kernel: int | None = None, *, is_json: bool
+) -> None:
     write_whole(output, picture.png)
+    told = {} if kernel is None else {"kernel": kernel}
     if is_json:
-        show_json({"layer": picture.layer, "shown": picture.told, "output": output})
-    else:
-        click.echo(f"{picture.layer}: {picture.told}", err=True)
-        click.echo(output)
+        show_json({"layer": picture.layer, **told, "shown": picture.told, "output": output})
+        return
+    place = picture.layer if kernel is None else f"{picture.layer}[{kernel}]"
+    click.echo(f"{place}: {picture.told}", err=True)
+    click.echo(output)
+
+
+def _show_kernel(kernel: KernelStatistics, *, is_json: bool) -> None:
+    """Tell the numbers of one filter, as rows of each channel where they are not too many."""
+    if is_json:
+        show_json(kernel.as_json())
+        return
+    shape = " x ".join(map(str, kernel.shape))
+    click.echo(f"{kernel.layer}[{kernel.index}] of {kernel.filters}  {shape}")
+    for name, value in {
+        "range": f"{_number(kernel.least)} .. {_number(kernel.largest)}",
+        "mean": _number(kernel.mean),
+        "std": _number(kernel.std),
+        "norm": _number(kernel.norm),
+    }.items():
+        click.echo(f"{name:<10}  {value}")
+    for channel, plane in enumerate(kernel.planes[:MOST_PLANES]):
+        rows = [" ".join(f"{_number(one):>10}" for one in row) for row in plane]
+        click.echo(f"channel {channel}")
+        click.echo("\n".join(rows))
+    if not kernel.planes or len(kernel.planes) > MOST_PLANES:
+        left = kernel.shape[0] - min(len(kernel.planes), MOST_PLANES)
+        click.echo(f"  {left} channels more: --json tells all of up to 16384 numbers", err=True)
 
 
 def _show_layers(report: FilterReport) -> None:

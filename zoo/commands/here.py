@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from zoo.domain.access import Account, AuditEntry, Role, Token
     from zoo.domain.comparison import Comparison, Lineage
     from zoo.domain.dataset import ArchiveKind, DatasetDescription, DatasetSummary, Split
-    from zoo.domain.filters import Scaling
+    from zoo.domain.filters import KernelStatistics, Scaling
     from zoo.domain.job import Job, JobEvent
     from zoo.domain.layers import Inventory
     from zoo.domain.plan import Classifier, CodesPrecision, Strategy
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from zoo.operations.filters import FilterPicture, FilterReport
     from zoo.operations.heat import HeatOptions, HeatReport
     from zoo.operations.import_ import Begun, ImportOptions
-    from zoo.operations.measuring import InitStudy, TransferStudy
+    from zoo.operations.measuring import InitStudy, KeptReference, TransferStudy
     from zoo.operations.opening import Zoo
     from zoo.operations.pack import PackedDataset
     from zoo.operations.quantize import QuantizeOptions
@@ -150,6 +150,23 @@ class Here:
         from zoo.operations.filters import draw_filters  # noqa: PLC0415
 
         return draw_filters(self.zoo, address, layer, scaling=scaling)
+
+    def get_kernel(self, address: str, layer: str | None, index: int) -> KernelStatistics:
+        """Tell the numbers of one filter of a layer, or of the first one."""
+        from zoo.operations.kernels import get_kernel  # noqa: PLC0415
+
+        return get_kernel(self.zoo, address, layer, index)
+
+    def draw_kernel(
+        self, address: str, layer: str | None, index: int, *, is_spectrum: bool
+    ) -> FilterPicture:
+        """Draw one filter channel by channel, or its gain for waves."""
+        from zoo.operations.filters import find_view  # noqa: PLC0415
+        from zoo.operations.kernels import KernelView, Shows, draw_kernel_view  # noqa: PLC0415
+
+        shows = Shows.SPECTRUM if is_spectrum else Shows.PLANES
+        view = find_view(self.zoo, address, layer)
+        return draw_kernel_view(KernelView(view=view, index=index, shows=shows))
 
     def compare(self, old: str, new: str) -> Comparison:
         """Say what differs between two revisions."""
@@ -452,6 +469,19 @@ class Here:
             is_all=is_all,
             splits=splits,
             report=lambda *far: report("codes", "pictures", *far),
+        )
+
+    def keep_reference(self, model: str, pictures: Path, *, report: StepReport) -> KeptReference:
+        """Keep what a folder or archive of pictures is to a model's network."""
+        # It needs torch, and takes seconds to come.
+        from zoo.worker.reference import keep_reference
+
+        return keep_reference(
+            self.zoo,
+            model,
+            pictures,
+            lambda done, total: report("codes", "files", done, total),
+            source=pictures.absolute().name,
         )
 
     def study_init(

@@ -198,6 +198,7 @@ def _terms(job: Job) -> list[str]:
     ]
     policy = POLICIES[job.kind]
     lines = [
+        f"waits for {job.waits_for}" if job.waits_for else "",
         f"priority {job.priority}" if job.priority else "",
         f"after {', '.join(f'job {number}' for number in job.after)}" if job.after else "",
         f"asks for {', '.join(filter(None, asked))}" if any(asked) else "",
@@ -232,6 +233,7 @@ def _as_json(job: Job) -> dict[str, object]:
         "priority": job.priority,
         "after": job.after,
         "rerun_of": job.rerun_of,
+        "waits_for": job.waits_for,
         "attempt": job.attempt,
         "params": job.params,
         "result": job.result,

@@ -71,9 +71,12 @@ def _follow(at: Verbs, number: int, attempt: int | None) -> None:
 
 def _await_attempt(at: Verbs, number: int, *, after: int) -> int | None:
     """Wait for an attempt after another one; None where there will be none."""
-    pause_s = FIRST_PAUSE_S
+    pause_s, told = FIRST_PAUSE_S, None
     while True:
         job = at.get_job(number)
+        if job.waits_for and job.waits_for != told:
+            told = job.waits_for
+            click.echo(f"job {number} waits for {told}", err=True)
         later = [one.number for one in job.attempts if one.number > after]
         if later or job.state.is_at_rest:
             return later[0] if later else None

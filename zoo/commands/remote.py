@@ -15,6 +15,7 @@ import click
 from zoo.client.tokens import find_token
 from zoo.commands.console import opened
 from zoo.commands.here import Here
+from zoo.domain.resources import Needs
 from zoo.domain.terms import Terms
 from zoo.operations.verbs import Verbs
 from zoo.settings import Settings, read_settings
@@ -38,12 +39,25 @@ def opened_at(url: str | None, terms: Terms = PLAIN) -> Iterator[Verbs]:
     """
     if url is None:
         with opened() as zoo:
+            _warn_of_room(zoo.settings, terms)
             yield Here(replace(zoo, terms=terms))
     else:
         from zoo.client.there import There  # noqa: PLC0415  # as below
 
         with opened_remote(url, is_named=False) as remote:
             yield There(remote, terms)
+
+
+def _warn_of_room(settings: Settings, terms: Terms) -> None:
+    """Say that the workers of this machine will not take what a command is about to queue."""
+    if terms.needs == Needs() or settings.engine == "ray":
+        return
+    from zoo.operations.room import find_room  # noqa: PLC0415  # for these commands alone
+
+    for lacking in find_room(settings).find_lacking(terms.needs):
+        click.echo(
+            f"note: no worker of this machine will take a job that asks for {lacking}.", err=True
+        )
 
 
 @contextmanager

@@ -1,11 +1,18 @@
 """Labelled pictures: an immutable manifest, classes held by name in a stated order."""
 
+import difflib
 import hashlib
 import json
+import re
+import unicodedata
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+ALIKE = 0.85  # of two names' letters, from where on one may be the other: ant and ants
+MOST_COMPARED, MOST_TOLD = 100, 5  # names of classes
 
 
 class Split(StrEnum):
@@ -131,3 +138,38 @@ class DatasetSummary:
     counts: dict[str, dict[str, int]]  # split -> class -> pictures
     skipped: int
     created_at: datetime
+
+
+def find_renamed(missing: Iterable[str], extra: Iterable[str]) -> dict[str, str]:
+    """Give, for names of classes that are missing, those beyond them that may be the same class.
+
+    They are written alike but for capitals, marks between words or a few letters, as a plural has;
+    numbers in them are the same. Each is told once, and of many names the first are looked at.
+    """
+    left = {name: _plain(name) for name in list(extra)[:MOST_COMPARED]}
+    found: dict[str, str] = {}
+    for name in list(missing)[:MOST_COMPARED]:
+        plain = _plain(name)
+        forms = {form: other for other, form in left.items() if _numbers(form) == _numbers(plain)}
+        for form in difflib.get_close_matches(plain, forms, 1, ALIKE):
+            found[name] = forms[form]
+            del left[found[name]]
+    return found
+
+
+def tell_renamed(renamed: Mapping[str, str]) -> tuple[str, str | None]:
+    """Say which classes may be the same by another name, and what to do; neither for none."""
+    if not renamed:
+        return "", None
+    pairs = list(renamed.items())[:MOST_TOLD]
+    told = ", ".join(f"{other!r} may be {name!r} by another name" for name, other in pairs)
+    doing = ", ".join(f"{other!r} to {name!r}" for name, other in pairs)
+    return f" {told}.", f"If they are the same class, give it one name: rename {doing}."
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", name).casefold())
+
+
+def _numbers(name: str) -> list[str]:
+    return re.findall(r"\d+", name)

@@ -303,7 +303,7 @@ class Drift:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KernelStatistics:
-    """The numbers of one filter."""
+    """The numbers of one filter; None where there is no finite one to say."""
 
     layer: str
     index: int

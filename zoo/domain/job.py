@@ -22,6 +22,7 @@ class JobKind(StrEnum):
     CODES = "codes"  # a revision and a dataset to a file of codes
     INIT_STUDY = "init_study"  # a dataset to a report on how filters may begin
     TRANSFER_STUDY = "transfer_study"  # a revision and two datasets to a report on its layers
+    REFERENCE = "reference"  # a revision and pictures to what advice holds datasets against
     VERIFY = "verify"  # a revision, or every byte there is, to what is not as it should be
     ALIAS = "alias"  # what a job before it published, to an alias that points there
 
@@ -34,6 +35,7 @@ class JobKind(StrEnum):
             JobKind.CODES,
             JobKind.INIT_STUDY,
             JobKind.TRANSFER_STUDY,
+            JobKind.REFERENCE,
         }
 
 
@@ -119,6 +121,7 @@ class Job:
     memory_bytes: int | None = None
     gpus: int | None = None
     attempts: tuple[AttemptRecord, ...] = field(default=())
+    waits_for: str | None = None  # of one that nobody runs, where it is looked at alone
 
     @property
     def curve(self) -> tuple[Measured, ...]:

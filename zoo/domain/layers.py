@@ -1,11 +1,17 @@
 """What a network is made of, layer by layer: shapes, parameters, operations and windows."""
 
+import difflib
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from zoo.domain.reading import read_list, read_object, read_text
+from zoo.errors import LayerNotFound
 
 MOST = 2**63 - 1  # of any number here
+NEAR = 3  # names that an error tells
+NUMBERED = re.compile(r":+[0-9]+$")  # which of the values that a layer gives
 
 Pair = tuple[int, int]  # height, width
 
@@ -66,6 +72,11 @@ class Inventory:
     rows: tuple[LayerRow, ...]  # in the order in which they are computed
 
     @property
+    def layers(self) -> tuple[str, ...]:
+        """Name the layers, each once, in their order; ``relu`` where values are ``relu:1`` ..."""
+        return tuple(dict.fromkeys(NUMBERED.sub("", row.name) for row in self.rows))
+
+    @property
     def parameters(self) -> int:
         """Count the numbers that are learned and that computing reads."""
         return sum(row.parameters for row in self.rows)
@@ -99,6 +110,34 @@ class Inventory:
             ),
             rows=tuple(LayerRow.from_json(row) for row in read_list(data["layers"], "layers")),
         )
+
+
+def unknown_layer(
+    name: str, layers: Sequence[str], others: Iterable[str] = (), *, is_input: bool = False
+) -> LayerNotFound:
+    """Say that a network has no layer of a name, and which ones are called alike.
+
+    ``layers`` are those it has, in their order, and ``others`` what else can be named.
+    """
+    near = _near(name, [*layers, *others])
+    asked = f"Did you mean {' or '.join(map(repr, near))}?"
+    last = f"Its last layers are {', '.join(layers[-NEAR:])}."
+    more = " It is the network's input." if is_input else ""
+    return LayerNotFound(
+        f"The network has no layer {name!r}.{more}",
+        hint=f"{asked if near else last} See: zoo show MODEL --layers",
+        layer=name,
+        near=near,
+    )
+
+
+def _near(name: str, known: Iterable[str]) -> list[str]:
+    """Give names like this one: with it as a part, or written alike, in letters of any size."""
+    lowered = {each.casefold(): each for each in known}
+    written = difflib.get_close_matches(name.casefold(), lowered, n=NEAR)
+    part = re.compile(rf"(^|\W){re.escape(name.casefold())}($|\W)")
+    having = [each for each in lowered if part.search(each)]
+    return [lowered[each] for each in dict.fromkeys([*having, *written])][:NEAR]
 
 
 def _read_window(value: object) -> Window:

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from zoo.domain.training import Training
 
+CODES = "codes"  # the tap that is what the classifier reads
 BEST, ALL = "best", "all"  # taps: the one that cross-validation chooses, or all side by side
 
 

@@ -64,6 +64,22 @@ class Room:
             gpus=tuple(gpu for gpu in self.gpus if gpu not in used),
         )
 
+    def find_lacking(self, needs: Needs) -> tuple[str, ...]:
+        """Say what is asked for that all of this cannot give: ``64 threads, of which it has 2``.
+
+        A machine without GPUs does all jobs without.
+        """
+        asked = (
+            (needs.threads, self.threads, "threads"),
+            (needs.memory_bytes, self.memory_bytes, "bytes of memory"),
+            (needs.gpus if self.gpus else None, len(self.gpus), "GPUs"),
+        )
+        return tuple(
+            f"{wanted:,} {what}, of which it has {there:,}"
+            for wanted, there, what in asked
+            if wanted is not None and wanted > there
+        )
+
     def usual(self, kind: JobKind) -> Share:
         """Give what a job of a kind takes here where it asks for nothing else.
 
@@ -90,6 +106,7 @@ USUAL: dict[JobKind, Needs] = {
     JobKind.CODES: Needs(memory_bytes=2 * GIB, gpus=1),
     JobKind.INIT_STUDY: Needs(memory_bytes=3 * GIB, gpus=1),
     JobKind.TRANSFER_STUDY: Needs(memory_bytes=4 * GIB, gpus=1),
+    JobKind.REFERENCE: Needs(memory_bytes=2 * GIB, gpus=1),
     JobKind.VERIFY: Needs(memory_bytes=2 * GIB, gpus=1),
     JobKind.ALIAS: Needs(threads=1, memory_bytes=GIB // 4, gpus=0),
 }

@@ -45,6 +45,7 @@ POLICIES: dict[JobKind, RetryPolicy] = {
     JobKind.CODES: QUICK,
     JobKind.INIT_STUDY: QUICK,
     JobKind.TRANSFER_STUDY: RESUMED,
+    JobKind.REFERENCE: QUICK,
     JobKind.VERIFY: READING,
     JobKind.ALIAS: QUICK,
 }

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from zoo.domain.dataset import Skipped, Split
+from zoo.domain.dataset import Skipped, Split, find_renamed, tell_renamed
 from zoo.errors import ClassesDiffer, EmptyDataset, Invalid
 
 SPLIT_FOLDERS = {
@@ -205,12 +205,16 @@ def _differ(name: str, split: Split | None, *, missing: set[str], extra: set[str
         f"lacks {_listed(lacks)}" if lacks else "",
         f"has {_listed(has)}, which the train folder lacks" if has else "",
     ]
+    renamed = find_renamed(lacks, has)
+    told, hint = tell_renamed(renamed)
     return ClassesDiffer(
-        f"{name}: the {split} folder {' and '.join(filter(None, faults))}.",
+        f"{name}: the {split} folder {' and '.join(filter(None, faults))}.{told}",
+        hint=hint,
         name=name,
         split=split,
         missing=list(lacks),
         extra=list(has),
+        **({"renamed": renamed} if renamed else {}),
     )
 
 

@@ -1,6 +1,7 @@
 """The one shape in which files come out of a folder or an archive, and its bounds."""
 
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import IO
 
@@ -74,3 +75,11 @@ def read_at_most(file: IO[bytes], size_bytes: int) -> bytes:
         chunks.append(chunk)
         left -= len(chunk)
     return b"".join(chunks)
+
+
+def draw_members(members: Sequence[Member], most: int) -> list[Member]:
+    """Draw so many files, evenly and the same ones always; all where there are no more."""
+    if len(members) <= most:
+        return list(members)
+    chosen = random.Random(0).sample(range(len(members)), most)  # noqa: S311  # no secret
+    return [members[at] for at in sorted(chosen)]

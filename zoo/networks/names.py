@@ -6,17 +6,15 @@ of the values it gives, where it is called several times or gives several at onc
 writes in Caffe, a blob, has a name of its own; it is understood too where one layer writes it.
 """
 
-import difflib
 import operator
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from torch.fx import GraphModule, Node
 
+from zoo.domain.layers import unknown_layer
 from zoo.errors import LayerNotFound
 from zoo.networks.graph import layer_of
 
-NEAR = 3  # names that an error tells
 NO_LAYERS = {"get_attr", "output", "placeholder"}  # of a graph's nodes
 
 
@@ -113,23 +111,5 @@ def _several(name: str, what: str, found: list[str]) -> LayerNotFound:
 def _unknown(network: GraphModule, name: str) -> LayerNotFound:
     layers, values = list_layer_names(network), name_values(network)
     blobs = [str(node.meta["blob"]) for node in values if "blob" in node.meta]
-    near = _near(name, [*layers, *values.values(), *blobs])
     inputs = {node.meta.get("blob") for node in network.graph.find_nodes(op="placeholder")}
-    is_input = " It is the network's input." if name in inputs else ""
-    asked = f"Did you mean {' or '.join(map(repr, near))}?"
-    last = f"Its last layers are {', '.join(layers[-NEAR:])}."
-    return LayerNotFound(
-        f"The network has no layer {name!r}.{is_input}",
-        hint=f"{asked if near else last} See: zoo show MODEL --layers",
-        layer=name,
-        near=near,
-    )
-
-
-def _near(name: str, known: Iterable[str]) -> list[str]:
-    """Give names like this one: with it as a part, or written alike, in letters of any size."""
-    lowered = {each.casefold(): each for each in known}
-    written = difflib.get_close_matches(name.casefold(), lowered, n=NEAR)
-    part = re.compile(rf"(^|\W){re.escape(name.casefold())}($|\W)")
-    having = [each for each in lowered if part.search(each)]
-    return [lowered[each] for each in dict.fromkeys([*having, *written])][:NEAR]
+    return unknown_layer(name, layers, [*values.values(), *blobs], is_input=name in inputs)

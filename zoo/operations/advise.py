@@ -1,5 +1,6 @@
 """Advice before a fine-tune: queued, and later held against what came of it."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from zoo.operations.later import Request, enqueue_request
 from zoo.operations.opening import Zoo
 from zoo.planning import check_dataset
 
+WITHIN = 1.96  # standard errors on each side have 95 %
 ALL_MODELS = ""  # in place of a model: each of the zoo
 
 
@@ -67,6 +69,27 @@ def settle_advise(zoo: Zoo, request: Request) -> dict[str, Any]:
     pictures = get_dataset(zoo, request["dataset"])
     check_dataset(pictures)
     return {**request, "model": address, "dataset": pictures.address}
+
+
+def tell_gain(told: Mapping[str, Any]) -> str:
+    """Say in words what more pictures would buy, one of the ``gains`` of an advice.
+
+    Where 0 lies within its bounds the sign cannot be told, and that is said.
+    """
+    points = told["points"]
+    # Advice of before had no bounds.
+    far = WITHIN * told["standard_error"]
+    low, high = told.get("low", points - far), told.get("high", points + far)
+    figures = f"{_points(points)} points ({_points(low)} to {_points(high)} at 95 %)"
+    if low > 0:
+        return f"would buy about {figures}"
+    if high > 0:
+        return f"may buy {figures}; whether they would help cannot be told"
+    return f"would not help: {figures}, as far as the curve tells"
+
+
+def _points(value: float) -> str:
+    return f"{round(value, 1) + 0.0:+.1f}"  # no -0.0
 
 
 def read_record(zoo: Zoo) -> list[Kept]:

@@ -27,7 +27,7 @@ from zoo.images.source import open_pictures
 from zoo.images.split import draw_split
 from zoo.operations.access import check_role
 from zoo.operations.opening import Zoo
-from zoo.operations.publish import check_kept, check_still_kept
+from zoo.operations.publish import check_still_kept, look_for
 from zoo.operations.stamps import Stamps, keep_stamps, read_stamps
 from zoo.planning import check_dataset
 from zoo.settings import Settings
@@ -60,6 +60,7 @@ def add_dataset(
     """
     called = check_model_name(name or dataset_name(path))
     check_role(zoo, Role.WRITE, called)
+    began_at = zoo.clock()
     with open_pictures(path, limits=_limits(zoo.settings), name=source_name) as source:
         layout = arrange(source.paths, name=source.name)
         before = read_stamps(zoo, path, _find_dataset(zoo, called))
@@ -84,9 +85,11 @@ def add_dataset(
     check_dataset(dataset)
     now = zoo.clock()
     digests = [picture.digest for picture in dataset.pictures]
-    check_kept(zoo, digests)
+    # Rows refer to what was not put again, so that no sweep has taken it.
+    put = set(digests) - before.held.keys()
+    look = look_for(zoo, digests, put=put, began_at=began_at)
     with zoo.catalog.writing() as db:
-        check_still_kept(zoo, db, digests)
+        check_still_kept(zoo, db, digests, look)
         added = datasets.add_dataset(db, dataset, now=now)
         audit.add_entry(db, zoo.caller, "dataset.add", called, now=now, dataset=added.id)
     keep_stamps(zoo, path, read, before=before)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.domain.dataset import Dataset, Picture, Split
+from zoo.domain.dataset import Dataset, Picture, Split, find_renamed, tell_renamed
 from zoo.errors import ClassesDiffer
 from zoo.images.prepare import Pixels, read_picture
 from zoo.operations.datasets import get_dataset
@@ -164,11 +164,16 @@ def match_classes(labels: Sequence[str], dataset: Dataset, model: str) -> NDArra
     missing = [label for label in dataset.classes if label not in labels]
     if missing:
         unused = [label for label in labels if label not in dataset.classes]
+        # A model's classes keep their names, so the dataset's are those to be changed.
+        renamed = {other: name for name, other in find_renamed(missing, unused).items()}
+        told, hint = tell_renamed(renamed)
         raise ClassesDiffer(
-            f"{model} does not know {_few(missing)}, which pictures of dataset "
-            f"{dataset.name!r} are labelled as; it knows {_few(unused) if unused else 'no other'}.",
-            hint="Classes are matched by name. Fine-tune it first: zoo finetune MODEL DATASET",
+            f"{model} does not know {_few(missing)}, which pictures of dataset {dataset.name!r} are"
+            f" labelled as; it knows {_few(unused) if unused else 'no other'}.{told}",
+            hint=hint
+            or "Classes are matched by name. Fine-tune it first: zoo finetune MODEL DATASET",
             missing=missing,
+            **({"renamed": renamed} if renamed else {}),
         )
     return np.array([labels.index(label) for label in dataset.classes])
 

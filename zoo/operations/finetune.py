@@ -6,7 +6,7 @@ from typing import Any
 from zoo.domain.config import WEIGHTS, ModelConfig
 from zoo.domain.dataset import Dataset
 from zoo.domain.job import Job, JobKind
-from zoo.domain.plan import Classifier, CodesPrecision, Strategy
+from zoo.domain.plan import ALL, BEST, CODES, Classifier, CodesPrecision, Strategy
 from zoo.domain.revision import Revision, check_model_name
 from zoo.domain.training import Overrides
 from zoo.errors import NotRunnable
@@ -15,6 +15,7 @@ from zoo.operations.datasets import get_dataset
 from zoo.operations.draft import SERVED_AS_IT_IS
 from zoo.operations.fetch import get_revision, read_config
 from zoo.operations.later import Request, enqueue_request
+from zoo.operations.layers import check_layers
 from zoo.operations.opening import Zoo
 from zoo.operations.surgery import check_trainable, join_name
 from zoo.planning import check_dataset, check_overrides
@@ -51,6 +52,7 @@ def enqueue_finetune(  # noqa: PLR0913  # what is fitted to what, and how
         Invalid: an option has no meaning for the strategy.
         ModelNotFound, RevisionNotFound, DatasetNotFound, JobNotFound: there is no such thing.
         NotRunnable: the revision has no network that could be built.
+        LayerNotFound: it has no such layer as codes are to be taken at, or frozen up to.
         Unsupported: it is dense, without the cells that see padding.
         OneClass, TooFewPictures, ClassesDiffer: nothing can be learned from the dataset.
         BadName: the new model cannot be called so.
@@ -88,7 +90,10 @@ def settle_finetune(zoo: Zoo, request: Request) -> dict[str, Any]:
     strategy, classifier = Strategy(request["strategy"]), Classifier(request["classifier"])
     _check_options(strategy, overrides, request["layer"], classifier)
     revision = get_revision(zoo, request["model"])
-    check_finetune(revision, read_config(zoo, revision))
+    config = read_config(zoo, revision)
+    check_finetune(revision, config)
+    named = [request["layer"]] if request["layer"] not in {CODES, BEST, ALL} else []
+    check_layers(zoo, revision, config, [*named, *([overrides.freeze] if overrides.freeze else [])])
     pictures = get_dataset(zoo, request["dataset"])
     check_dataset(pictures)
     called = check_model_name(request["name"] or finetuned_name(revision, pictures))

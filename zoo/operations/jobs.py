@@ -3,13 +3,14 @@
 import contextlib
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from zoo.catalog import audit, claiming, jobs, leases
 from zoo.catalog.claiming import LOST, Claimant
 from zoo.catalog.tables import LARGEST
 from zoo.domain.job import Attempt, Job, JobEvent, JobKind, JobState
-from zoo.domain.resources import Room
+from zoo.domain.resources import Needs, Room
 from zoo.domain.retries import POLICIES, is_transient
 from zoo.domain.terms import HIGHEST, LOWEST, OWN_HIGHEST
 from zoo.errors import (
@@ -24,6 +25,7 @@ from zoo.errors import (
     ZooError,
 )
 from zoo.operations.opening import Zoo
+from zoo.operations.room import find_room
 
 RETRIED = "retried"  # of an attempt that met an error which may pass
 RETRY = "retry"  # the step that says so
@@ -96,7 +98,14 @@ def get_job(zoo: Zoo, number: int, *, after: int = 0) -> Job:
         JobNotFound: there is none of that number.
     """
     with zoo.catalog.reading() as db:
-        return _seen(zoo, jobs.get_job(db, number, after=after))
+        job = _seen(zoo, jobs.get_job(db, number, after=after))
+        if job.state is JobState.WAITING:
+            # Without their events, of which there may be thousands.
+            earlier = [jobs.get_job(db, before, after=LARGEST) for before in job.after]
+            return replace(job, waits_for=_tell_earlier(earlier))
+    if job.state is JobState.QUEUED:
+        return replace(job, waits_for=_tell_machine(zoo, job))
+    return job
 
 
 def list_running(zoo: Zoo) -> list[tuple[Attempt, str]]:
@@ -332,6 +341,24 @@ def _seen(zoo: Zoo, job: Job) -> Job:
     if not (zoo.caller.rules or job.account == zoo.caller.account):
         raise JobNotFound(f"There is no job {job.id}.", job=job.id)
     return job
+
+
+def _tell_earlier(earlier: list[Job]) -> str:
+    """Say which jobs one waits for."""
+    left = [one for one in earlier if one.state is not JobState.SUCCEEDED]
+    return " and ".join(f"job {one.id}, which is {one.state.value}" for one in left)
+
+
+def _tell_machine(zoo: Zoo, job: Job) -> str:
+    """Say why nobody runs a job that could be taken, as far as this machine knows.
+
+    Of other machines it knows nothing: the catalog has those that work, not those that could.
+    """
+    needs = Needs(threads=job.threads, memory_bytes=job.memory_bytes, gpus=job.gpus)
+    lacking = () if zoo.settings.engine == "ray" else find_room(zoo.settings).find_lacking(needs)
+    if lacking:
+        return f"a larger machine than this one: it asks for {' and '.join(lacking)}"
+    return "its turn, and a worker with room for it"
 
 
 def _check_before(job: Job) -> None:

@@ -37,8 +37,8 @@ class KernelView:
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]
 
 
-def get_kernel(zoo: Zoo, address: str, layer: str, index: int) -> KernelStatistics:
-    """Tell the numbers of a filter of a layer.
+def get_kernel(zoo: Zoo, address: str, layer: str | None, index: int) -> KernelStatistics:
+    """Tell the numbers of a filter of a layer, or of the first one.
 
     Raises:
         As ``find_view``; LayerNotFound too where the layer has no filter of that number.

@@ -1,13 +1,15 @@
-"""What the layers of a revision are, as it says itself."""
+"""What the layers of a revision are, as it says itself; names that it has not are refused."""
 
 import json
+from collections.abc import Iterable
 
-from zoo.domain.config import LAYERS
-from zoo.domain.layers import Inventory
+from zoo.domain.config import LAYERS, ModelConfig
+from zoo.domain.layers import Inventory, unknown_layer
 from zoo.domain.revision import Revision
+from zoo.domain.surgery import Convolutionalize
 from zoo.errors import FileNotFound, MalformedCheckpoint, NotRunnable
 from zoo.operations.draft import SERVED_AS_IT_IS, STORED
-from zoo.operations.fetch import get_file, get_revision, read_config
+from zoo.operations.fetch import get_file, get_revision, read_config, select_source_files
 from zoo.operations.opening import Zoo
 
 
@@ -50,6 +52,57 @@ def find_layers(zoo: Zoo, revision: Revision) -> Inventory | None:
             f"{LAYERS} of {revision.address} cannot be understood: {error!r}",
             hint="Import the original package again.",
         ) from error
+
+
+def check_layers(zoo: Zoo, revision: Revision, config: ModelConfig, names: Iterable[str]) -> None:
+    """Refuse names that stand for no layer of a revision's network, where that is known.
+
+    The network itself, which a job builds, has the last word: a name may stand for several values,
+    and revisions older than layers.json do not tell.
+
+    Raises:
+        LayerNotFound: there is no such layer; near names are told.
+        NotRunnable: it has no network, or one that is not taken apart.
+        MalformedCheckpoint: what it says of its layers cannot be understood.
+    """
+    wanted = list(dict.fromkeys(names))
+    is_dense = any(isinstance(one, Convolutionalize) for one in config.recipe.surgeries[-1:])
+    # A job may undo that first, and the classifier then has layers that the dense network has not.
+    found = find_layers(zoo, revision) if wanted and not is_dense else None
+    if found is None:
+        return
+    known = {*found.layers, *(row.name for row in found.rows)}
+    missing = [name for name in wanted if name not in known]
+    if not missing:
+        return
+    written = _list_written(zoo, revision, config)
+    for name in missing:
+        if name not in written:
+            others = [*(row.name for row in found.rows), *sorted(written)]
+            raise unknown_layer(name, found.layers, others)
+
+
+def _list_written(zoo: Zoo, revision: Revision, config: ModelConfig) -> set[str]:
+    """List what layers write, by the names that the source has for it: blobs, values of a graph."""
+    # They bring NumPy, which queueing does without where names are right.
+    source = config.recipe.source
+    files = {
+        file.path: zoo.blobs.local_path(file.digest)
+        for file in select_source_files(revision, config)
+    }
+    if source.kind == "caffe":
+        from zoo.formats.caffe.reading import read_net, read_text  # noqa: PLC0415
+
+        net = read_net(read_text(files[source.path]), name=source.path)
+        return {top for layer in net.layers for top in layer.tops}
+    if source.kind == "onnx":
+        from zoo.formats.onnx.external import beside  # noqa: PLC0415
+        from zoo.formats.onnx.reading import read_onnx  # noqa: PLC0415
+
+        path = source.path
+        model = read_onnx(files[path], name=path, external=beside(files, path))
+        return {output for node in model.nodes for output in node.outputs}
+    return set()
 
 
 def _refuse_closed(zoo: Zoo, revision: Revision) -> None:

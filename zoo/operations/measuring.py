@@ -1,18 +1,33 @@
 """Queueing what measures and writes reports: evaluations, codes, studies, verifications."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
+from zoo.domain.access import Role
 from zoo.domain.dataset import Dataset, Split
 from zoo.domain.job import Job, JobKind
+from zoo.domain.plan import CODES
 from zoo.errors import EmptyDataset, Invalid
 from zoo.filters.scheme import parse_scheme
 from zoo.operations import jobs
-from zoo.operations.access import check_rules
+from zoo.operations.access import check_role, check_rules
 from zoo.operations.datasets import get_dataset
 from zoo.operations.fetch import get_revision, read_config
+from zoo.operations.finetune import check_finetune
+from zoo.operations.layers import check_layers
 from zoo.operations.opening import Zoo
 from zoo.operations.predict import check_classifier
+
+MOST_REFERENCE = 400  # pictures of a reference, drawn evenly
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptReference:
+    """What is kept as the reference of a revision's network."""
+
+    reference: str  # what the pictures are called
+    pictures: int
+    layers: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,12 +101,14 @@ def enqueue_codes(  # noqa: PLR0913  # whose codes, of what
     Raises:
         ModelNotFound, RevisionNotFound, DatasetNotFound: there is no such thing.
         NotRunnable: the revision has no network that could be built.
+        LayerNotFound: it has no such layer.
         Invalid: layers are named, and all are wanted too.
     """
     if layers and is_all:
         raise Invalid("Layers are named, and all are wanted too.", hint="Name them, or take all.")
     revision = get_revision(zoo, model)
-    read_config(zoo, revision)
+    config = read_config(zoo, revision)
+    check_layers(zoo, revision, config, [layer for layer in layers if layer != CODES])
     params = {
         "model": revision.address,
         "dataset": get_dataset(zoo, dataset).address,
@@ -134,6 +151,26 @@ def enqueue_transfer_study(
         "study": asdict(study),
     }
     return jobs.enqueue(zoo, JobKind.TRANSFER_STUDY, params)
+
+
+def enqueue_reference(
+    zoo: Zoo, model: str, archive: Iterable[bytes | memoryview], *, source: str
+) -> Job:
+    """Queue the taking of a revision's reference from an archive of pictures, given in pieces.
+
+    Whoever is given advice on such weights is told of it, so it takes a writer of the model.
+
+    Raises:
+        ModelNotFound, RevisionNotFound: there is no such revision.
+        Forbidden: the caller may not write what belongs to the model's owner.
+        NotRunnable, Unsupported: the revision gives no codes.
+        StorageFull: there is no room for the archive.
+    """
+    revision = get_revision(zoo, model)
+    check_role(zoo, Role.WRITE, revision.model)
+    check_finetune(revision, read_config(zoo, revision))
+    params = {"model": revision.address, "archive": zoo.blobs.put(archive).digest, "source": source}
+    return jobs.enqueue(zoo, JobKind.REFERENCE, params)
 
 
 def enqueue_verification(zoo: Zoo, model: str | None, *, quarantines: bool = False) -> Job:

@@ -1,9 +1,9 @@
 """Publishing revisions: the bytes are there first, then one transaction names them."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -129,19 +129,50 @@ def check_kept(zoo: Zoo, digests: Iterable[str]) -> None:
             )
 
 
-def check_still_kept(zoo: Zoo, db: Session, digests: Iterable[str]) -> None:
-    """Look once more, in the transaction that adds the rows, for what was there before it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """When bytes were put that rows are about to refer to, and looked for in the store after it."""
 
-    There no sweep can take them between this look and the rows. What is referred to already no
-    sweep takes at all, so the store is asked for the rest alone: it may be far, and every other
-    writer waits.
+    put: Collection[str]
+    began_at: datetime  # before the first of them was put
+    newest: int  # audit entry before the look
+
+
+def look_for(zoo: Zoo, digests: Iterable[str], *, put: Collection[str], began_at: datetime) -> Look:
+    """Look for bytes that rows are about to refer to; ``put`` of them were put since a time.
 
     Raises:
         Conflict: some are not in the store.
     """
+    with zoo.catalog.reading() as db:
+        newest = audit.find_newest(db)
+    check_kept(zoo, digests)
+    return Look(put=put, began_at=began_at, newest=newest)
+
+
+def check_still_kept(
+    zoo: Zoo, db: Session, digests: Iterable[str], look: Look | None = None
+) -> None:
+    """Look once more, in the transaction that adds the rows, for what was there before it.
+
+    There no sweep can take them between this look and the rows. What is referred to already no
+    sweep takes at all, so the store is asked for the rest alone: it may be far, and every other
+    writer waits. Nor is it asked for what a look has found since it was put, where no sweep has
+    removed anything since that look, and less than half of the grace has gone by since the put.
+
+    Raises:
+        Conflict: some are not in the store.
+    """
+    now, grace = zoo.clock(), timedelta(seconds=zoo.settings.grace_s)
     wanted = set(digests)
-    since = zoo.clock() - timedelta(seconds=zoo.settings.grace_s)
-    check_kept(zoo, sorted(wanted - garbage.find_referenced(db, wanted, sent_since=since)))
+    if (
+        look is not None
+        and now - look.began_at < grace / 2
+        and not audit.has_happened(db, audit.SWEEP, after=look.newest)
+    ):
+        wanted -= set(look.put)
+    referenced = garbage.find_referenced(db, wanted, sent_since=now - grace)
+    check_kept(zoo, sorted(wanted - referenced))
 
 
 def put_json(zoo: Zoo, value: object) -> Blob:

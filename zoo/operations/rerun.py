@@ -113,7 +113,7 @@ def _change(job: Job, changes: Mapping[str, object]) -> dict[str, Any]:
 def _check_rights(zoo: Zoo, job: Job) -> None:
     """Check that the caller may still have done what is queued again as it was."""
     params = job.params
-    if job.kind is JobKind.IMPORT:
+    if job.kind in {JobKind.IMPORT, JobKind.REFERENCE}:
         check_role(zoo, Role.WRITE, params["model"])
         return
     if job.kind is JobKind.VERIFY and params["model"] is None:

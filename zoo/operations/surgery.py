@@ -25,6 +25,7 @@ from zoo.operations import jobs
 from zoo.operations.access import check_target
 from zoo.operations.draft import DENSE, SERVED_AS_IT_IS, STORED
 from zoo.operations.fetch import get_revision, read_config
+from zoo.operations.layers import check_layers
 from zoo.operations.opening import Zoo
 
 ENDINGS: dict[type[Surgery], str] = {Convolutionalize: "dense", FoldBatchNorm: "folded"}
@@ -96,6 +97,7 @@ def enqueue_surgery(
     Raises:
         ModelNotFound, RevisionNotFound: there is no such model.
         NotRunnable: it has no network that could be taken apart; what is needed is told.
+        LayerNotFound: it has no such layer as the surgery names.
         Invalid: labels and classes do not agree, or the model is dense and cannot be changed so.
         BadName: the new model cannot be called so.
         Forbidden: the caller may not write what belongs to its owner.
@@ -106,6 +108,10 @@ def enqueue_surgery(
         _check_undone(revision)
     if isinstance(surgery, ReplaceHead):
         check_trainable(revision, config)
+        own = [] if surgery.at == OWN_HEAD else [surgery.at]
+        check_layers(zoo, revision, config, [*own, *surgery.also])
+    if isinstance(surgery, Cut):
+        check_layers(zoo, revision, config, [surgery.at])
     return _enqueue(zoo, revision, surgery, name=name, labels=labels)
 
 

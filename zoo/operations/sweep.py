@@ -86,6 +86,8 @@ def _sweep(zoo: Zoo, batch: list[Blob], jobs: garbage.JobsHold, *, is_dry: bool)
             lambda digest: zoo.blobs.delete(digest, older_than_s=zoo.settings.grace_s),
         )
         garbage.forget_blobs(db, gone)
+        if gone:
+            audit.add_entry(db, zoo.caller, audit.SWEEP, "", now=zoo.clock(), removed=len(gone))
     return [blob for blob in batch if blob.digest in gone]
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # Most of these rooms are slow to import, and here they are o
     from zoo.domain.access import Account, AuditEntry, Role, Token
     from zoo.domain.comparison import Comparison, Lineage
     from zoo.domain.dataset import ArchiveKind, DatasetDescription, DatasetSummary, Split
-    from zoo.domain.filters import Scaling
+    from zoo.domain.filters import KernelStatistics, Scaling
     from zoo.domain.job import Job, JobEvent
     from zoo.domain.layers import Inventory
     from zoo.domain.plan import Classifier, CodesPrecision, Strategy
@@ -34,7 +34,7 @@ if TYPE_CHECKING:  # Most of these rooms are slow to import, and here they are o
     from zoo.operations.heat import HeatOptions, HeatReport
     from zoo.operations.import_ import Begun, ImportOptions
     from zoo.operations.logs import LogPart
-    from zoo.operations.measuring import InitStudy, TransferStudy
+    from zoo.operations.measuring import InitStudy, KeptReference, TransferStudy
     from zoo.operations.pack import DatasetArchive
     from zoo.operations.quantize import QuantizeOptions
     from zoo.operations.reproduce import Repetition
@@ -112,6 +112,14 @@ class LookingVerbs(Protocol):
 
     def draw_filters(self, address: str, layer: str | None, *, scaling: Scaling) -> FilterPicture:
         """Draw the filters of a layer, or of the first one."""
+
+    def get_kernel(self, address: str, layer: str | None, index: int) -> KernelStatistics:
+        """Tell the numbers of one filter of a layer, or of the first one."""
+
+    def draw_kernel(
+        self, address: str, layer: str | None, index: int, *, is_spectrum: bool
+    ) -> FilterPicture:
+        """Draw one filter channel by channel, or its gain for waves."""
 
     def compare(self, old: str, new: str) -> Comparison:
         """Say what differs between two revisions."""
@@ -312,6 +320,9 @@ class MeasuringVerbs(Protocol):
         report: StepReport,
     ) -> tuple[bytes, list[tuple[str, int]]]:
         """Give codes as the bytes of an .npz, and how many each layer has."""
+
+    def keep_reference(self, model: str, pictures: Path, *, report: StepReport) -> KeptReference:
+        """Keep what a folder or archive of pictures is to a model's network."""
 
     def study_init(
         self, dataset: str, study: InitStudy, folder: Path, *, report: StepReport

@@ -13,6 +13,8 @@ from zoo.training.probe import cross_validate
 
 SHARES = (0.25, 0.5, 0.75, 1.0)
 DRAWS = 1000  # of the points, within their standard errors
+BOUNDS = (0.025, 0.5, 0.975)  # of what they come to: 95 % lie between the outer ones
+WITHIN = 1.96  # standard errors on each side, of as many
 LEAST_ERROR = 0.5  # of a picture: what none wrong is taken for
 
 
@@ -34,8 +36,10 @@ class Gain:
     """What more pictures would buy."""
 
     more: int
-    points: float  # of accuracy, 0 to 100
-    standard_error: float
+    points: float  # of accuracy, -100 to 100; below 0 where the curve falls
+    low: float  # bounds of it at 95 %, on both sides of 0 where the sign cannot be told
+    high: float
+    standard_error: float  # as such bounds would have it
 
     def as_json(self) -> dict[str, Any]:
         """Write it down with plain JSON types."""
@@ -73,7 +77,9 @@ def predict_gain(points: Sequence[CurvePoint], more: int) -> Gain | None:
 
     Errors fall as a power of the number of pictures (Hestness et al. 2017, section 2), which is a
     line between the logarithms. Its slope is fitted anew for points drawn within their standard
-    errors; mean and deviation of what follows are given.
+    errors; median and bounds of what follows are given. Slopes may rise too: more pictures of one
+    kind do no harm, but a curve that does not tell so must not seem to, and with slopes held at 0
+    or below, noise alone would always buy something.
     """
     if len(points) < 3:  # noqa: PLR2004  # a line needs two, its error a third
         return None
@@ -84,12 +90,15 @@ def predict_gain(points: Sequence[CurvePoint], more: int) -> Gain | None:
     drawn = np.random.default_rng(0).normal(errors, spread, (DRAWS, len(points)))
     logs = np.log(np.maximum(drawn, floor))
     across = np.log(counts) - np.log(counts).mean()
-    slopes = np.minimum((logs * across).sum(axis=1) / (across**2).sum(), 0.0)
+    slopes = (logs * across).sum(axis=1) / (across**2).sum()
     level = logs.mean(axis=1)
     now, then = (
-        np.exp(level + slopes * (np.log(n) - np.log(counts).mean()))
+        np.minimum(np.exp(level + slopes * (np.log(n) - np.log(counts).mean())), 1.0)
         for n in (counts[-1], counts[-1] + more)
     )
     # No more than what is missing by the accuracy that is told beside it.
     gains = np.minimum(now - then, 1 - points[-1].accuracy) * 100
-    return Gain(more=more, points=float(gains.mean()), standard_error=float(gains.std()))
+    low, middle, high = (float(one) for one in np.quantile(gains, BOUNDS))
+    return Gain(
+        more=more, points=middle, low=low, high=high, standard_error=(high - low) / (2 * WITHIN)
+    )

@@ -1,11 +1,13 @@
 """The web app: made from settings and nothing else."""
 
 import atexit
+import re
 from contextlib import ExitStack
 
 from flask import Flask, Response, request
 from werkzeug.routing import BaseConverter
 
+from zoo.domain.revision import RESERVED
 from zoo.errors import BadRequest
 from zoo.operations.opening import open_zoo
 from zoo.operations.predict import open_service
@@ -56,9 +58,13 @@ HELD_S = 3600.0  # A request is over by then, and whatever reads a file has it o
 
 
 class ModelConverter(BaseConverter):
-    """A model's name in an address: ``name`` or ``owner/name``."""
+    """A model's name in an address: ``name`` or ``owner/name``.
 
-    regex = r"[^/]+(?:/[^/]+)?"
+    An address that ends in a word that no name ends in is never one of a model, whatever the
+    method: ``lenet/predict`` is not read as the model ``predict`` of an owner ``lenet``.
+    """
+
+    regex = rf"[^/]+(?:/(?!(?:{'|'.join(map(re.escape, sorted(RESERVED)))})$)[^/]+)?"
     part_isolating = False
 
 

@@ -26,7 +26,11 @@ REST_S, LONGEST_REST_S = 2.0, 60.0  # between two looks whether a lost cluster i
 
 @dataclass(frozen=True, kw_only=True)  # with slots, super() would not find its class
 class Driver(JobProcess):
-    """The driver of an attempt; when it dies for want of its cluster, that counts for nothing."""
+    """The driver of an attempt; when it dies while its cluster is silent, that counts for nothing.
+
+    A head that answers again before anybody looks cannot be told from a driver that died by itself:
+    that is a loss, and so is what happens to a driver whose worker is gone.
+    """
 
     zoo: Zoo
 

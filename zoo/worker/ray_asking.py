@@ -1,7 +1,7 @@
 """What a driver asks of a Ray cluster, and how long it waits."""
 
 import os
-from typing import Any
+from dataclasses import dataclass
 
 import ray
 
@@ -16,19 +16,33 @@ KEYS = "AWS_"  # how variables begin that tell where a bucket is and who may rea
 LOST = 1  # the code a driver ends with when what ran elsewhere died
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What one process of an attempt asks of a node."""
+
+    cpus: int  # and as many threads it keeps to
+    gpus: int
+    memory_bytes: int | None  # None: whatever there is
+
+
+def ask_for(zoo: Zoo, job: Job, *, processes: int = 1) -> Asked:
+    """Give what each process of a job asks for: its part of what the job asks for, if it does.
+
+    A cluster without GPUs does jobs that ask for some on its cores, as a machine without them does.
+    """
+    gpus = 0
+    if wants_gpu(zoo) and job.gpus != 0:
+        gpus = max((job.gpus or 1) // processes, 1)
+    return Asked(
+        gpus=gpus,
+        cpus=zoo.settings.ray_cpus if job.threads is None else max(job.threads // processes, 1),
+        memory_bytes=None if job.memory_bytes is None else job.memory_bytes // processes,
+    )
+
+
 def wants_gpu(zoo: Zoo) -> bool:
     """Tell whether a job is to have a GPU: where the cluster has any, unless that is not wanted."""
     return zoo.settings.device != "cpu" and ray.cluster_resources().get("GPU", 0) > 0
-
-
-def asked_of(zoo: Zoo, job: Job) -> dict[str, Any]:
-    """Give what a process of a job asks of a node, by the names of Ray's options.
-
-    What the job asks for counts; where it asks for nothing, what the settings say of any job.
-    """
-    gpus = job.gpus if job.gpus is not None else int(wants_gpu(zoo))
-    asked = {"num_cpus": job.threads or zoo.settings.ray_cpus, "num_gpus": gpus}
-    return asked | ({"memory": job.memory_bytes} if job.memory_bytes else {})
 
 
 def environment_of(zoo: Zoo) -> dict[str, str]:

@@ -21,7 +21,14 @@ from zoo.operations.opening import Zoo, open_zoo
 from zoo.settings import read_settings
 from zoo.worker.processes import noted
 from zoo.worker.progress import Progress
-from zoo.worker.ray_asking import LOOK_S, LOST, STOP_S, asked_of, environment_of
+from zoo.worker.ray_asking import (
+    LOOK_S,
+    LOST,
+    STOP_S,
+    Asked,
+    ask_for,
+    environment_of,
+)
 from zoo.worker.ray_holder import Holder
 
 
@@ -52,8 +59,8 @@ def drive(zoo: Zoo, attempt: Attempt) -> int:
         # Ray Train brings torch along, which no other driver needs.
         from zoo.worker.ray_together import train_together  # noqa: PLC0415
 
-        return train_together(zoo, voice, stop, count)
-    return _Held(zoo, voice, stop, job).run()
+        return train_together(zoo, voice, stop, ask_for(zoo, job, processes=count), count)
+    return _Held(zoo, voice, stop, ask_for(zoo, job)).run(job)
 
 
 def connect(zoo: Zoo) -> None:
@@ -75,20 +82,22 @@ def connect(zoo: Zoo) -> None:
 class _Held:
     """An attempt that a process of the cluster holds."""
 
-    def __init__(self, zoo: Zoo, voice: Progress, stop: threading.Event, job: Job) -> None:
-        self.zoo, self.voice, self.stop, self.job = zoo, voice, stop, job
+    def __init__(self, zoo: Zoo, voice: Progress, stop: threading.Event, asked: Asked) -> None:
+        self.zoo, self.voice, self.stop = zoo, voice, stop
         # What Ray makes of a class has no type that says so.
         self.holder: Any = (
             ray.remote(Holder)
             .options(
                 max_concurrency=3,
                 max_restarts=0,
-                **asked_of(zoo, job),
+                num_cpus=asked.cpus,
+                num_gpus=asked.gpus,
+                memory=asked.memory_bytes,
             )
-            .remote(environment_of(zoo), voice.attempt)
+            .remote(environment_of(zoo), voice.attempt, asked.cpus)
         )
 
-    def run(self) -> int:
+    def run(self, job: Job) -> int:
         """Wait for its start and its end."""
         try:
             self._wait_for_start()
@@ -97,7 +106,7 @@ class _Held:
             return 0  # It was cancelled, or put back, while it waited for room.
         except RayActorError as error:
             print(error, file=sys.stderr)  # noqa: T201  # this is the job's log
-            return self._told(error)
+            return self._told(job, error)
         finally:
             ray.kill(self.holder)
 
@@ -123,12 +132,12 @@ class _Held:
         ray.get(end)
         return 0
 
-    def _told(self, error: RayActorError) -> int:
+    def _told(self, job: Job, error: RayActorError) -> int:
         """Write down why it could not be made; what died, however early, is counted as lost."""
         if not error.actor_init_failed:
             return LOST
         failed = JobFailed(
-            f"The cluster cannot run job {self.job.id}: {error}".splitlines()[0],
+            f"The cluster cannot run job {job.id}: {error}".splitlines()[0],
             hint="Nodes need the same zoo, and its database: see docs/several-machines.md",
             log=str(self.zoo.log_path(self.voice.attempt)),
         )

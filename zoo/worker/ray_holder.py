@@ -14,17 +14,21 @@ from zoo.settings import read_settings
 from zoo.worker.processes import GRACE_S
 from zoo.worker.progress import Progress
 from zoo.worker.run import run
+from zoo.worker.share import keep_to_threads
 
 
 class Holder:
     """Runs the body of an attempt and holds its lease, as ``zoo.worker.run`` does elsewhere."""
 
-    def __init__(self, environment: Mapping[str, str], attempt: Attempt) -> None:
+    def __init__(self, environment: Mapping[str, str], attempt: Attempt, threads: int) -> None:
         """Open the zoo as this node sees it; from then on the lease is held here.
+
+        The process keeps to as many threads as it was given cores of the node.
 
         Raises:
             JobNotFound: the catalog that this node sees is another one.
         """
+        keep_to_threads(threads)
         self._open = ExitStack()
         zoo = self._open.enter_context(open_here(environment))
         jobs.get_job(zoo, attempt.job)

@@ -21,28 +21,36 @@ from zoo.errors import CatalogUnavailable, Interrupted, LeaseLost, RankLost
 from zoo.operations import jobs
 from zoo.operations.opening import Zoo
 from zoo.worker.progress import Progress
-from zoo.worker.ray_asking import LOOK_S, LOST, STOP_S, asked_of, environment_of
+from zoo.worker.ray_asking import LOOK_S, LOST, STOP_S, Asked, environment_of
 from zoo.worker.ray_holder import held, open_here
+from zoo.worker.share import keep_to_threads
 
 PATIENCE_S = 86_400  # of the other ranks, while the first one computes codes
 
 
-def train_together(zoo: Zoo, voice: Progress, stop: threading.Event, count: int) -> int:
+def train_together(
+    zoo: Zoo, voice: Progress, stop: threading.Event, asked: Asked, count: int
+) -> int:
     """Have so many ranks of the cluster run an attempt; give the code the driver ends with."""
+    has_gpu = asked.gpus > 0
     attempt = voice.attempt
-    asked = asked_of(zoo, jobs.get_job(zoo, attempt.job))
-    # A job asks for GPUs in all; each of its ranks computes on one.
-    has_gpu = asked["num_gpus"] > 0
     folder = zoo.trainings_folder / str(attempt.job) / "ray"
     trainer = TorchTrainer(
         take_rank,
-        train_loop_config={"environment": environment_of(zoo), "attempt": attempt},
+        train_loop_config={
+            "environment": environment_of(zoo),
+            "attempt": attempt,
+            "threads": asked.cpus,
+        },
         torch_config=TorchConfig(backend="nccl" if has_gpu else "gloo", timeout_s=PATIENCE_S),
         scaling_config=ScalingConfig(
             num_workers=count,
             use_gpu=has_gpu,
-            resources_per_worker={"CPU": asked["num_cpus"], "GPU": int(has_gpu)}
-            | {key: asked[key] for key in ("memory",) if key in asked},
+            resources_per_worker={
+                "CPU": asked.cpus,
+                "GPU": int(has_gpu),
+                **({"memory": asked.memory_bytes} if asked.memory_bytes else {}),
+            },
         ),
         run_config=RunConfig(
             name=str(attempt.number),
@@ -82,6 +90,7 @@ def _look_after(zoo: Zoo, voice: Progress, stop: threading.Event) -> None:
 def take_rank(told: dict[str, Any]) -> None:
     """Be one of the ranks, in a process of the cluster."""
     context, attempt = ray.train.get_context(), told["attempt"]
+    keep_to_threads(told["threads"])
     with open_here(told["environment"]) as zoo:
         if context.get_world_rank() == 0:
             held(zoo, attempt, is_spread=True)

@@ -63,7 +63,9 @@ def run(zoo: Zoo, progress: Progress) -> None:
     # Where another attempt counts by now, there is nothing left to write down.
     with contextlib.suppress(LeaseLost):
         try:
-            keep_to_share(zoo, progress.attempt)
+            # A rank on one of several nodes has kept to its part of the job's before.
+            if not progress.is_spread:
+                keep_to_share(zoo, progress.attempt)
             job = begin(zoo, progress.attempt)
             # torch is imported here, with the lease already held.
             with uncollected():

@@ -35,9 +35,13 @@ def keep_to_share(zoo: Zoo, attempt: Attempt) -> None:
     """
     told = environment_of(zoo, attempt)
     os.environ.update(told)
-    if THREADS[0] not in told:
-        return
-    threads = int(told[THREADS[0]])
+    if THREADS[0] in told:
+        keep_to_threads(int(told[THREADS[0]]))
+
+
+def keep_to_threads(threads: int) -> None:
+    """Bound the threads of this process, whatever it has imported already."""
+    os.environ.update(dict.fromkeys(THREADS, str(threads)))
     limit_cores(threads)
     torch = sys.modules.get("torch")
     if torch is not None:

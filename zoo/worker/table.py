@@ -17,6 +17,7 @@ BODIES: dict[JobKind, str] = {
     JobKind.CODES: "codes",
     JobKind.INIT_STUDY: "init_study",
     JobKind.TRANSFER_STUDY: "transfer_study",
+    JobKind.REFERENCE: "reference",
     JobKind.VERIFY: "verify",
     JobKind.ALIAS: "alias",
 }

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
 
 import pytest
-from sqlalchemy import create_engine, event, select, text
+from sqlalchemy import create_engine, event, insert, select, text
 
 from zoo.catalog import models
 from zoo.catalog.database import Database
@@ -28,7 +28,7 @@ from zoo.catalog.models import (
 )
 from zoo.catalog.refs import list_history, list_moves, list_refs, move_ref
 from zoo.catalog.statistics import list_popular
-from zoo.catalog.tables import Base, BlobRow, RefRow
+from zoo.catalog.tables import Base, BlobRow, DatasetRow, ModelRow, RefRow
 from zoo.domain.access import LOCAL
 from zoo.domain.dataset import Dataset
 from zoo.domain.job import JobKind
@@ -305,6 +305,34 @@ def test_pages_go_by_code_points_whatever_language_a_database_is_for(english_url
             while page := list_part(found[-1]):
                 found += [one.name for one in page]
             assert found[1:] == names
+    database.close()
+
+
+def test_a_page_is_read_from_an_index_whatever_language_a_database_is_for(english_url, clock):
+    database = Database(english_url)
+    Base.metadata.create_all(database.engine)
+    with database.writing() as db:
+        names = [f"owner-{number % 7}/net-{number:04}" for number in range(2000)]
+        told = {"created_at": clock(), "is_private": False}
+        db.execute(insert(ModelRow), [{"name": name, **told} for name in names])
+        kept = {"classes": [], "skipped": [], "counts": {}, "split_source": "given"}
+        sets = [{"name": name, "id": "0" * 40, "created_at": clock(), **kept} for name in names]
+        db.execute(insert(DatasetRow), sets)
+        db.execute(text("ANALYZE"))
+        asked = []
+        connection = db.connection()
+        event.listen(connection, "before_cursor_execute", lambda *given: asked.append(given[2:4]))
+        assert len(list_models(db, caller=LOCAL, after="owner-3/net-0100", limit=10)) == 10
+        assert len(list_datasets(db, after="owner-3/net-0100", limit=10)) == 10
+        paged = [one for one in asked if "ORDER BY" in one[0] and "LIMIT" in one[0]]
+        plans = []
+        for statement, values in paged:
+            found = connection.exec_driver_sql(f"EXPLAIN {statement}", values)
+            plans.append("\n".join(found.scalars()))
+        assert len(plans) == 2
+        for plan, index in zip(plans, ("ix_models_name_c", "ix_datasets_name_c"), strict=True):
+            assert f"Index Scan using {index}" in plan
+            assert "Seq Scan" not in plan
     database.close()
 
 

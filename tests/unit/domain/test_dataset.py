@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo.domain.dataset import Dataset, Picture, Skipped, Split
+from zoo.domain.dataset import (
+    MOST_TOLD,
+    Dataset,
+    Picture,
+    Skipped,
+    Split,
+    find_renamed,
+    tell_renamed,
+)
 
 PICTURES = st.lists(
     st.builds(
@@ -66,3 +74,27 @@ def test_pictures_are_counted_by_split_and_class_and_every_class_is_named():
 def test_the_pictures_of_a_split_keep_their_order():
     pictures = [make_picture(path="b"), make_picture(split=Split.VAL), make_picture(path="a")]
     assert [p.path for p in make_dataset(*pictures).of_split(Split.TRAIN)] == ["b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("missing", "extra", "renamed"),
+    [
+        (["ants"], ["Ants"], {"ants": "Ants"}),
+        (["ants"], ["ant"], {"ants": "ant"}),
+        (["water lily"], ["water_lilly"], {"water lily": "water_lilly"}),
+        (["class 1", "class 2"], ["class_2", "class_3"], {"class 2": "class_2"}),
+        (["ant", "ants"], ["Ant"], {"ant": "Ant"}),
+        (["bee"], ["wasp"], {}),
+        (["cat"], ["bat"], {}),
+        (["1"], ["2"], {}),
+        (["ants"], [], {}),
+    ],
+)
+def test_names_that_may_be_the_same_class_are_found(missing, extra, renamed):
+    assert find_renamed(missing, extra) == renamed
+
+
+def test_of_no_names_nothing_is_told():
+    assert tell_renamed({}) == ("", None)
+    told, hint = tell_renamed({f"ant {number}": f"Ant {number}" for number in range(9)})
+    assert told.count("another name") == hint.count(" to ") == MOST_TOLD

@@ -3,7 +3,7 @@
 import pytest
 
 from zoo.domain.job import JobKind
-from zoo.domain.resources import USUAL, Room, Share
+from zoo.domain.resources import USUAL, Needs, Room, Share
 from zoo.domain.retries import POLICIES, RetryPolicy, is_transient
 from zoo.errors import CatalogUnavailable, NoHead, StorageFull, StoreUnavailable
 
@@ -57,3 +57,23 @@ def test_pauses_double_up_to_a_longest_one():
 )
 def test_what_a_job_stands_on_may_come_back(error, may_pass):
     assert is_transient(error) is may_pass
+
+
+@pytest.mark.parametrize(
+    ("needs", "lacking"),
+    [
+        (Needs(), ()),
+        (Needs(threads=8, memory_bytes=1000, gpus=3), ()),
+        (Needs(threads=9), ("9 threads, of which it has 8",)),
+        (
+            Needs(memory_bytes=2000, gpus=4),
+            ("2,000 bytes of memory, of which it has 1,000", "4 GPUs, of which it has 3"),
+        ),
+    ],
+)
+def test_what_a_machine_can_never_give_is_named(needs, lacking):
+    assert ROOM.find_lacking(needs) == lacking
+
+
+def test_a_machine_without_gpus_does_jobs_that_ask_for_some():
+    assert Room(slots=1, threads=1, memory_bytes=1).find_lacking(Needs(gpus=8)) == ()

@@ -11,12 +11,12 @@ from zoo.formats.caffe.package import read_package
 def read(tmp_path):
     """Read a package of files given as a mapping of names to text or bytes."""
 
-    def read_files(files):
+    def read_files(files, **told):
         paths = {}
         for index, (name, content) in enumerate(files.items()):
             paths[name] = tmp_path / str(index)
             paths[name].write_bytes(content if isinstance(content, bytes) else content.encode())
-        return read_package(paths)
+        return read_package(paths, **told)
 
     return read_files
 
@@ -56,6 +56,14 @@ def test_what_is_missing_is_told(read):
         "no sha1 to check the weights against",
         "no class names",
     )
+
+
+def test_labels_that_are_given_are_not_missed_and_win(read):
+    given = read(NET, labels=("ant", "bee"))
+    assert given.labels == ("ant", "bee")
+    assert "no class names" not in given.missing
+    assert read(NET | {"labels.txt": "cat\ndog"}, labels=("ant", "bee")).labels == ("ant", "bee")
+    assert "no class names" in read(NET, labels=()).missing
 
 
 def test_a_sha1_that_is_none_checks_nothing(read):

@@ -155,9 +155,12 @@ def test_a_split_of_other_classes_is_refused_with_their_names():
     }
 
 
-def test_capitals_make_another_class():
-    with pytest.raises(ClassesDiffer, match="lacks 'ants' and has 'Ants'"):
+def test_capitals_make_another_class_which_the_refusal_takes_for_the_same_renamed():
+    with pytest.raises(ClassesDiffer, match="lacks 'ants' and has 'Ants'") as caught:
         laid_out("train/ants/1.jpg", "val/Ants/1.jpg")
+    assert str(caught.value).endswith("'Ants' may be 'ants' by another name.")
+    assert caught.value.hint.endswith("rename 'Ants' to 'ants'.")
+    assert caught.value.detail["renamed"] == {"ants": "Ants"}
 
 
 def test_only_what_is_missing_is_named():

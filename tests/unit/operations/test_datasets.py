@@ -1,6 +1,10 @@
 """Adding datasets: the good is kept, the bad listed, what cannot be learned refused."""
 
+import os
 import shutil
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -17,8 +21,11 @@ from zoo.errors import (
     PathNotFound,
     TooFewPictures,
 )
+from zoo.operations import publish
+from zoo.operations.access import list_audit
 from zoo.operations.datasets import add_dataset, dataset_name, get_dataset, list_datasets
-from zoo.operations.opening import open_zoo
+from zoo.operations.opening import open_zoo, utc_now
+from zoo.operations.sweep import sweep
 from zoo.settings import read_settings
 
 
@@ -209,6 +216,66 @@ def test_a_dataset_whose_pictures_a_sweep_took_meanwhile_is_not_added(zoo, insec
     with pytest.raises(Conflict):
         add_dataset(zoo, folder, report=sweep_before_the_end)
     assert list_datasets(zoo) == []
+
+
+@pytest.fixture
+def asked(zoo, monkeypatch):
+    """How often the store was asked for bytes while the writers' lock was held."""
+    counts = []
+    writing, find_kept = zoo.catalog.writing, zoo.blobs.find_kept
+    is_locked = []
+
+    @contextmanager
+    def locked():
+        with writing() as db:
+            is_locked.append(True)
+            yield db
+            is_locked.clear()
+
+    def find(digests):
+        wanted = list(digests)
+        if is_locked:
+            counts.append(len(wanted))
+        return find_kept(wanted)
+
+    monkeypatch.setattr(zoo.catalog, "writing", locked)
+    monkeypatch.setattr(zoo.blobs, "find_kept", find)
+    return counts
+
+
+def test_a_store_is_asked_for_no_picture_while_other_writers_wait(zoo, insects, asked):
+    folder = insects(ant=5, bee=5)
+    add_dataset(zoo, folder)
+    insects("insects", start=20, ant=1)
+    assert sum(add_dataset(zoo, folder).counts()["train"].values()) > 8
+    assert sum(asked) == 0
+
+
+def test_it_is_asked_again_where_a_sweep_may_have_taken_pictures(zoo, insects, asked, monkeypatch):
+    swept = zoo.blobs.put([b"nothing refers to it"])
+    check_kept = publish.check_kept
+
+    def sweep_after(zoo, digests):
+        check_kept(zoo, digests)
+        os.utime(zoo.blobs.local_path(swept.digest), (0, 0))
+        assert sweep(zoo).blobs == (swept.digest,)
+        # A sweep of a shorter grace takes what is young.
+        zoo.blobs.delete(digests[0])
+        monkeypatch.setattr(publish, "check_kept", check_kept)
+
+    monkeypatch.setattr(publish, "check_kept", sweep_after)
+    with pytest.raises(Conflict, match="swept since"):
+        add_dataset(zoo, insects(ant=5, bee=5))
+    assert asked[-1] == 10
+    (entry,) = [one for one in list_audit(zoo) if one.action == "blob.sweep"]
+    assert entry.detail == {"removed": 1}
+
+
+def test_it_is_asked_again_where_adding_took_half_of_the_grace(zoo, insects, asked):
+    times = iter([0, *[zoo.settings.grace_s / 2] * 9])
+    slow = replace(zoo, clock=lambda: utc_now() + timedelta(seconds=next(times)))
+    add_dataset(slow, insects(ant=5, bee=5))
+    assert asked == [10]
 
 
 def test_an_unknown_dataset_is_not_found(zoo):

@@ -99,11 +99,28 @@ def test_a_power_law_is_gone_on_with():
     gain = predict_gain(curve(0.4, 0.2, 0.1, 0.05), 800)
     assert gain.points == pytest.approx(2.5, abs=0.3)
     assert 0 < gain.standard_error < 1
+    assert 0 < gain.low < gain.points < gain.high <= 5
 
 
-def test_a_flat_curve_buys_nothing_and_more_pictures_never_harm():
-    assert predict_gain(curve(0.1, 0.1, 0.1, 0.1), 800).points < 0.5
-    assert predict_gain(curve(0.1, 0.12, 0.14, 0.2), 800).points == pytest.approx(0, abs=0.01)
+def test_a_flat_curve_may_buy_something_or_nothing_and_says_so():
+    gain = predict_gain(curve(0.1, 0.1, 0.1, 0.1), 800)
+    assert gain.points == pytest.approx(0, abs=0.1)
+    assert gain.low < -0.1 < 0.1 < gain.high
+
+
+def test_noise_alone_buys_nothing_in_the_mean():
+    rng = np.random.default_rng(0)
+    gains = [predict_gain(curve(*rng.normal(0.1, 0.01, 4), error=0.01), 800) for _ in range(200)]
+    assert abs(np.mean([gain.points for gain in gains])) < 0.5
+    # Of curves that tell nothing, one in forty at most is taken for one that rises.
+    assert np.mean([gain.low > 0 for gain in gains]) < 0.06
+    assert np.mean([gain.low <= 0 <= gain.high for gain in gains]) > 0.9
+
+
+def test_a_curve_that_falls_is_not_said_to_rise():
+    gain = predict_gain(curve(0.1, 0.12, 0.14, 0.2), 800)
+    assert gain.high < 0
+    assert gain.low >= -100
 
 
 def test_uncertain_points_make_an_uncertain_gain():

@@ -1,16 +1,23 @@
 """The engine of a cluster, where there is none."""
 
+import json
+import os
 import socket
+import subprocess
+import sys
 import time
+from dataclasses import replace
 
 import pytest
 
 from zoo.domain.job import JobKind, JobState
+from zoo.domain.resources import Needs
+from zoo.domain.terms import Terms
 from zoo.errors import BadSetting
 from zoo.operations import jobs
 from zoo.operations.opening import open_zoo
 from zoo.settings import read_settings
-from zoo.worker import ray
+from zoo.worker import ray, ray_asking
 from zoo.worker.engines import open_engine
 from zoo.worker.supervisor import Supervisor
 
@@ -73,3 +80,50 @@ def test_an_attempt_whose_cluster_went_is_put_back_and_counts_for_nothing(zoo, g
     worker.step()
     with zoo.catalog.reading() as db:
         assert jobs.jobs.count_attempts(db, job.id) == 0
+
+
+@pytest.mark.parametrize(
+    ("needs", "asked"),
+    [
+        ((Needs(), 1), (2, None)),
+        ((Needs(), 4), (2, None)),
+        ((Needs(threads=6, memory_bytes=2**30), 1), (6, 2**30)),
+        ((Needs(threads=6, memory_bytes=2**30), 4), (1, 2**28)),
+        ((Needs(threads=1), 4), (1, None)),
+    ],
+)
+def test_the_cluster_is_asked_for_what_the_job_asks_for(tmp_path, gone, monkeypatch, needs, asked):
+    needs, processes = needs
+    monkeypatch.setattr(ray_asking, "wants_gpu", lambda _zoo: False)
+    settings = read_settings(home=tmp_path, engine="ray", ray_address=gone, ray_cpus=2)
+    with open_zoo(settings) as zoo:
+        on_terms = replace(zoo, terms=Terms(needs=needs))
+        job = jobs.enqueue(on_terms, JobKind.IMPORT, {"model": "m"})
+        found = ray_asking.ask_for(zoo, job, processes=processes)
+    assert (found.cpus, found.memory_bytes) == asked
+
+
+HOLD = """
+import json, os, sys
+from zoo.domain.job import Attempt
+from zoo.serving.cores import count_cores
+from zoo.worker import ray_holder
+ray_holder.run = lambda zoo, progress: None
+ray_holder.Holder({}, Attempt(job=int(sys.argv[1]), number=1), 1).run()
+import torch
+print(json.dumps([torch.get_num_threads(), count_cores(), os.environ["OPENBLAS_NUM_THREADS"]]))
+"""
+
+
+def test_what_holds_an_attempt_keeps_to_the_threads_it_was_given(zoo):
+    job = jobs.enqueue(zoo, JobKind.IMPORT, {"model": "m"})
+    jobs.claim(zoo, worker="here:home:1", number=job.id)
+    ran = subprocess.run(
+        [sys.executable, "-c", HOLD, str(job.id)],
+        env=os.environ | zoo.settings.as_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+        stdin=subprocess.DEVNULL,
+    )
+    assert json.loads(ran.stdout) == [1, 1, "1"]

@@ -2,7 +2,6 @@
 
 import threading
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 from ray.exceptions import ActorDiedError, ActorUnavailableError, RayTaskError
@@ -14,7 +13,7 @@ from zoo.operations.opening import open_zoo
 from zoo.settings import read_settings
 from zoo.worker import ray_asking
 from zoo.worker.progress import Progress
-from zoo.worker.ray_asking import LOST, asked_of, environment_of
+from zoo.worker.ray_asking import LOST, ask_for, environment_of
 from zoo.worker.ray_driver import _Held
 
 
@@ -41,28 +40,33 @@ def raised_while_made():
 
 @pytest.mark.parametrize("error", [ActorDiedError(), ActorUnavailableError("away", None)])
 def test_a_process_that_dies_before_it_answers_is_lost_as_any_other(held, error):
-    assert held._told(error) == LOST
+    assert held._told(held.job, error) == LOST
     assert jobs.get_job(held.zoo, held.job.id).state is JobState.RUNNING  # its worker counts it
 
 
 def test_a_process_that_cannot_be_made_fails_its_job_with_the_reason(held):
-    assert held._told(raised_while_made()) == 0
+    assert held._told(held.job, raised_while_made()) == 0
     job = jobs.get_job(held.zoo, held.job.id)
     assert job.state is JobState.FAILED
     assert "several-machines.md" in job.error["error"]["hint"]
 
 
-def test_what_a_job_asks_for_is_asked_of_the_cluster(zoo, monkeypatch):
-    monkeypatch.setattr(ray_asking, "wants_gpu", lambda _zoo: True)
-    plain = jobs.enqueue(zoo, JobKind.IMPORT, {"model": "m"})
-    assert asked_of(zoo, plain) == {"num_cpus": 2, "num_gpus": 1}
-    terms = Terms(needs=Needs(threads=8, memory_bytes=2**30, gpus=0))
-    large = jobs.enqueue(replace(zoo, terms=terms), JobKind.IMPORT, {"model": "n"})
-    assert asked_of(zoo, large) == {"num_cpus": 8, "num_gpus": 0, "memory": 2**30}
-    assert asked_of(zoo, SimpleNamespace(threads=1, gpus=2, memory_bytes=None)) == {
-        "num_cpus": 1,
-        "num_gpus": 2,
-    }
+@pytest.mark.parametrize(
+    ("wanted", "has_any", "asked"),
+    [
+        ((None, 1), True, 1),
+        ((None, 2), True, 1),
+        ((4, 2), True, 2),
+        ((0, 1), True, 0),
+        ((4, 2), False, 0),
+    ],
+)
+def test_gpus_are_asked_for_where_the_cluster_has_any(zoo, monkeypatch, wanted, has_any, asked):
+    gpus, processes = wanted
+    monkeypatch.setattr(ray_asking, "wants_gpu", lambda _zoo: has_any)
+    on_terms = replace(zoo, terms=Terms(needs=Needs(gpus=gpus)))
+    job = jobs.enqueue(on_terms, JobKind.IMPORT, {"model": "m"})
+    assert ask_for(zoo, job, processes=processes).gpus == asked
 
 
 def test_the_keys_of_the_bucket_go_along(zoo, monkeypatch):

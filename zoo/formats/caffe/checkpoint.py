@@ -39,7 +39,7 @@ def read_caffe_checkpoint(files: Mapping[str, Path], wishes: Wishes) -> Checkpoi
             the package cannot be right.
         DigestMismatch: the weights do not have the SHA-1 that the readme announces.
     """
-    package = read_package(files)
+    package = read_package(files, labels=wishes.labels)
     blobs = read_blobs(package.weights.path, name=package.weights.name)
     try:
         return _runnable(package, blobs, wishes)
@@ -69,7 +69,7 @@ def _runnable(package: Package, blobs: Blobs, wishes: Wishes) -> Checkpoint:
         architecture=net.name or package.title,
         weights=weights,
         source=Source(kind=KIND, path=path),
-        labels=package.labels if wishes.labels is None else wishes.labels,
+        labels=package.labels,
         preprocessing=preprocessing,
         mean_image=mean_image,
         licence=package.licence,

@@ -50,8 +50,10 @@ class Package:
     missing: tuple[str, ...] = ()  # what the package does not tell, a phrase each
 
 
-def read_package(files: Mapping[str, Path]) -> Package:
+def read_package(files: Mapping[str, Path], *, labels: tuple[str, ...] | None = None) -> Package:
     """Find out what each file of a package is; keys are relative paths with forward slashes.
+
+    ``labels`` are those that were given beside it; its own are not looked into then.
 
     Raises:
         IncompletePackage: the weights are missing, or there are several, or several prototxt files.
@@ -67,7 +69,8 @@ def read_package(files: Mapping[str, Path]) -> Package:
     if sha1:
         _verify_sha1(weights, sha1)
     labels_file = next(filter(None, (_find(members, name) for name in LABEL_FILES)), None)
-    labels = _labels(labels_file, readme, front_matter)
+    if labels is None:
+        labels = _labels(labels_file, readme, front_matter)
     licence = front_matter.get("license")
     return Package(
         title=str(front_matter.get("name") or _basename(weights).partition(".")[0]),

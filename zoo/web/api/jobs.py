@@ -9,6 +9,7 @@ from zoo.errors import (
     DatasetNotFound,
     Invalid,
     JobNotFound,
+    LayerNotFound,
     LogNotFound,
     MalformedCheckpoint,
     ModelNotFound,
@@ -55,7 +56,15 @@ def list_jobs() -> ResponseReturnValue:
     JobAnswer,
     status=202,
     body=FinetuneBody,
-    refuses=(ModelNotFound, DatasetNotFound, JobNotFound, Invalid, Conflict, NotRunnable),
+    refuses=(
+        ModelNotFound,
+        DatasetNotFound,
+        JobNotFound,
+        LayerNotFound,
+        Invalid,
+        Conflict,
+        NotRunnable,
+    ),
 )
 def post_job() -> ResponseReturnValue:
     """Queue a fine-tune; the same one that is not finished yet is given instead of a second.
@@ -148,6 +157,7 @@ def resume_job(number: int) -> ResponseReturnValue:
         ModelNotFound,
         RevisionNotFound,
         DatasetNotFound,
+        LayerNotFound,
         Invalid,
         Conflict,
         NotRunnable,

@@ -16,18 +16,20 @@ from zoo.errors import (
     FileNotFound,
     Invalid,
     JobNotFound,
+    LayerNotFound,
     MalformedCheckpoint,
     ModelNotFound,
     NotRunnable,
     RevisionNotFound,
     StorageFull,
+    Unsupported,
 )
 from zoo.operations import measuring
 from zoo.operations.made import get_job_file
 from zoo.operations.scrub import put_back
 from zoo.web.access import Need, needs
 from zoo.web.body import read_pieces
-from zoo.web.context import current_zoo, read_body, zoo_on
+from zoo.web.context import current_zoo, read_body, read_query, zoo_on
 from zoo.web.downloads import send_kept
 from zoo.web.reference import Body, tells
 from zoo.web.shapes.jobs import JobAnswer
@@ -36,6 +38,7 @@ from zoo.web.shapes.measuring import (
     CodesBody,
     EvaluationBody,
     InitStudyBody,
+    ReferenceQuery,
     TransferStudyBody,
     VerificationBody,
 )
@@ -43,6 +46,10 @@ from zoo.web.shapes.measuring import (
 bp = Blueprint("measuring", __name__, url_prefix="/v1")
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
+PICTURES = Body(
+    media=("application/zip", "application/x-tar", "application/gzip"),
+    description="A zip or tar of pictures, in any folders.",
+)
 BYTES = Body(media=("application/octet-stream",), description="The bytes.")
 
 
@@ -91,6 +98,7 @@ def post_evaluation() -> ResponseReturnValue:
         ModelNotFound,
         RevisionNotFound,
         DatasetNotFound,
+        LayerNotFound,
         NotRunnable,
         Invalid,
         MalformedCheckpoint,
@@ -109,6 +117,38 @@ def post_codes() -> ResponseReturnValue:
         layers=body.layers,
         is_all=body.is_all,
         splits=body.splits,
+    )
+    return _accepted(job)
+
+
+@bp.post("/references")
+@needs(Need.WRITE)
+@tells(
+    JobAnswer,
+    status=202,
+    query=ReferenceQuery,
+    body=PICTURES,
+    refuses=(
+        BadName,
+        ModelNotFound,
+        RevisionNotFound,
+        NotRunnable,
+        Unsupported,
+        MalformedCheckpoint,
+        StorageFull,
+    ),
+)
+def post_reference() -> ResponseReturnValue:
+    """Queue the taking of a reference: what pictures like those of a model's training are to it.
+
+    Some hundred are enough; of more files than 400 so many are drawn. Their codes are kept, not the
+    pictures, and advice on any model with these weights then tells how far a dataset lies from
+    them. It takes the role of a writer of the model. The same job that is not finished yet is given
+    instead of a second.
+    """
+    query = read_query(ReferenceQuery)
+    job = measuring.enqueue_reference(
+        current_zoo(), query.model, read_pieces(), source=query.source
     )
     return _accepted(job)
 

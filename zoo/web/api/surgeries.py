@@ -3,7 +3,14 @@
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
-from zoo.errors import Invalid, ModelNotFound, NotRunnable, RevisionNotFound, Unsupported
+from zoo.errors import (
+    Invalid,
+    LayerNotFound,
+    ModelNotFound,
+    NotRunnable,
+    RevisionNotFound,
+    Unsupported,
+)
 from zoo.operations.surgery import enqueue_dense, enqueue_surgery
 from zoo.web.access import Need, needs
 from zoo.web.context import read_body, zoo_on
@@ -32,7 +39,7 @@ def post_dense(name: str) -> ResponseReturnValue:
 
 @bp.post("/<model:name>/surgeries")
 @needs(Need.WRITE)
-@tells(JobAnswer, status=202, body=SurgeryBody, refuses=REFUSES)
+@tells(JobAnswer, status=202, body=SurgeryBody, refuses=(*REFUSES, LayerNotFound))
 def post_surgery(name: str) -> ResponseReturnValue:
     """Queue a job that cuts a network, replaces its head or folds its batch normalisation.
 

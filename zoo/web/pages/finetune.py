@@ -10,7 +10,7 @@ from zoo.domain.job import Job, JobKind
 from zoo.domain.plan import Strategy
 from zoo.domain.training import Overrides
 from zoo.operations import datasets, fetch, jobs
-from zoo.operations.advise import ALL_MODELS, enqueue_advise
+from zoo.operations.advise import ALL_MODELS, enqueue_advise, tell_gain
 from zoo.operations.finetune import enqueue_finetune, finetuned_name
 from zoo.operations.opening import Zoo
 from zoo.web.access import Need, needs
@@ -142,9 +142,8 @@ def _facts(result: dict[str, Any]) -> list[tuple[str, str]]:
     if predicted := result.get("predicted"):
         interval = f"{predicted['low']:.3f} to {predicted['high']:.3f}"
         told.append(("accuracy predicted", f"{predicted['accuracy']:.3f} ({interval} at 95 %)"))
-    for gain in result.get("gains") or []:
-        words = f"{gain['points']:+.1f} \N{PLUS-MINUS SIGN} {gain['standard_error']:.1f} points"
-        told.append((f"{gain['more']} pictures more", words))
+    gains = result.get("gains") or []
+    told += [(f"{gain['more']} more pictures", tell_gain(gain)) for gain in gains]
     if facts.get("copies"):
         told.append(("copies", str(facts["copies"])))
     if facts.get("alike_across_splits"):

@@ -31,6 +31,7 @@ KINDS = {
     JobKind.CODES: "Codes",
     JobKind.INIT_STUDY: "Study of beginnings",
     JobKind.TRANSFER_STUDY: "Study of transfer",
+    JobKind.REFERENCE: "Reference",
     JobKind.VERIFY: "Verification",
     JobKind.ALIAS: "Alias",
 }

@@ -173,6 +173,10 @@ class JobAnswer(Shape):
     threads: int | None = Field(description="asked for; null is what is usual for the kind")
     memory_bytes: int | None
     gpus: int | None
+    waits_for: str | None = Field(
+        description="of one that nobody runs: what has to happen first, as this machine knows it;"
+        " null in lists"
+    )
     attempt: int
     attempts: list[AttemptAnswer] = Field(description="each try; none in lists")
     created_at: datetime

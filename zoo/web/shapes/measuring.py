@@ -47,6 +47,19 @@ class CodesBody(TermsBody):
     splits: list[Split] = Field(default=list(Split), min_length=1, max_length=len(Split))
 
 
+class ReferenceQuery(Shape):
+    """Whose reference the pictures in the body are."""
+
+    model: Name = Field(description=MODEL)
+    source: str = Field(
+        default="pictures",
+        min_length=1,
+        max_length=255,
+        pattern=WITHOUT_NUL,
+        description="what the pictures are called, in advice and errors",
+    )
+
+
 class InitStudyBody(TermsBody):
     """A study of how filters may begin, to be queued."""
 

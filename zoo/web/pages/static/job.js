@@ -134,6 +134,11 @@ async function look() {
       if (answer.ok) {
         take(told);
         if (["succeeded", "failed", "cancelled"].includes(told.state)) return location.reload();
+        const waits = document.getElementById("waits");
+        if (waits) {
+          waits.hidden = !told.waits_for;
+          if (told.waits_for) waits.textContent = `It waits for ${told.waits_for}.`;
+        }
         if (told.state === "running") document.getElementById("state").textContent = "\u25b6 runs";
       }
     } catch {
