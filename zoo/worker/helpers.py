@@ -5,7 +5,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -15,6 +16,7 @@ from zoo.operations.opening import Zoo
 from zoo.training.ranks import Ranks, find_met, joined
 from zoo.worker.progress import Progress
 
+LOOK_S = 1.0  # between two looks whether those who are waited for live
 END_S = 20.0  # that a rank has to end by itself after its training
 LOOPBACK = {"linux": "lo", "darwin": "lo0"}  # by which ranks of one machine speak
 
@@ -54,16 +56,36 @@ def helped(zoo: Zoo, progress: Progress, count: int, device: torch.device) -> It
     with tempfile.TemporaryDirectory(prefix="zoo-ranks-") as folder:
         meeting = Path(folder) / "meeting"
         others = [_start(zoo, progress, rank, count, meeting) for rank in range(1, count)]
+        arrived = threading.Event()
+        threading.Thread(target=_watch, args=(others, arrived), daemon=True).start()
         try:
             with as_rank(0, count, meeting, device) as ranks:
+                arrived.set()
                 yield ranks
         except BaseException:
             for other in others:
                 other.kill()
             raise
         finally:
+            arrived.set()
             for other in others:
                 _end(other)
+
+
+def _watch(others: Sequence[subprocess.Popen[bytes]], arrived: threading.Event) -> None:
+    """End this process where one of the others ended before all met; its job is taken again.
+
+    Whoever waits for a rank that never comes waits where nothing interrupts it. Of one that is lost
+    after the meeting the library tells.
+    """
+    while not arrived.wait(LOOK_S):
+        ended = [other.returncode for other in others if other.poll() is not None]
+        if ended and not arrived.is_set():
+            print(f"a rank of this training ended with {ended[0]} before all met", file=sys.stderr)  # noqa: T201  # this is the job's log
+            sys.stderr.flush()
+            for other in others:
+                other.kill()
+            os._exit(1)
 
 
 @contextlib.contextmanager
