@@ -14,7 +14,8 @@ from urllib.parse import quote
 from zoo.client.reading import Asking
 from zoo.domain.dataset import FAITHFUL, ArchiveKind, DatasetDescription, DatasetSummary, Skipped
 from zoo.domain.revision import check_model_name
-from zoo.errors import PathNotFound, UnreadablePicture
+from zoo.errors import MalformedArchive, PathNotFound, UnreadablePicture
+from zoo.images.file import open_plain
 from zoo.images.folder import read_folder
 from zoo.images.member import Limits
 from zoo.operations.datasets import dataset_name
@@ -102,7 +103,9 @@ def _packed(path: Path, report: StepReport) -> Iterator[tuple[BinaryIO, tuple[Sk
     if not is_there:
         raise PathNotFound(f"{path}: there is no such file or folder.", path=str(path))
     if not is_folder:
-        with path.open("rb") as opened:
+        if not path.is_file():
+            raise MalformedArchive(f"{path}: neither a folder nor a plain file.", archive=str(path))
+        with open_plain(path) as opened:
             yield opened, ()
         return
     with tempfile.TemporaryFile() as file:
