@@ -164,6 +164,12 @@ class Settings(BaseSettings):
     queue_bytes: int = Field(
         default=512 * MIB, ge=MIB, description="Most bytes of pictures that wait to be predicted."
     )
+    decoding_bytes: int = Field(
+        default=GIB,
+        ge=MIB,
+        description="Most memory of pictures that requests decode at once; a single one may take"
+        " more.",
+    )
 
     @classmethod
     def settings_customise_sources(

@@ -15,6 +15,7 @@ from werkzeug.serving import make_server
 
 pytestmark = pytest.mark.usefixtures("stocked")
 DEADLINE_S = 60
+UNREADABLE = 8  # what a command ends with
 
 
 @pytest.fixture
@@ -126,16 +127,43 @@ def test_a_file_is_never_written_over(zoo_cli, sevens, tmp_path):
     assert f"{path} exists already" in ran.err
 
 
+HELD = """
+import time
+from zoo.commands.main import main
+from zoo.operations import bulk
+
+read = bulk.read_picture
+
+def hold(path, *rest, **more):
+    if path.name == "held.png":
+        time.sleep(3600)
+    return read(path, *rest, **more)
+
+bulk.read_picture = hold
+main()
+"""
+
+
+@pytest.mark.timeout(120)
+def test_a_pipe_among_the_pictures_is_refused_and_not_waited_for(zoo_cli, sevens, tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "seven.png").write_bytes(sevens[0].read_bytes())
+    for given in ((sevens[0], tmp_path / "pipe.png"), (tmp_path,)):
+        ran = zoo_cli("predict", "lenet-digits", *given)
+        assert ran.code == UNREADABLE
+        assert "pipe.png: not a plain file." in ran.err
+
+
 @pytest.mark.parametrize("flag", ["--csv", "--jsonl"])
 def test_a_killed_run_goes_on_to_the_same_file(zoo_cli, home, digits, tmp_path, flag):
-    """A picture that is a pipe holds the process up, so that it is killed in the middle."""
+    """A picture that is never read holds the process up, so that it is killed in the middle."""
     pictures = sorted(digits.rglob("*.png"))
-    pipe = tmp_path / "pipe.png"
-    os.mkfifo(pipe)
-    given = [*pictures[:30], pipe, *pictures[30:]]
+    held = tmp_path / "held.png"
+    held.write_bytes(pictures[0].read_bytes())
+    given = [*pictures[:30], held, *pictures[30:]]
     ask = ["predict", "lenet-digits", *map(str, given), flag]
     process = subprocess.Popen(
-        [sys.executable, "-c", "from zoo.commands.main import main; main()", *ask, "out"],
+        [sys.executable, "-c", HELD, *ask, "out"],
         env=os.environ | {"ZOO_HOME": str(home)},
         cwd=tmp_path,
         stderr=subprocess.DEVNULL,
@@ -150,8 +178,6 @@ def test_a_killed_run_goes_on_to_the_same_file(zoo_cli, home, digits, tmp_path, 
     process.wait()
     kept = lines.read_bytes()
     lines.write_bytes(kept[:-5])
-    pipe.unlink()
-    pipe.write_bytes(pictures[0].read_bytes())
     assert zoo_cli(*ask, tmp_path / "out").code == 0
     assert zoo_cli(*ask, tmp_path / "whole").code == 0
     assert (tmp_path / "out").read_bytes() == (tmp_path / "whole").read_bytes()

@@ -3,6 +3,9 @@
 import io
 
 import pytest
+from PIL import Image
+
+from zoo.web.context import SERVICE
 
 pytestmark = pytest.mark.usefixtures("stocked")
 URL = "/v1/models/lenet-digits/predict"
@@ -87,3 +90,18 @@ def test_a_file_that_only_is_called_a_graph_cannot_predict(client, upload, pictu
     upload("plain", ("model.onnx", b"I am no graph"))
     answer = client.post("/v1/models/plain/predict", data=picture.read_bytes())
     assert (answer.status_code, answer.json["error"]["code"]) == (409, "not_runnable")
+
+
+def test_a_large_picture_that_would_have_to_wait_behind_many_is_429(app, client, picture):
+    lane = app.extensions[SERVICE].turns._large
+    lane.taken_bytes, lane.most_waiting = lane.most_bytes, 0
+    large = io.BytesIO()
+    Image.new("1", (2400, 2000)).save(large, "PNG")
+    refused = client.post(URL, data=large.getvalue())
+    assert refused.status_code == 429
+    assert refused.headers["Retry-After"] == "1"
+    assert "ZOO_DECODING_BYTES" in refused.text
+    assert client.post(URL, data=picture.read_bytes()).status_code == 200
+    lane.taken_bytes = 0
+    assert client.post(URL, data=large.getvalue()).status_code == 200
+    assert (lane.taken_bytes, app.extensions[SERVICE].trimming._is_due) == (0, True)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from zoo.domain.dataset import Skipped
-from zoo.errors import PathNotFound, UnreadablePicture
+from zoo.errors import MalformedArchive, PathNotFound, UnreadablePicture
+from zoo.images.file import open_plain
 from zoo.images.folder import read_folder
 from zoo.images.member import Limits, draw_members
 
@@ -31,6 +32,7 @@ def packed(
 
     Raises:
         PathNotFound: there is nothing at that path.
+        MalformedArchive: it is neither a folder nor a plain file.
     """
     try:
         is_folder, is_there = path.is_dir(), path.exists()
@@ -39,7 +41,9 @@ def packed(
     if not is_there:
         raise PathNotFound(f"{path}: there is no such file or folder.", path=str(path))
     if not is_folder:
-        with path.open("rb") as opened:
+        if not path.is_file():
+            raise MalformedArchive(f"{path}: neither a folder nor a plain file.", archive=str(path))
+        with open_plain(path) as opened:
             yield opened, ()
         return
     with tempfile.TemporaryFile() as file:

@@ -13,6 +13,7 @@ from zoo.client.remote import Remote
 from zoo.domain.prediction import Answered, Asked, ClassScore
 from zoo.domain.revision import split_address
 from zoo.errors import PathNotFound, ServerUnreachable, TooLarge, UnreadablePicture, ZooError
+from zoo.images.file import open_plain
 from zoo.images.names import printable
 from zoo.operations.bulk import Answers, in_chunks, in_order
 
@@ -82,7 +83,8 @@ def predict_there(remote: Remote, address: str, asked: Iterable[Asked], *, top: 
 def _read(asked: Asked) -> bytes | PathNotFound | UnreadablePicture:
     """Read a file's bytes, or give the reason why it cannot be read."""
     try:
-        return asked.path.read_bytes()
+        with open_plain(asked.path) as file:
+            return file.read()
     except FileNotFoundError:
         return PathNotFound(f"{asked.name}: there is no such file.", path=asked.name)
     except OSError as error:

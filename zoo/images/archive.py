@@ -11,6 +11,7 @@ from pathlib import Path
 
 from zoo.errors import MalformedArchive
 from zoo.images.bounds import malformed
+from zoo.images.file import open_plain
 from zoo.images.member import Limits, PictureSource
 from zoo.images.tarred import COMPRESSIONS, open_tar
 from zoo.images.zipped import open_zip
@@ -39,8 +40,10 @@ def open_archive(path: Path, limits: Limits, *, name: str | None = None) -> Iter
         TooLarge: there are more members, or more bytes in them, than the limits allow.
     """
     name = name or str(path)
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise MalformedArchive(f"{name}: neither a folder nor a plain file.", archive=name)
     with malformed(name):
-        file = path.open("rb")
+        file = open_plain(path)
     with file:
         with malformed(name):
             head = file.read(HEAD_BYTES)

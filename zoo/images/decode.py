@@ -12,16 +12,27 @@ from typing import BinaryIO
 from PIL.Image import DecompressionBombError, Image
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
 
 from zoo.errors import UnreadablePicture
 from zoo.images.colour import as_rgb
+from zoo.images.expense import Expense
 from zoo.images.file import open_picture
 from zoo.images.orientation import EXIF_TAG, Box, turn_upright
-from zoo.images.table import HEAD_BYTES, describe_foreign, find_format
+from zoo.images.table import HEAD_BYTES, Format, describe_foreign, find_format
+from zoo.images.turns import Take, take_any
 
 OVERSAMPLING = 2
 """A reduced JPEG keeps at least so many times the pixels that are needed."""
 
+BYTES_PER_PIXEL = 8  # at the most: as it was read and as RGB, or turned; Pillow's RGB takes four
+LARGE_FORMS = (TiffImageFile, WebPImageFile)
+LARGE_BYTES_PER_PIXEL = 16  # their libraries hold the whole picture once or twice more
+COEFFICIENT_BYTES = 2  # of a channel of a JPEG with several scans, which are kept until the last
+
+MOST_EXIF_BYTES = 4 * 2**20  # a maker's notes and a thumbnail take a tenth of it
+UNKNOWN_KIND = "unknown pixel mode"  # Pillow, of a TIFF
 FEWER_PIXELS = "Make the picture smaller, or raise ZOO_MAX_PICTURE_PIXELS."
 
 # What Pillow's readers raise on damaged files; found by reading them and by damaging files.
@@ -54,21 +65,30 @@ class Decoded:
     extent: Box
 
 
-def decode(picture: bytes | Path, *, name: str, max_pixels: int) -> Image:
+def decode(picture: bytes | Path, *, name: str, max_pixels: int, take: Take = take_any) -> Image:
     """Decode a picture file of a known format into upright 8-bit RGB pixels, all of them.
 
     The format (JPEG, PNG, WebP, BMP, TIFF, PPM) is told by content. Of an animation or a file of
     several pages, the first picture counts. See `zoo.images.colour` for how colours are treated.
+    ``take`` is told how many bytes of memory the pixels will need, and may wait or raise.
 
     Raises:
-        UnreadablePicture: not such a file, damaged, cut short, or of more than ``max_pixels``.
+        UnreadablePicture: not such a file, damaged, cut short, of more than ``max_pixels``, or one
+            that costs far more than its pixels.
         PathNotFound: there is no file at that path.
     """
-    return decode_reduced(picture, name=name, max_pixels=max_pixels, at_least_px=None).image
+    return decode_reduced(
+        picture, name=name, max_pixels=max_pixels, at_least_px=None, take=take
+    ).image
 
 
 def decode_reduced(
-    picture: bytes | Path, *, name: str, max_pixels: int, at_least_px: int | None
+    picture: bytes | Path,
+    *,
+    name: str,
+    max_pixels: int,
+    at_least_px: int | None,
+    take: Take = take_any,
 ) -> Decoded:
     """Decode like `decode`, but a large JPEG only as finely as a smaller copy of it needs.
 
@@ -88,10 +108,18 @@ def decode_reduced(
         known = find_format(head)
         if known is None:
             raise UnreadablePicture(f"{name}: {describe_foreign(head)}.", name=name)
+        expense = _check_expense(known, file, name=name)
         with _named(name), known.reader(file) as image:
             _check_pixels(image, name=name, max_pixels=max_pixels)
-            extent = _loaded(image, at_least_px)
-            upright, extent = turn_upright(as_rgb(image), extent, _orientation(image))
+            whole_pixels = image.width * image.height
+            extent = _drafted(image, at_least_px)
+            take(_needed_bytes(image, whole_pixels if expense.is_whole else 0))
+            image.load()
+            orientation = _orientation(image)
+            rgb = as_rgb(image)
+            if rgb is not image:
+                image.close()  # It would be held while the other is turned.
+            upright, extent = turn_upright(rgb, extent, orientation)
             return Decoded(image=upright, extent=extent)
 
 
@@ -113,6 +141,12 @@ def _named(name: str) -> Iterator[None]:
     except DecompressionBombError as error:  # only from WebP, whose reader asks Pillow's own limit
         raise UnreadablePicture(f"{name}: {error}", hint=FEWER_PIXELS, name=name) from error
     except BROKEN as error:
+        if str(error) == UNKNOWN_KIND:
+            raise UnreadablePicture(
+                f"{name}: its pixels are of a kind that is not read.",
+                hint="Save it as grey or RGB of 8 bits, or as a PNG.",
+                name=name,
+            ) from error
         reason = str(error).strip() or type(error).__name__
         raise UnreadablePicture(
             f"{name}: damaged or cut short ({reason}).",
@@ -131,18 +165,39 @@ def _check_pixels(image: ImageFile, *, name: str, max_pixels: int) -> None:
         )
 
 
-def _loaded(image: ImageFile, at_least_px: int | None) -> Box:
-    """Decode the pixels and tell where among them the picture lies."""
+def _check_expense(known: Format, file: BinaryIO, *, name: str) -> Expense:
+    """Refuse a file that costs far more than its pixels, before anything reads it."""
+    expense = known.estimate(file)
+    file.seek(0)
+    if expense.refusal:
+        raise UnreadablePicture(
+            f"{name}: {expense.refusal}.",
+            hint="Open it in a program for pictures, and save it again.",
+            name=name,
+        )
+    return expense
+
+
+def _needed_bytes(image: ImageFile, whole_pixels: int) -> int:
+    """Tell how much memory decoding takes at the most, at the size that was drafted."""
+    per_pixel = LARGE_BYTES_PER_PIXEL if isinstance(image, LARGE_FORMS) else BYTES_PER_PIXEL
+    kept = COEFFICIENT_BYTES * len(image.getbands()) * whole_pixels
+    return per_pixel * image.width * image.height + kept
+
+
+def _drafted(image: ImageFile, at_least_px: int | None) -> Box:
+    """Choose how finely to decode, and tell where among the pixels the picture will lie."""
     drafted = None
     if at_least_px is not None and isinstance(image, JpegImageFile):
         least = OVERSAMPLING * at_least_px
         drafted = image.draft(None, (least, least))
-    image.load()
     return (0.0, 0.0, *image.size) if drafted is None else drafted[1]
 
 
 def _orientation(image: Image) -> object:
     """Read the EXIF orientation; a picture with damaged EXIF is still a picture."""
+    if len(image.info.get("exif", b"")) > MOST_EXIF_BYTES:  # Pillow makes numbers of all of it.
+        return None
     try:
         return image.getexif().get(EXIF_TAG)
     except BROKEN:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from zoo.domain.dataset import Skipped
 from zoo.errors import PathNotFound, UnreadablePicture
+from zoo.images.file import open_plain
 from zoo.images.member import (
     Limits,
     Member,
@@ -113,7 +114,7 @@ def _stamp(told: os.stat_result) -> Stamp | None:
 def _read(path: Path, name: str, limits: Limits) -> bytes:
     """Read a file, whatever size it has by now, within the limit."""
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             data = read_at_most(file, limits.member_bytes)
     except OSError as error:
         raise UnreadablePicture(f"{name}: {error.strerror}.", name=name) from error

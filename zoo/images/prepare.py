@@ -12,6 +12,7 @@ from PIL.Image import Image, Resampling
 from zoo.domain.preprocessing import Interpolation, Preprocessing, Resize
 from zoo.images.decode import decode_reduced
 from zoo.images.orientation import Box
+from zoo.images.turns import Take, take_any
 
 RESAMPLING = {
     Interpolation.BILINEAR: Resampling.BILINEAR,
@@ -23,18 +24,28 @@ Pixels = NDArray[np.uint8]
 
 
 def read_picture(
-    picture: bytes | Path, preprocessing: Preprocessing, *, name: str, max_pixels: int
+    picture: bytes | Path,
+    preprocessing: Preprocessing,
+    *,
+    name: str,
+    max_pixels: int,
+    take: Take = take_any,
 ) -> Pixels:
     """Read a picture file as the array a network takes: decode, then prepare.
 
     A large JPEG is decoded only as finely as needed; `decode_reduced` tells the difference.
+    ``take`` is told how many bytes of memory that needs, and may wait or raise.
 
     Raises:
         UnreadablePicture: the file is not a picture, damaged, or of more than ``max_pixels``.
         PathNotFound: there is no file at that path.
     """
     decoded = decode_reduced(
-        picture, name=name, max_pixels=max_pixels, at_least_px=_longest_px(preprocessing)
+        picture,
+        name=name,
+        max_pixels=max_pixels,
+        at_least_px=_longest_px(preprocessing),
+        take=take,
     )
     return prepare(decoded.image, preprocessing, extent=decoded.extent)
 

@@ -4,7 +4,9 @@ A file is known by how its content begins, never by its name.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.ImageFile import ImageFile
@@ -14,26 +16,41 @@ from PIL.PpmImagePlugin import PpmImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from zoo.images.expense import (
+    Expense,
+    estimate_jpeg,
+    estimate_nothing,
+    estimate_png,
+    estimate_tiff,
+)
+
 HEAD_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Format:
-    """A picture format: how its files begin, and Pillow's reader of it."""
+    """A picture format: how its files begin, Pillow's reader, and what a file costs besides."""
 
     begins: re.Pattern[bytes]
     reader: type[ImageFile]
+    estimate: Callable[[BinaryIO], Expense] = estimate_nothing
 
 
 # Pillow's readers are named here, not found by Image.open, for two reasons: Image.open holds every
 # picture against one limit of pixels for the whole process where ours is given with each call, and
 # it takes a phone's JPEG with a second picture behind the first for another format (MPO).
 FORMATS: dict[str, Format] = {
-    "JPEG": Format(begins=re.compile(rb"\xff\xd8\xff"), reader=JpegImageFile),
-    "PNG": Format(begins=re.compile(rb"\x89PNG\r\n\x1a\n"), reader=PngImageFile),
+    "JPEG": Format(
+        begins=re.compile(rb"\xff\xd8\xff"), reader=JpegImageFile, estimate=estimate_jpeg
+    ),
+    "PNG": Format(
+        begins=re.compile(rb"\x89PNG\r\n\x1a\n"), reader=PngImageFile, estimate=estimate_png
+    ),
     "WebP": Format(begins=re.compile(rb"RIFF[\s\S]{4}WEBP"), reader=WebPImageFile),
     "BMP": Format(begins=re.compile(rb"BM"), reader=BmpImageFile),
-    "TIFF": Format(begins=re.compile(rb"II[*+]\0|MM\0[*+]"), reader=TiffImageFile),
+    "TIFF": Format(
+        begins=re.compile(rb"II[*+]\0|MM\0[*+]"), reader=TiffImageFile, estimate=estimate_tiff
+    ),
     "PPM": Format(begins=re.compile(rb"P[1-6]\s"), reader=PpmImageFile),
 }
 

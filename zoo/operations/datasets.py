@@ -4,6 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from zoo.catalog import audit, datasets
@@ -25,6 +26,7 @@ from zoo.images.layout import Layout, Place, arrange
 from zoo.images.member import Limits, Member, PictureSource
 from zoo.images.source import open_pictures
 from zoo.images.split import draw_split
+from zoo.images.turns import Turns
 from zoo.operations.access import check_role
 from zoo.operations.opening import Zoo
 from zoo.operations.publish import check_still_kept, look_for
@@ -35,20 +37,22 @@ from zoo.settings import Settings
 ARCHIVE_ENDINGS = re.compile(r"\.(zip|tar|tgz|tbz2?|txz|tar\.(gz|bz2|xz))$", re.IGNORECASE)
 
 
-def add_dataset(
+def add_dataset(  # noqa: PLR0913  # in whose turn is the last
     zoo: Zoo,
     path: Path,
     *,
     name: str | None = None,
     source_name: str | None = None,
     report: Callable[[int, int], None] = lambda _done, _total: None,
+    turns: Turns | None = None,
 ) -> Dataset:
     """Add a folder of class folders, or a zip or tar of it, and return the dataset.
 
     Pictures keep the split their folders tell; otherwise a fifth of each class is drawn for
     validation. Files that are no readable pictures are listed in ``skipped``. ``report`` is told
     (done, total) after every file. Errors call the source ``source_name``, else its path. Files of
-    a folder that were not changed since it was last added are not read again.
+    a folder that were not changed since it was last added are not read again. Each is decoded in
+    its turn, where ``turns`` are given.
 
     Raises:
         PathNotFound, UnsafeArchive, MalformedArchive, TooLarge: the source cannot be read.
@@ -64,7 +68,8 @@ def add_dataset(
     with open_pictures(path, limits=_limits(zoo.settings), name=source_name) as source:
         layout = arrange(source.paths, name=source.name)
         before = read_stamps(zoo, path, _find_dataset(zoo, called))
-        read, skipped = _keep(zoo, source, layout, before, report)
+        put = partial(_put, zoo, turns or Turns(zoo.settings.decoding_bytes))
+        read, skipped = _keep(source, layout, before, put, report)
     consistent, contradicting = _without_contradictions([picture for _, picture in read])
     kept, leaked = _without_leaks(consistent)
     dataset = Dataset(
@@ -154,10 +159,10 @@ def _find_dataset(zoo: Zoo, name: str) -> Dataset | None:
 
 
 def _keep(
-    zoo: Zoo,
     source: PictureSource,
     layout: Layout,
     before: Stamps,
+    put: Callable[[Member], Blob],
     report: Callable[[int, int], None],
 ) -> tuple[list[tuple[Member, Picture]], list[Skipped]]:
     """Check and keep the members that have a place; list those that are no pictures."""
@@ -167,7 +172,7 @@ def _keep(
     for done, (member, place) in enumerate(placed, 1):
         try:
             _check_length(member.path, place.label)
-            blob = before.find(member) or _put(zoo, member)
+            blob = before.find(member) or put(member)
         except (UnreadablePicture, TooLarge) as error:
             skipped.append(Skipped(path=member.path, reason=_reason(error, member)))
         else:
@@ -183,10 +188,11 @@ def _keep(
     return kept, skipped
 
 
-def _put(zoo: Zoo, member: Member) -> Blob:
+def _put(zoo: Zoo, turns: Turns, member: Member) -> Blob:
     """Keep the bytes of a member once they are seen to be a picture."""
     data = member.read()
-    decode(data, name=member.path, max_pixels=zoo.settings.max_picture_pixels)
+    with turns.hold(is_patient=True) as take:
+        decode(data, name=member.path, max_pixels=zoo.settings.max_picture_pixels, take=take)
     return zoo.blobs.put([data])
 
 

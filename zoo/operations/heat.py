@@ -154,6 +154,7 @@ def predict_map(
         TooLarge: at some scale it has more pixels than the settings allow, or its map is too large.
         Invalid: a class, a scale or the size of tiles cannot be used.
         Unsupported: the network cannot be read in tiles, and they are needed or were asked for.
+        Overloaded: the picture is large, and too many of those wait to be decoded.
     """
     options = options or MapOptions()
     check_options(options)
@@ -161,18 +162,21 @@ def predict_map(
     predictor = find_dense(zoo, service, revision)
     asked = [get_class(predictor.labels, label) for label in options.labels]
     name, source = picture
-    image = decode(source, name=name, max_pixels=zoo.settings.max_picture_pixels)
     limit = zoo.settings.max_picture_pixels
-    base = _base_size((image.height, image.width), options.short_side_px)
-    sizes = {scale: _scaled(base, scale, limit) for scale in (1.0, *options.scales)}
-    maps = _compute(zoo, predictor, image, sizes, options)
+    with service.turns.hold() as take:
+        image = decode(source, name=name, max_pixels=limit, take=take)
+        base = _base_size((image.height, image.width), options.short_side_px)
+        sizes = {scale: _scaled(base, scale, limit) for scale in (1.0, *options.scales)}
+        maps = _compute(zoo, predictor, image, sizes, options)
+        pixels = resize_whole(image, sizes[1.0], predictor.preprocessing.interpolation)
+        del image
     averages = np.mean([one.cells.mean(axis=(1, 2)) for one in maps], axis=0)
     return MapPrediction(
         picture=name,
         model=revision.address,
         provider=predictor.provider,
         geometry=predictor.geometry,
-        pixels=resize_whole(image, sizes[1.0], predictor.preprocessing.interpolation),
+        pixels=pixels,
         maps=maps,
         scores=rank(averages, predictor.labels),
         asked=tuple(

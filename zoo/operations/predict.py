@@ -54,12 +54,14 @@ def predict(  # noqa: PLR0913  # on what terms is the last
         predictor = served.classifier
         for name, picture in pictures:
             begun_ns = time.monotonic_ns()
-            pixels = read_picture(
-                picture,
-                predictor.preprocessing,
-                name=name,
-                max_pixels=zoo.settings.max_picture_pixels,
-            )
+            with service.turns.hold() as take:
+                pixels = read_picture(
+                    picture,
+                    predictor.preprocessing,
+                    name=name,
+                    max_pixels=zoo.settings.max_picture_pixels,
+                    take=take,
+                )
             prepared = replace(terms, input_ns=time.monotonic_ns() - begun_ns)
             (probabilities,) = service.desk.ask(target, served, pixels[np.newaxis], prepared)
             yield Prediction(

@@ -90,9 +90,14 @@ def answer(zoo: Zoo, service: Service, address: str, question: Question) -> Answ
     """
     with hold_served(zoo, service, address) as (target, served):
         service.unloaded.discard(target.key)
-        if target.is_network:
-            return _answer_network(service, target, served, question)
-        return _answer_pictures(zoo, service, target, served, question)
+        found = (
+            _answer_network(service, target, served, question)
+            if target.is_network
+            else _answer_pictures(zoo, service, target, served, question)
+        )
+    given = [*question.inputs.values(), *found.outputs.values()]
+    service.trimming.after(sum(one.nbytes for one in given))  # also where the body was inflated
+    return found
 
 
 @contextmanager
@@ -186,7 +191,7 @@ def _answer_pictures(
     predictor = served.classifier
     wanted = _wanted([PROBABILITIES], question)
     begun_ns = time.monotonic_ns()
-    images = _read_images(zoo, target, served, question)
+    images = _read_images(zoo, service, target, served, question)
     input_ns = question.terms.input_ns + time.monotonic_ns() - begun_ns
     terms = replace(question.terms, input_ns=input_ns)
     is_map = isinstance(predictor, DensePredictor)
@@ -215,13 +220,15 @@ def _wanted(known: Sequence[str], question: Question) -> list[str]:
     return list(question.outputs or known)
 
 
-def _read_images(zoo: Zoo, target: Target, served: Served, question: Question) -> NDArray[np.uint8]:
+def _read_images(
+    zoo: Zoo, service: Service, target: Target, served: Served, question: Question
+) -> NDArray[np.uint8]:
     """Read the pictures of a request, those that are files prepared.
 
     Raises:
         BadRequest: they are not the one input, or of another form.
         TooLarge: they are too many.
-        UnreadablePicture: one cannot be read.
+        UnreadablePicture, Overloaded: one cannot be read, or not now.
     """
     if question.raw is not None:
         (port,) = _describe_classifier(target, served).inputs
@@ -232,7 +239,7 @@ def _read_images(zoo: Zoo, target: Target, served: Served, question: Question) -
     _check_count(images)
     if images.dtype != STRINGS:
         return images
-    return _prepare(zoo, served.classifier, images, is_base64=IMAGES in question.texts)
+    return _prepare(zoo, service, served.classifier, images, is_base64=IMAGES in question.texts)
 
 
 def _as_texts(name: str, tensor: Tensor) -> Tensor:
@@ -265,30 +272,32 @@ def _check_count(images: Tensor) -> None:
 
 
 def _prepare(
-    zoo: Zoo, predictor: Predictor, files: Tensor, *, is_base64: bool
+    zoo: Zoo, service: Service, predictor: Predictor, files: Tensor, *, is_base64: bool
 ) -> NDArray[np.uint8]:
-    """Prepare picture files.
+    """Prepare picture files, one after the other.
 
     Raises:
         BadRequest: they are not of the shape N or N x 1, or no base64 where they should be.
         UnreadablePicture: one cannot be read.
+        Overloaded: it is large, and too many of those wait to be decoded.
     """
     if files.shape not in {(files.size,), (files.size, 1)} or not files.size:
         raise BadRequest(
             f"The picture files are of the shape {list(files.shape)}.",
             hint="Give the bytes of N files as BYTES of the shape [N] or [N, 1].",
         )
-    return np.stack(
-        [
-            read_picture(
+    prepared = []
+    for number, file in enumerate(files.flat, start=1):
+        with service.turns.hold() as take:
+            pixels = read_picture(
                 _without_base64(file) if is_base64 else file,
                 predictor.preprocessing,
                 name=f"picture {number}",
                 max_pixels=zoo.settings.max_picture_pixels,
+                take=take,
             )
-            for number, file in enumerate(files.flat, start=1)
-        ]
-    )
+        prepared.append(pixels)
+    return np.stack(prepared)
 
 
 def _without_base64(file: bytes) -> bytes:

@@ -8,6 +8,7 @@ from zoo.errors import FileNotFound
 from zoo.images.decode import decode
 from zoo.images.heat import as_jpeg
 from zoo.images.prepare import shrink_whole
+from zoo.images.turns import Take, take_any
 from zoo.operations.kept import keep_picture, read_kept_picture
 from zoo.operations.opening import Zoo
 
@@ -36,7 +37,7 @@ def get_picture(zoo: Zoo, address: str, digest: str) -> Picture:
     return picture
 
 
-def get_thumbnail(zoo: Zoo, address: str, digest: str) -> Thumbnail:
+def get_thumbnail(zoo: Zoo, address: str, digest: str, *, take: Take = take_any) -> Thumbnail:
     """Draw a picture of a dataset small: the shorter side has 168 pixels, or its own fewer.
 
     Raises:
@@ -51,6 +52,7 @@ def get_thumbnail(zoo: Zoo, address: str, digest: str) -> Thumbnail:
             zoo.blobs.local_path(digest),
             name=picture.path,
             max_pixels=zoo.settings.max_picture_pixels,
+            take=take,
         )
         jpeg = as_jpeg(shrink_whole(image, SIDE_PX))
         keep_picture(zoo, "thumbnails", tag, jpeg)

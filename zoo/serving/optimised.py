@@ -31,6 +31,7 @@ CPU_FLAGS = Path("/proc/cpuinfo")
 MOST_TOGETHER = 128
 SCRATCH = "new-"
 ABANDONED_S = 86_400  # A process that was killed leaves its folder.
+READ_ONLY = 0o444
 FORM = 2  # of what is kept; raise it when that changes
 
 
@@ -53,7 +54,10 @@ class Note:
         Raises:
             ValueError, KeyError, TypeError: it is something else.
         """
-        data = json.loads(text)
+        try:
+            data = json.loads(text)
+        except RecursionError as error:
+            raise ValueError("it is nested too deeply") from error
         return cls(
             answer=read_numbers(data["answer"], "answer", count=len(data["answer"])),
             most_together=read_whole(data["most_together"], "most_together", most=MOST_TOGETHER),
@@ -110,6 +114,7 @@ class GraphCache:
             draft = written.with_suffix(".json")
             draft.write_text(json.dumps(asdict(note)), encoding="utf-8")
             if weights_of(written).exists():  # A graph whose tensors are all small has none.
+                weights_of(written).chmod(READ_ONLY)  # Who maps it ends if it is cut short.
                 weights_of(written).replace(weights_of(graph))
             written.replace(graph)
             draft.replace(noted)

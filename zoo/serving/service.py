@@ -4,11 +4,13 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from zoo.images.turns import Turns
 from zoo.serving.asking import Desk
 from zoo.serving.dispatcher import Dispatcher
 from zoo.serving.figures import Figures
 from zoo.serving.lines import Lines, Target
 from zoo.serving.loading import Loading
+from zoo.serving.memory import Trimming
 from zoo.serving.optimised import GraphCache
 from zoo.serving.pair import Runners
 from zoo.serving.queue import Queue
@@ -22,6 +24,8 @@ class Service:
 
     lines: Lines  # served names, and the shelf of predictors behind them
     desk: Desk  # the queue, the runners and the figures
+    turns: Turns  # before pictures are decoded
+    trimming: Trimming
     unloaded: set[tuple[str, str]] = field(default_factory=set)
     """Models and revisions that were unloaded by hand and not asked for since."""
     known: dict[Hashable, tuple[int, Target]] = field(default_factory=dict)
@@ -30,7 +34,7 @@ class Service:
     @classmethod
     def open(cls, settings: Settings, *, cache: Path) -> "Service":
         """Make a service of the size the settings allow, with nothing loaded yet."""
-        figures, runners = Figures(), Runners()
+        figures, runners, trimming = Figures(), Runners(), Trimming()
         queue = Queue(most_pictures=settings.queue_pictures, most_bytes=settings.queue_bytes)
         return cls(
             lines=Lines(
@@ -45,6 +49,8 @@ class Service:
                 figures=figures,
                 dispatcher=Dispatcher(runners=runners, queue=queue, watch=figures.count_run),
             ),
+            turns=Turns(settings.decoding_bytes, after_large=trimming.soon),
+            trimming=trimming,
         )
 
     @property

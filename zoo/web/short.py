@@ -91,8 +91,12 @@ class Short:
     def _answer(self, environ: Environ, way: Way, name: str) -> Written:
         is_open = check_sender(self.zoo.settings, environ)
         caller = admit(self.zoo, self.rates, environ, way.need, is_open=is_open)
-        body = receive_whole(environ, int(environ["CONTENT_LENGTH"]))
-        return way.answer(replace(self.zoo, caller=caller), self.service, environ, name, body)
+        length = int(environ["CONTENT_LENGTH"])
+        body = receive_whole(environ, length)
+        try:
+            return way.answer(replace(self.zoo, caller=caller), self.service, environ, name, body)
+        finally:
+            self.service.trimming.after(length)
 
 
 def _way(

@@ -2,12 +2,14 @@
 
 import io
 import struct
+import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from zoo.errors import UnreadablePicture
+from zoo.images import colour
 from zoo.images.decode import decode
 
 
@@ -135,3 +137,44 @@ def test_a_colour_that_stands_for_transparency_becomes_white():
 def test_pixels_without_transparency_keep_their_levels_exactly():
     levels = np.random.default_rng(0).integers(0, 256, (9, 7, 3)).astype(np.uint8)
     assert np.array_equal(read(make_file(Image.fromarray(levels), "PNG")), levels)
+
+
+def test_a_16_bit_grey_level_that_stands_for_transparency_becomes_white():
+    data = make_file(Image.fromarray(GREY), "PNG")
+    place = data.index(b"IDAT") - 4
+    chunk = b"tRNS" + struct.pack(">H", 100)
+    chunk = struct.pack(">I", 2) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    rgb = read(data[:place] + chunk + data[place:])
+    assert rgb[0].tolist() == [[0] * 3, [255] * 3, [128] * 3, [255] * 3]  # 0, not 100, is black
+
+
+def test_a_tiff_of_a_kind_that_is_not_read_is_not_called_damaged():
+    little = make_tiff(GREY, bits=16, photometric=0)
+    tags = struct.iter_unpack("<HHII", little[-4 - 120 : -4])
+    entries = b"".join(struct.pack(">HHII", *tag) for tag in tags)
+    data = b"MM\0*" + little[7:3:-1] + little[8:16] + struct.pack(">H", 10) + entries + bytes(4)
+    with pytest.raises(UnreadablePicture, match="a: its pixels are of a kind that is not") as told:
+        read(data)
+    assert "8 bits" in told.value.hint
+
+
+@pytest.mark.parametrize(
+    "mode", ["L", "LA", "RGBA", "P", "P;alpha", "1", "CMYK", "I;16", "RGB;key"]
+)
+def test_a_picture_converted_in_strips_is_the_same(mode, monkeypatch):
+    levels = np.random.default_rng(0).integers(0, 256, (37, 11, 4)).astype(np.uint8)
+    image, options = Image.fromarray(levels), {}
+    if mode.startswith("P"):
+        image = image.convert("RGB").quantize(64)
+        options = {"transparency": bytes(range(0, 256, 4))} if mode == "P;alpha" else {}
+    elif mode == "RGB;key":
+        image = image.convert("RGB")
+        options = {"transparency": tuple(map(int, levels[30, 5, :3]))}
+    elif mode == "I;16":
+        image = Image.fromarray(levels[..., :2].copy().view(np.uint16)[..., 0])
+    else:
+        image = image.convert(mode)
+    data = make_file(image, "TIFF" if mode == "CMYK" else "PNG", **options)
+    whole = read(data)
+    monkeypatch.setattr(colour, "STRIP_PIXELS", 50)  # four rows
+    assert np.array_equal(read(data), whole)

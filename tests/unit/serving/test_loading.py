@@ -76,6 +76,7 @@ def test_weights_lie_beside_the_optimised_graph(loading, heavy, cache):
     (weights,) = cache.folder.glob("*.bin")
     # They are mapped, which the C library's figures do not count.
     assert again.size_bytes >= weights.stat().st_size >= HEAVY_BYTES
+    assert weights.stat().st_mode & 0o777 == 0o444  # Rewritten in place they would end a server.
 
 
 def test_what_was_prepared_is_there_when_it_is_loaded(loading, heavy, cache, monkeypatch):
@@ -145,6 +146,11 @@ def damage_note(folder):
     path.write_text('{"answer": [1e999], "most_together": "many"}')
 
 
+def nest_note(folder):
+    (path,) = folder.glob("*.json")
+    path.write_text("[" * 100_000)
+
+
 def note_something_else(folder):
     (path,) = folder.glob("*.json")
     path.write_text('{"answer": [0.9, 0.05, 0.05], "most_together": 1}')
@@ -152,11 +158,13 @@ def note_something_else(folder):
 
 def halve_weights(folder):
     (path,) = folder.glob("*.bin")
+    path.chmod(0o600)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
 def zero_weights(folder):
     (path,) = folder.glob("*.bin")
+    path.chmod(0o600)
     path.write_bytes(bytes(path.stat().st_size))
 
 
@@ -175,7 +183,9 @@ def put_another_graph(folder, graph):
     path.write_bytes(graph)
 
 
-@pytest.mark.parametrize("damage", [damage_graph, damage_note, note_something_else, lose_graph])
+@pytest.mark.parametrize(
+    "damage", [damage_graph, damage_note, nest_note, note_something_else, lose_graph]
+)
 def test_a_damaged_entry_is_made_anew(loading, write, cache, damage):
     loading.load("a", write())
     damage(cache.folder)

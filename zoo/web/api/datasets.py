@@ -8,7 +8,7 @@ from zoo.operations import datasets
 from zoo.operations.pack import pack_dataset
 from zoo.web.access import Need, needs
 from zoo.web.body import read_pieces
-from zoo.web.context import current_zoo, read_query
+from zoo.web.context import current_service, current_zoo, read_query
 from zoo.web.downloads import send_packed
 from zoo.web.reference import Body, tells
 from zoo.web.shapes.datasets import (
@@ -57,7 +57,13 @@ def post_dataset() -> ResponseReturnValue:
     query = read_query(DatasetQuery)
     zoo = current_zoo()
     with zoo.blobs.hold(read_pieces()) as path:
-        dataset = datasets.add_dataset(zoo, path, name=query.name, source_name=query.source)
+        dataset = datasets.add_dataset(
+            zoo,
+            path,
+            name=query.name,
+            source_name=query.source,
+            turns=current_service().turns,
+        )
     return jsonify(DatasetAnswer.of(dataset).model_dump(mode="json")), 201
 
 

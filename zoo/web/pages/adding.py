@@ -13,7 +13,7 @@ from zoo.operations import datasets
 from zoo.operations.upload import Upload, publish_sent, upload_revision
 from zoo.operations.uploads import get_proven
 from zoo.web.access import Need, needs
-from zoo.web.context import check_fields, current_zoo
+from zoo.web.context import check_fields, current_service, current_zoo
 from zoo.web.pages.frame import Ways, show
 from zoo.web.pages.signing_in import SEE_OTHER
 from zoo.web.shapes.base import WITHOUT_NUL, Shape
@@ -81,18 +81,21 @@ def show_new_dataset() -> ResponseReturnValue:
 def post_new_dataset() -> ResponseReturnValue:
     """Add a dataset, and show it."""
     zoo, form = current_zoo(), _read_form()
+    turns = current_service().turns
     if form.digest:
         _refuse_several(form.path)
         name = _name_of(form, form.path[0], "dataset")
         (blob,) = get_proven(zoo, name, {form.path[0]: form.digest[0]}).values()
         path = zoo.blobs.local_path(blob.digest)
-        dataset = datasets.add_dataset(zoo, path, name=name, source_name=form.path[0])
+        dataset = datasets.add_dataset(zoo, path, name=name, source_name=form.path[0], turns=turns)
     else:
         files = _read_files()
         _refuse_several(files)
         name = _name_of(form, _base(files[0]), "dataset")
         with zoo.blobs.hold(_pieces(files[0])) as path:
-            dataset = datasets.add_dataset(zoo, path, name=name, source_name=_base(files[0]))
+            dataset = datasets.add_dataset(
+                zoo, path, name=name, source_name=_base(files[0]), turns=turns
+            )
     return redirect(f"/datasets/{dataset.address}", SEE_OTHER)
 
 

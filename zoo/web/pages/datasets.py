@@ -12,7 +12,7 @@ from zoo.operations import datasets
 from zoo.operations.fetch import search_models
 from zoo.operations.thumbnails import get_thumbnail
 from zoo.web.access import Need, needs
-from zoo.web.context import current_zoo, read_query
+from zoo.web.context import current_service, current_zoo, read_query
 from zoo.web.pages.faces import YEAR_S
 from zoo.web.pages.frame import Ways, show
 from zoo.web.shapes.base import WITHOUT_NUL, Shape
@@ -90,7 +90,8 @@ def show_dataset(name: str) -> ResponseReturnValue:
 @needs(Need.READ)
 def get_picture(name: str, digest: str) -> ResponseReturnValue:
     """Give a picture of a dataset, small."""
-    thumbnail = get_thumbnail(current_zoo(), name, digest)
+    with current_service().turns.hold() as take:
+        thumbnail = get_thumbnail(current_zoo(), name, digest, take=take)
     response = Response(thumbnail.jpeg, mimetype="image/jpeg")
     response.set_etag(thumbnail.tag)
     # Its address has its digest.

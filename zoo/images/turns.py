@@ -1,0 +1,114 @@
+"""The memory of pictures that are decoded at once is bounded: large ones take turns."""
+
+import math
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from zoo.errors import Overloaded
+
+SMALL_BYTES = 32 * 2**20  # 4 megapixels; those of usual networks' inputs have a tenth of that
+SMALL_SHARE = 4  # Small pictures have a fourth of the memory to themselves.
+MOST_WAITING = 16  # large pictures; each may take seconds, and a thread of the server
+
+Take = Callable[[int], None]
+"""Told the bytes that decoding will take, before it begins; comes back when they are there."""
+
+
+def take_any(_size_bytes: int) -> None:
+    """Take memory without asking."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Lane:
+    """Memory that is handed out in the order it was asked for."""
+
+    most_bytes: int
+    most_waiting: float = math.inf
+    taken_bytes: int = 0
+    _waiting: deque[tuple[int, threading.Event]] = field(default_factory=deque)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def take(self, size_bytes: int, *, is_patient: bool = False) -> int:
+        """Wait for memory and tell how much was taken; what asks for all there is gets that."""
+        size_bytes = min(size_bytes, self.most_bytes)
+        with self._lock:
+            if not self._waiting and self.taken_bytes + size_bytes <= self.most_bytes:
+                self.taken_bytes += size_bytes
+                return size_bytes
+            if not is_patient and len(self._waiting) >= self.most_waiting:
+                raise Overloaded(
+                    f"{len(self._waiting)} large pictures wait to be decoded already.",
+                    hint="Send it again after the seconds told, or send it smaller;"
+                    " ZOO_DECODING_BYTES bounds what is decoded at once.",
+                    retry_after_s=1,
+                )
+            turn = threading.Event()
+            self._waiting.append((size_bytes, turn))
+        try:
+            turn.wait()
+        except BaseException:
+            self._leave(size_bytes, turn)
+            raise
+        return size_bytes
+
+    def give(self, size_bytes: int) -> None:
+        """Give memory back, to those who wait longest."""
+        with self._lock:
+            self._give(size_bytes)
+
+    def _give(self, size_bytes: int) -> None:
+        self.taken_bytes -= size_bytes
+        while self._waiting and self.taken_bytes + self._waiting[0][0] <= self.most_bytes:
+            size, turn = self._waiting.popleft()
+            self.taken_bytes += size
+            turn.set()
+
+    def _leave(self, size_bytes: int, turn: threading.Event) -> None:
+        """Wait no longer."""
+        with self._lock:
+            if turn.is_set():
+                self._give(size_bytes)
+            else:
+                self._waiting.remove((size_bytes, turn))
+                self._give(0)
+
+
+class Turns:
+    """Memory for decoding: small pictures have a part of it that large ones never wait in."""
+
+    def __init__(self, most_bytes: int, *, after_large: Callable[[], None] = lambda: None) -> None:
+        small_bytes = most_bytes // SMALL_SHARE
+        self._small = _Lane(most_bytes=small_bytes)
+        self._large = _Lane(most_bytes=most_bytes - small_bytes, most_waiting=MOST_WAITING)
+        self._after_large = after_large
+
+    @contextmanager
+    def hold(self, *, is_patient: bool = False) -> Iterator[Take]:
+        """Give what takes memory for one picture; it is given back at the end.
+
+        A picture that alone needs more than there is gets all of it, when nobody else has any. Who
+        holds a turn asks for no other, so nobody waits for ever. Who is patient waits behind any
+        number of others.
+
+        Raises, when memory is taken:
+            Overloaded: too many large pictures wait already.
+        """
+        held: tuple[_Lane, int] | None = None
+
+        def take(size_bytes: int) -> None:
+            nonlocal held
+            assert held is None
+            lane = self._small if size_bytes <= SMALL_BYTES else self._large
+            held = lane, lane.take(size_bytes, is_patient=is_patient)
+
+        try:
+            yield take
+        finally:
+            if held is not None:
+                lane, size_bytes = held
+                lane.give(size_bytes)
+                if lane is self._large:
+                    self._after_large()
