@@ -91,8 +91,8 @@ def add_dataset(  # noqa: PLR0913  # in whose turn is the last
     now = zoo.clock()
     digests = [picture.digest for picture in dataset.pictures]
     # Rows refer to what was not put again, so that no sweep has taken it.
-    put = set(digests) - before.held.keys()
-    look = look_for(zoo, digests, put=put, began_at=began_at)
+    fresh = set(digests) - before.held.keys()
+    look = look_for(zoo, digests, put=fresh, began_at=began_at)
     with zoo.catalog.writing() as db:
         check_still_kept(zoo, db, digests, look)
         added = datasets.add_dataset(db, dataset, now=now)
