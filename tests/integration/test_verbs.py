@@ -391,6 +391,10 @@ def test_trials_there_come_to_what_they_come_to_here(zoo_cli, far):
         ("--grid lr=0.1..1", "A range has no end"),
         ("--grid epochs=2,3 --asha", "different lengths"),
         ("--grid devices=2", "nothing that can be tried"),
+        ("--grid batch=16,0", "'batch' has to be a whole number of 1 to 4096, not 0"),
+        ("--grid lr=0.1,nan", "'lr' has to be a finite number of 0 to 100, not nan"),
+        ("--grid freeze=ip1 --strategy scratch", "'freeze' has no meaning"),
+        ("--grid init=he,nonsense --strategy scratch", "nonsense"),
     ],
 )
 @pytest.mark.usefixtures("stocked")
@@ -398,6 +402,7 @@ def test_trials_that_have_no_meaning_are_refused(zoo_cli, given, said):
     ran = zoo_cli("sweep-params", "lenet", "digits", *given.split())
     assert ran.code == 1
     assert said in ran.err
+    assert zoo_cli("jobs", "--json").json == []  # none of the trials was queued
 
 
 def test_advice_is_queued_alike(far, stocked):

@@ -11,7 +11,7 @@ from zoo.commands.datasets import address_at
 from zoo.commands.remote import at_option, opened_at
 from zoo.domain.job import Job, JobState
 from zoo.domain.plan import Classifier, Strategy
-from zoo.domain.training import Overrides
+from zoo.domain.training import WHOLE_LIMITS, Overrides
 from zoo.domain.trials import Choice, Halving, best_of, draw_trials
 from zoo.errors import Invalid, JobFailed
 from zoo.operations.verbs import Verbs
@@ -43,7 +43,9 @@ TRAINED = [one.value for one in Strategy if one.is_trained]
 @click.option(
     "--strategy", type=click.Choice(TRAINED), default=Strategy.LP_FT.value, show_default=True
 )
-@click.option("--epochs", type=click.IntRange(1, 10_000), help="Epochs of every trial.")
+@click.option(
+    "--epochs", type=click.IntRange(*WHOLE_LIMITS["epochs"]), help="Epochs of every trial."
+)
 @click.option("--name", help="What trials are called, with a number; MODEL-DATASET otherwise.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
 @at_option
@@ -67,7 +69,8 @@ def command(
     r"""Fine-tune MODEL on DATASET with several rates, and name the best.
 
     Each trial is a fine-tune as zoo finetune asks for, an ordinary job whose model is called
-    NAME-1, NAME-2 and so on. What can be tried: epochs, batch, lr, head_lr, mixup, freeze, init.
+    NAME-1, NAME-2 and so on. What can be tried: epochs, batch, lr, head_lr, mixup, freeze, init,
+    within the limits of zoo finetune. All trials are checked before the first is queued.
 
     Trials are compared by their lowest loss on pictures held out of the training ones. Validation
     pictures take no part in the choice, so the accuracy that is shown for the best is still fair.
@@ -87,6 +90,7 @@ def command(
     if epochs is not None:
         read.append(Choice(name="epochs", values=(epochs,)))
     trials = draw_trials(read, count=count, seed=seed)
+    _check(trials, Strategy(strategy))
     with opened_at(url) as at:
         line = ProgressLine()
         address = address_at(at, dataset, line)
@@ -225,6 +229,14 @@ class Sweep:
             overrides=decided,
             int8=False,
         )
+
+
+def _check(trials: Sequence[Overrides], strategy: Strategy) -> None:
+    """Check every trial as the zoo will, so that none is queued if one is refused."""
+    from zoo.operations.finetune import check_options  # noqa: PLC0415  # not before --help is told
+
+    for decided in trials:
+        check_options(strategy, decided)
 
 
 def _check_epochs(choices: Sequence[Choice]) -> None:

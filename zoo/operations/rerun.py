@@ -12,7 +12,7 @@ from zoo.domain.plan import Classifier, Strategy
 from zoo.domain.quantization import MOST_PICTURES, PER_CENT, Precision
 from zoo.domain.resources import Needs
 from zoo.domain.terms import OWN_HIGHEST, Terms
-from zoo.domain.training import MOST_DEVICES
+from zoo.domain.training import REAL_LIMITS, WHOLE_LIMITS
 from zoo.errors import Invalid
 from zoo.operations import jobs
 from zoo.operations.access import check_role, check_rules
@@ -198,12 +198,12 @@ CHANGES: dict[JobKind, dict[str, Read]] = {
     JobKind.ALIAS: {"model": _text, "alias": _text},
 }
 TRAINED: dict[str, Read] = {
-    "epochs": _whole(1, 10_000),
-    "batch": _whole(1, 4096),
-    "lr": _number(0, 100),
-    "head_lr": _number(0, 100),
+    "epochs": _whole(*WHOLE_LIMITS["epochs"]),
+    "batch": _whole(*WHOLE_LIMITS["batch"]),
+    "lr": _number(*REAL_LIMITS["lr"]),
+    "head_lr": _number(*REAL_LIMITS["head_lr"]),
     "freeze": _text,
     "init": _text,
-    "mixup": _number(0, 10),
-    "devices": _whole(1, MOST_DEVICES),
+    "mixup": _number(*REAL_LIMITS["mixup"]),
+    "devices": _whole(*WHOLE_LIMITS["devices"]),
 }
