@@ -16,12 +16,13 @@ from zoo.catalog.dependencies import list_before, settle_dependents
 from zoo.catalog.leases import Reading, check_lease, look_at_lease, write_held
 from zoo.catalog.tables import LARGEST, AttemptRow, DependencyRow, EventRow, JobRow
 from zoo.domain.access import LOCAL_ACCOUNT
-from zoo.domain.job import Attempt, AttemptRecord, Job, JobEvent, JobKind, JobState
+from zoo.domain.job import Attempt, AttemptRecord, Job, JobEvent, JobKind, JobState, JobWish
 from zoo.domain.resources import Needs, Share
 from zoo.errors import JobNotFound
 
 UNFINISHED = [state for state in JobState if not state.is_final]
 PLAIN = Needs()
+ANY_JOB = JobWish()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,14 +105,32 @@ def get_kind(db: Session, number: int) -> JobKind:
     return _get_row(db, number).kind
 
 
-def list_jobs(db: Session, *, account: str | None = None, limit: int = 100) -> list[Job]:
-    """List the newest jobs, of one account or of all, without their events and attempts."""
+def list_jobs(
+    db: Session,
+    *,
+    account: str | None = None,
+    wish: JobWish = ANY_JOB,
+    before: int | None = None,
+    limit: int = 100,
+) -> list[Job]:
+    """List the newest jobs, of one account or of all, without their events and attempts.
+
+    Those alone that are as ``wish`` says, and were asked for before the one of number ``before``.
+    """
     wanted = select(JobRow).order_by(JobRow.id.desc()).limit(limit)
     if account is not None:
         wanted = wanted.where(JobRow.account == account)
+    if before is not None:
+        wanted = wanted.where(JobRow.id < min(before, LARGEST))
+    if wish.kind is not None:
+        wanted = wanted.where(JobRow.kind == wish.kind)
+    told = {"model": wish.model, "dataset": wish.dataset}
+    for name, value in told.items():
+        if value is not None:
+            wanted = wanted.where(JobRow.params[name].as_string() == value)
     rows = list(db.scalars(wanted))
-    before = list_before(db, [row.id for row in rows])
-    return [_job(row, after=tuple(before.get(row.id, ()))) for row in rows]
+    earlier = list_before(db, [row.id for row in rows])
+    return [_job(row, after=tuple(earlier.get(row.id, ()))) for row in rows]
 
 
 def list_succeeded(db: Session, kind: JobKind, *, limit: int) -> list[Job]:

@@ -1,6 +1,6 @@
 """`zoo sweep-params`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +9,7 @@ import click
 from zoo.commands.console import ProgressLine, json_option, show_accuracy, show_json, show_table
 from zoo.commands.datasets import address_at
 from zoo.commands.remote import at_option, opened_at
-from zoo.domain.job import Job, JobState
+from zoo.domain.job import Job, JobKind, JobState, JobWish
 from zoo.domain.plan import Classifier, Strategy
 from zoo.domain.training import WHOLE_LIMITS, Overrides
 from zoo.domain.trials import Choice, Halving, best_of, draw_trials
@@ -162,10 +162,10 @@ class Sweep:
 
     def begin(self, decided: Sequence[Overrides]) -> None:
         """Queue what has not ended yet in an earlier run of the same command."""
-        known = self.at.list_jobs()
+        known = self._find_ended(f"{self.name}-{number}" for number in range(1, len(decided) + 1))
         for number, overrides in enumerate(decided, start=1):
             name = f"{self.name}-{number}"
-            ended = (job for job in known if self._is_same(job, name, overrides))
+            ended = (job for job in known.get(name, ()) if self._is_same(job, name, overrides))
             job = next(ended, None) or self._enqueue(name, overrides)
             self.trials.append(Trial(decided=overrides, job=job))
 
@@ -201,6 +201,15 @@ class Sweep:
         if not job.state.is_final:
             click.echo(f"{trial.name} falls behind and is ended", err=True)
             self.at.cancel_job(job.id)
+
+    def _find_ended(self, names: Iterable[str]) -> dict[str, list[Job]]:
+        """Find the ended jobs that made models of some names of these pictures, newest first."""
+        found: dict[str, list[Job]] = {name: [] for name in names}
+        wish = JobWish(kind=JobKind.FINETUNE, model=self.model, dataset=self.dataset)
+        for job in self.at.go_through_jobs(wish):
+            if job.state.is_final and job.params.get("name") in found:
+                found[job.params["name"]].append(job)
+        return found
 
     def _is_same(self, job: Job, name: str, decided: Overrides) -> bool:
         """Tell whether a job is this trial, ended as one that is given again would end."""

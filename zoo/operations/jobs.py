@@ -2,13 +2,14 @@
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from zoo.catalog import audit, claiming, jobs, leases
 from zoo.catalog.claiming import LOST, Claimant
+from zoo.catalog.jobs import ANY_JOB
 from zoo.catalog.tables import LARGEST
-from zoo.domain.job import Attempt, Job, JobEvent, JobKind, JobState
+from zoo.domain.job import Attempt, Job, JobEvent, JobKind, JobState, JobWish
 from zoo.domain.resources import Room
 from zoo.domain.retries import POLICIES, is_transient
 from zoo.domain.terms import HIGHEST, LOWEST, OWN_HIGHEST
@@ -27,6 +28,7 @@ from zoo.operations.opening import Zoo
 
 RETRIED = "retried"  # of an attempt that met an error which may pass
 RETRY = "retry"  # the step that says so
+PAGE = 500  # jobs that are read at once
 REST_S = 1.0  # between two tries at writing an end down
 
 
@@ -105,11 +107,24 @@ def list_running(zoo: Zoo) -> list[tuple[Attempt, str]]:
         return jobs.list_running(db)
 
 
-def list_jobs(zoo: Zoo, *, limit: int = 100) -> list[Job]:
-    """List the newest jobs: the caller's, or everyone's for those who look after the zoo."""
+def list_jobs(
+    zoo: Zoo, *, wish: JobWish = ANY_JOB, before: int | None = None, limit: int = 100
+) -> list[Job]:
+    """List the newest jobs: the caller's, or everyone's for those who look after the zoo.
+
+    Those alone that are as ``wish`` says; with ``before`` those older than the job of that number.
+    """
     account = None if zoo.caller.rules else zoo.caller.account
     with zoo.catalog.reading() as db:
-        return jobs.list_jobs(db, account=account, limit=limit)
+        return jobs.list_jobs(db, account=account, wish=wish, before=before, limit=limit)
+
+
+def go_through_jobs(zoo: Zoo, wish: JobWish) -> Iterator[Job]:
+    """Go through all jobs that are as ``wish`` says and that the caller may see, newest first."""
+    before: int | None = None
+    while page := list_jobs(zoo, wish=wish, before=before, limit=PAGE):
+        yield from page
+        before = page[-1].id
 
 
 def list_succeeded(zoo: Zoo, kind: JobKind, *, limit: int = 1000) -> list[Job]:

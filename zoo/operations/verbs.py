@@ -10,14 +10,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:  # Most of these rooms are slow to import, and here they are only named.
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from zoo.domain.access import Account, AuditEntry, Role, Token
     from zoo.domain.comparison import Comparison, Lineage
     from zoo.domain.dataset import ArchiveKind, DatasetDescription, DatasetSummary, Split
     from zoo.domain.filters import Scaling
-    from zoo.domain.job import Job, JobEvent
+    from zoo.domain.job import Job, JobEvent, JobWish
     from zoo.domain.layers import Inventory
     from zoo.domain.plan import Classifier, Strategy
     from zoo.domain.quota import Quota, Usage
@@ -167,6 +167,9 @@ class JobVerbs(Protocol):
 
     def list_jobs(self) -> list[Job]:
         """List the newest jobs."""
+
+    def go_through_jobs(self, wish: JobWish) -> Iterator[Job]:
+        """Go through all jobs that are as ``wish`` says, the newest first."""
 
     def get_job(self, number: int) -> Job:
         """Give a job with its events."""

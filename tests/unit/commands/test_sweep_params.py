@@ -25,6 +25,9 @@ class Told:
     def list_jobs(self):
         return [replace(one, events=()) for one in self.jobs.values()]
 
+    def go_through_jobs(self, wish):
+        return iter([one for one in reversed(self.list_jobs()) if is_wished(one, wish)])
+
     def get_job(self, number):
         return self.jobs[number]
 
@@ -57,6 +60,11 @@ class Told:
                 self.jobs[number] = further(self.jobs[number])
                 look(self.jobs[number])
             look(self.jobs[number])
+
+
+def is_wished(job, wish):
+    found = (job.kind, job.params["model"], job.params["dataset"])
+    return found == (wish.kind, wish.model, wish.dataset)
 
 
 def further(job):

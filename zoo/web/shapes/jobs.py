@@ -5,10 +5,10 @@ from typing import Any, Literal, Self
 
 from pydantic import Field
 
-from zoo.domain.job import Job, JobKind, JobState
+from zoo.domain.job import Job, JobKind, JobState, JobWish
 from zoo.domain.plan import Classifier, Strategy
 from zoo.domain.training import LONGEST_WORD, REAL_LIMITS, WHOLE_LIMITS, Overrides
-from zoo.web.shapes.base import Shape
+from zoo.web.shapes.base import WITHOUT_NUL, Shape
 from zoo.web.shapes.terms import Priority, TermsBody
 
 EPOCHS, BATCH, DEVICES = (WHOLE_LIMITS[name] for name in ("epochs", "batch", "devices"))
@@ -111,9 +111,30 @@ class ChangeBody(Shape):
 
 
 class JobsQuery(Shape):
-    """How many jobs."""
+    """Which jobs, and how many."""
 
     limit: int = Field(default=100, ge=1, le=1000)
+    before: int | None = Field(
+        default=None, ge=1, le=2**31 - 1, description="those older than the job of this number"
+    )
+    kind: JobKind | None = None
+    model: str | None = Field(
+        default=None,
+        max_length=300,
+        pattern=WITHOUT_NUL,
+        description="as the jobs' params have it: name@revision",
+    )
+    dataset: str | None = Field(
+        default=None,
+        max_length=300,
+        pattern=WITHOUT_NUL,
+        description="as the jobs' params have it: name@id",
+    )
+
+    @property
+    def wish(self) -> JobWish:
+        """Give what the operation takes."""
+        return JobWish(kind=self.kind, model=self.model, dataset=self.dataset)
 
 
 class JobQuery(Shape):
