@@ -3,7 +3,7 @@
 Who gets which job next stands in ``claiming``, who holds one in ``leases``.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,6 +21,7 @@ from zoo.domain.resources import Needs, Share
 from zoo.errors import JobNotFound
 
 UNFINISHED = [state for state in JobState if not state.is_final]
+GIVEN_UP = [JobState.FAILED, JobState.CANCELLED]
 PLAIN = Needs()
 ANY_JOB = JobWish()
 
@@ -218,7 +219,19 @@ def find_unfinished(
             JobRow.state.in_(UNFINISHED),
         )
     )
-    return next((_job(row) for row in rows if row.params == params), None)
+    found = next((row for row in rows if row.params == params), None)
+    if found is None:
+        return None
+    return _job(found, after=tuple(list_before(db, [found.id]).get(found.id, ())))
+
+
+def find_unsucceeded(db: Session, numbers: Collection[int]) -> list[int]:
+    """Find those of some jobs that have not succeeded, or are not there."""
+    wanted = [number for number in numbers if number <= LARGEST]
+    done = db.scalars(
+        select(JobRow.id).where(JobRow.id.in_(wanted), JobRow.state == JobState.SUCCEEDED)
+    )
+    return sorted(set(numbers) - set(done))
 
 
 def list_running(db: Session) -> list[tuple[Attempt, str]]:
@@ -283,14 +296,44 @@ def set_params(db: Session, attempt: Attempt, params: Mapping[str, Any]) -> None
     write_held(db, attempt, params=dict(params))
 
 
-def find_last_rerun(db: Session, number: int) -> int:
-    """Give the job that was asked for last in place of another; that one where there is none."""
+def link_rerun(db: Session, number: int, earlier: int) -> None:
+    """Write down that a job stands in place of an earlier one, unless it does of another."""
+    db.execute(
+        update(JobRow)
+        .where(JobRow.id == number, JobRow.rerun_of.is_(None))
+        .values(rerun_of=earlier)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def find_last_rerun(db: Session, number: int, *, account: str | None = None) -> int:
+    """Give the job that stands in place of another; that one where there is none.
+
+    It is the one that it was run again as last. Where that did not succeed, it is the newest one
+    that was asked for later by itself, was to do the same, and succeeded or may yet. Jobs of one
+    account count, or of all.
+    """
+    whose = [] if account is None else [JobRow.account == account]
     last: int | None = number
     while last is not None:
         number = last
-        later = select(func.max(JobRow.id)).where(JobRow.rerun_of == number)
+        later = select(func.max(JobRow.id)).where(JobRow.rerun_of == number, *whose)
         last = db.scalar(later)
-    return number
+    row = db.get(JobRow, number)
+    if row is None or row.state not in GIVEN_UP:
+        return number
+    same = db.scalars(
+        select(JobRow)
+        .where(
+            JobRow.id > number,
+            JobRow.kind == row.kind,
+            JobRow.state.not_in(GIVEN_UP),
+            *(JobRow.params[name].as_string() == row.params[name] for name in _texts(row.params)),
+            *whose,
+        )
+        .order_by(JobRow.id.desc())
+    )
+    return next((one.id for one in same if one.params == row.params), number)
 
 
 def list_unkept_logs(db: Session, machine: str, *, limit: int) -> list[Attempt]:
@@ -322,6 +365,11 @@ def keep_log(db: Session, attempt: Attempt, digest: str) -> None:
         .values(log_digest=digest)
         .execution_options(synchronize_session=False)
     )
+
+
+def _texts(params: Mapping[str, Any]) -> list[str]:
+    """Name the parameters by which most jobs differ, for the database to look for."""
+    return [name for name in ("name", "model", "dataset") if isinstance(params.get(name), str)]
 
 
 def _change(db: Session, number: int, states: Iterable[JobState], **values: object) -> bool:

@@ -25,6 +25,7 @@ from zoo.errors import (
     ZooError,
 )
 from zoo.operations.opening import Zoo
+from zoo.operations.taking_up import take_up
 
 RETRIED = "retried"  # of an attempt that met an error which may pass
 RETRY = "retry"  # the step that says so
@@ -36,11 +37,11 @@ def enqueue(zoo: Zoo, kind: JobKind, params: dict[str, Any]) -> Job:
     """Put a job into the queue; one that is to do the same and is not finished is taken up again.
 
     So a command that was interrupted goes on when it is given again, and one that was put aside is
-    resumed.
+    resumed. Terms that are left out stay as they were.
 
     Raises:
         JobNotFound: it is to come after a job that is not there.
-        Conflict: it is to come after one that did not succeed.
+        Conflict: it is to come after one that did not succeed, or is queued on other terms already.
         Invalid, Forbidden: it cannot have the priority that is asked for.
     """
     account, now, terms = zoo.caller.account, zoo.clock(), zoo.terms
@@ -48,7 +49,7 @@ def enqueue(zoo: Zoo, kind: JobKind, params: dict[str, Any]) -> Job:
     with zoo.catalog.writing() as db:
         unfinished = jobs.find_unfinished(db, kind, params, account=account)
         if unfinished is not None:
-            jobs.resume_job(db, unfinished.id)
+            take_up(db, unfinished, terms)
             return jobs.get_job(db, unfinished.id)
         for number in terms.after:
             _check_before(_seen(zoo, jobs.get_job(db, number)))

@@ -427,3 +427,34 @@ def test_a_worker_whose_clock_jumps_keeps_its_lease_and_takes_nobodys(zoo, job, 
     jobs.tell(wrong, attempt, "fit", "as if nothing had happened")
     jobs.succeed(wrong, attempt, {})
     assert states(zoo, job.id) == ["succeeded"]
+
+
+@pytest.mark.parametrize(
+    ("terms", "named", "hint"),
+    [
+        (Terms(priority=-5), "priority", "zoo jobs priority 1 -5"),
+        (Terms(needs=Needs(threads=4)), "threads", "zoo jobs cancel 1"),
+        (Terms(needs=Needs(memory_bytes=2**30)), "memory_bytes", "zoo jobs cancel 1"),
+        (Terms(after=(2,)), "after", "zoo jobs cancel 1"),
+        (Terms(after=(99,)), "after", "zoo jobs cancel 1"),
+        (Terms(priority=-5, after=(2,)), "priority, after", "zoo jobs cancel 1"),
+    ],
+)
+def test_terms_that_would_be_dropped_are_refused(zoo, job, terms, named, hint):
+    jobs.enqueue(zoo, JobKind.VERIFY, {"model": None})
+    jobs.pause(zoo, job.id)
+    before = jobs.get_job(zoo, job.id)
+    with pytest.raises(Conflict, match=f"Job 1 .* on other terms: {named}") as caught:
+        jobs.enqueue(replace(zoo, terms=terms), JobKind.IMPORT, PARAMS)
+    assert hint in caught.value.hint
+    assert jobs.get_job(zoo, job.id) == before
+
+
+def test_terms_that_are_the_same_or_left_out_take_a_job_up_again(zoo):
+    earlier, done = (jobs.enqueue(zoo, JobKind.VERIFY, {"model": one}) for one in ("a", "b"))
+    jobs.succeed(zoo, jobs.claim(zoo, worker="w", number=done.id), {})
+    terms = Terms(priority=-5, after=(earlier.id,), needs=Needs(threads=2, memory_bytes=2**20))
+    asked = jobs.enqueue(replace(zoo, terms=terms), JobKind.IMPORT, PARAMS)
+    for again in (terms, Terms(), Terms(priority=-5), Terms(after=(earlier.id, done.id))):
+        taken = jobs.enqueue(replace(zoo, terms=again), JobKind.IMPORT, PARAMS)
+        assert (taken.id, taken.priority, taken.after) == (asked.id, -5, (earlier.id,))
