@@ -49,11 +49,15 @@ class Supervisor:
             self.close()
 
     def close(self) -> None:
-        """Stop what runs, and have it wait for another worker."""
+        """Stop what runs, all of it within one grace, and have it wait for another worker."""
         for execution in self.running:
             execution.ask_to_stop()
+        end = time.monotonic() + GRACE_S
         for execution in self.running:
-            stop_and_put_back(self.zoo, execution)
+            execution.await_end(max(0.0, end - time.monotonic()))
+            if execution.is_running:
+                execution.kill()
+            put_back(self.zoo, execution)
         self.engine.close()
 
     def step(self) -> None:
@@ -134,6 +138,11 @@ def free_the_dead(zoo: Zoo, engine: Engine) -> None:
 def stop_and_put_back(zoo: Zoo, execution: Execution) -> None:
     """Stop an attempt and see that its job waits for another, however it ended."""
     execution.stop()
+    put_back(zoo, execution)
+
+
+def put_back(zoo: Zoo, execution: Execution) -> None:
+    """See that the job of an attempt that has ended waits for another."""
     with contextlib.suppress(LeaseLost):  # It mostly has put the job back, or ended it, itself.
         jobs.put_back(zoo, execution.attempt)
 

@@ -145,6 +145,42 @@ def test_what_does_not_hear_that_its_job_is_cancelled_is_ended_after_a_grace(
     process.stdout.close()
 
 
+class Deaf:
+    """An execution that does not hear, by a clock that waiting moves on."""
+
+    def __init__(self, attempt, clock):
+        self.attempt, self.clock, self.done = attempt, clock, []
+
+    @property
+    def is_running(self):
+        return "killed" not in self.done
+
+    def ask_to_stop(self):
+        self.done.append("asked")
+
+    def await_end(self, timeout_s):
+        self.clock[0] += timeout_s
+
+    def kill(self):
+        self.done.append("killed")
+
+
+def test_jobs_that_do_not_hear_are_ended_after_one_grace_for_all(zoo, monkeypatch):
+    clock = [100.0]
+    worker = Supervisor(zoo)
+    for number in range(3):
+        job = jobs.enqueue(zoo, JobKind.VERIFY, {"model": str(number)})
+        attempt = jobs.claim(zoo, worker=processes.worker_name(zoo), number=job.id)
+        worker.running.append(Deaf(attempt, clock))
+    with monkeypatch.context() as patch:
+        patch.setattr("zoo.worker.supervisor.time.monotonic", lambda: clock[0])
+        worker.close()
+    assert clock[0] == 100 + processes.GRACE_S
+    for one in worker.running:
+        assert one.done == ["asked", "killed"]
+        assert state(zoo, one.attempt) is JobState.QUEUED
+
+
 def test_a_job_that_cannot_be_started_waits_for_another_attempt(zoo, monkeypatch):
     job = jobs.enqueue(zoo, JobKind.IMPORT, {"model": "m"})
     worker = Supervisor(zoo)
