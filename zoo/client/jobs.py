@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from zoo.client.reading import PAGE, Asking
-from zoo.domain.job import Job, JobEvent, JobWish
+from zoo.domain.job import Job, JobEvent, JobState, JobWish
 from zoo.domain.plan import Classifier, Strategy
 from zoo.domain.surgery import Cut, FoldBatchNorm, ReplaceHead
 from zoo.domain.training import Overrides
@@ -255,9 +255,12 @@ class Jobs(Asking):
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
     def _follow_all(self, numbers: Sequence[int], look: Callable[[Job], None]) -> None:
-        unfinished, failed = list(numbers), 0
-        while unfinished:
-            for number in list(unfinished):
+        states: dict[int, JobState | None] = dict.fromkeys(numbers)
+        failed = 0
+        while not all(state is not None and state.is_at_rest for state in states.values()):
+            for number, state in list(states.items()):
+                if state is not None and state.is_final:
+                    continue
                 try:
                     job = self._look(number, after=0)
                     failed = 0
@@ -267,9 +270,9 @@ class Jobs(Asking):
                         raise
                     break
                 look(job)
-                if job.state.is_final:
-                    unfinished.remove(number)
-            time.sleep(LONGEST_PAUSE_S if unfinished else 0)
+                states[number] = job.state
+            is_over = all(state is not None and state.is_at_rest for state in states.values())
+            time.sleep(0 if is_over else LONGEST_PAUSE_S)
 
     def _look(self, number: int, *, after: int) -> Job:
         return self.ask(Job, "GET", f"/v1/jobs/{number}", query={"after": after})

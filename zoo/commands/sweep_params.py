@@ -77,7 +77,8 @@ def command(
     With --asha a trial goes on at 1, 3, 9 ... epochs only if it is among the best third of those
     that came so far.
 
-    A command that was interrupted goes on when it is given again; what had ended is not run twice.
+    A command that was interrupted goes on when it is given again; what had ended is not run twice,
+    and a trial that was put aside (zoo jobs pause) is resumed.
 
     \b
     Examples:
@@ -176,6 +177,10 @@ class Sweep:
                 self._look(self.at.get_job(trial.job.id))
         open_ = [one.job.id for one in self.trials if not one.job.state.is_final]
         self.at.finish_jobs(open_, self._look)
+        for trial in self.trials:
+            if trial.job.state is JobState.PAUSED:
+                click.echo(f"note: {trial.name} was put aside (job {trial.job.id})", err=True)
+                click.echo("  next: run the same command again to have it go on", err=True)
 
     @property
     def best(self) -> Trial | None:

@@ -202,6 +202,8 @@ class JobVerbs(Protocol):
     def finish_jobs(self, numbers: Sequence[int], look: Callable[[Job], None]) -> None:
         """Wait until jobs have ended, likewise; ``look`` is given each now and then, and ended.
 
+        Those that are put aside are waited for only while others go on.
+
         Raises:
             Interrupted: this process was told to stop; the jobs are kept.
         """

@@ -133,6 +133,21 @@ def test_what_had_ended_is_not_run_twice(at):
     assert sorted(at.jobs) == [1, 2, 3, 4]
 
 
+def test_a_trial_that_was_put_aside_is_told_with_how_to_go_on(at, capsys):
+    def finish_jobs(numbers, look):
+        for number in numbers:
+            at.jobs[number] = replace(at.jobs[number], state=JobState.PAUSED)
+            look(at.jobs[number])
+
+    at.finish_jobs = finish_jobs
+    ended = sweep(at, trials=(GOOD,))
+    assert ended.as_json()["trials"][0]["state"] == "paused"
+    assert ended.best is None
+    told = capsys.readouterr().err
+    assert "m-d-1 was put aside (job 1)" in told
+    assert "run the same command again" in told
+
+
 def test_without_a_trial_that_came_to_its_end_there_is_no_best(at):
     ended = sweep(at, trials=())
     assert ended.best is None
