@@ -247,6 +247,20 @@ def list_running(db: Session) -> list[tuple[Attempt, str]]:
     return [(Attempt(job=row.id, number=row.attempt), row.worker) for row in rows]
 
 
+def list_unfinished_before(db: Session, number: int) -> list[int]:
+    """List all unfinished jobs that a job comes after, the oldest first; each is looked at once."""
+    found: set[int] = set()
+    level = [number]
+    while level:
+        earlier = {one for each in list_before(db, level).values() for one in each} - found
+        rows = db.scalars(
+            select(JobRow.id).where(JobRow.id.in_(earlier), JobRow.state.in_(UNFINISHED))
+        )
+        level = list(rows)
+        found.update(level)
+    return sorted(found)  # A job comes after older ones alone.
+
+
 def cancel_job(db: Session, number: int, *, now: datetime) -> bool:
     """Cancel a job that is not finished; a running attempt learns of it by its lost lease."""
     changed = _change(

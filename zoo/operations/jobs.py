@@ -128,6 +128,20 @@ def go_through_jobs(zoo: Zoo, wish: JobWish) -> Iterator[Job]:
         before = page[-1].id
 
 
+def list_unfinished_before(zoo: Zoo, number: int) -> list[int]:
+    """List all unfinished jobs that a job comes after, however far away, in an order to run them.
+
+    There are none before a job that is at rest.
+
+    Raises:
+        JobNotFound: there is none of that number.
+    """
+    with zoo.catalog.reading() as db:
+        if _seen(zoo, jobs.get_job(db, number)).state.is_at_rest:
+            return []
+        return jobs.list_unfinished_before(db, number)
+
+
 def list_succeeded(zoo: Zoo, kind: JobKind, *, limit: int = 1000) -> list[Job]:
     """List the newest jobs of a kind that succeeded."""
     with zoo.catalog.reading() as db:

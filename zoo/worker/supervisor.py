@@ -150,15 +150,21 @@ def put_back(zoo: Zoo, execution: Execution) -> None:
 def run_job(zoo: Zoo, number: int, listen: Callable[[JobEvent], None]) -> Job:
     """Run a job to its end from this process, or follow it where another worker was quicker.
 
-    The jobs that it comes after are brought to their ends before. One that is put aside is left so.
+    The jobs that it comes after are brought to their ends before. One that is put aside is left so;
+    of one that has ended what it said is told, and nothing is run.
 
     Raises:
         Interrupted: this process was told to stop; the job is kept.
         EngineUnavailable: its process could not be started; the job is kept.
     """
-    for earlier in jobs.get_job(zoo, number).after:
-        if run_job(zoo, earlier, listen).state is not JobState.SUCCEEDED:
+    for earlier in jobs.list_unfinished_before(zoo, number):
+        if _run_alone(zoo, earlier, listen).state is not JobState.SUCCEEDED:
             return jobs.get_job(zoo, number)
+    return _run_alone(zoo, number, listen)
+
+
+def _run_alone(zoo: Zoo, number: int, listen: Callable[[JobEvent], None]) -> Job:
+    """Run a job to its end, or follow it, where nothing that it comes after is left to do."""
     engine = open_engine(zoo, is_alone=True)
     _forgive(zoo, engine, number)
     follower = _Follower(zoo, number, listen)
