@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from zoo.catalog.claiming import LOST, end_attempts
@@ -208,21 +208,40 @@ def count_attempts(db: Session, number: int, outcome: str = LOST) -> int:
     return db.scalar(ended) or 0
 
 
-def find_unfinished(
-    db: Session, kind: JobKind, params: dict[str, Any], *, account: str = LOCAL_ACCOUNT
+def find_unfinished(  # noqa: PLR0913  # what is to be done, for whom, and where to look
+    db: Session,
+    kind: JobKind,
+    params: dict[str, Any],
+    *,
+    account: str = LOCAL_ACCOUNT,
+    after: int = 0,
+    at: int | None = None,
 ) -> Job | None:
-    """Find a job of an account that is not finished and is to do exactly this."""
+    """Find a job of an account that is not finished and is to do exactly this.
+
+    Those alone that were asked for after the one of number ``after``, and the one of number ``at``.
+    The database compares what most jobs differ by, so that few rows are read.
+    """
     rows = db.scalars(
-        select(JobRow).where(
+        select(JobRow)
+        .where(
+            or_(JobRow.id > after, JobRow.id == at),
             JobRow.kind == kind,
             JobRow.account == account,
             JobRow.state.in_(UNFINISHED),
+            *(JobRow.params[name].as_string() == params[name] for name in _texts(params)),
         )
+        .order_by(JobRow.id)
     )
     found = next((row for row in rows if row.params == params), None)
     if found is None:
         return None
     return _job(found, after=tuple(list_before(db, [found.id]).get(found.id, ())))
+
+
+def find_last_number(db: Session) -> int:
+    """Give the number of the newest job; 0 where there is none."""
+    return db.scalar(select(func.max(JobRow.id))) or 0
 
 
 def find_unsucceeded(db: Session, numbers: Collection[int]) -> list[int]:

@@ -46,8 +46,14 @@ def enqueue(zoo: Zoo, kind: JobKind, params: dict[str, Any]) -> Job:
     """
     account, now, terms = zoo.caller.account, zoo.clock(), zoo.terms
     check_priority(zoo, terms.priority)
+    # A long queue is searched while others may write; under their lock, what was added since.
+    with zoo.catalog.reading() as db:
+        last = jobs.find_last_number(db)
+        found = jobs.find_unfinished(db, kind, params, account=account)
     with zoo.catalog.writing() as db:
-        unfinished = jobs.find_unfinished(db, kind, params, account=account)
+        unfinished = jobs.find_unfinished(
+            db, kind, params, account=account, after=last, at=found.id if found else None
+        )
         if unfinished is not None:
             take_up(db, unfinished, terms)
             return jobs.get_job(db, unfinished.id)
