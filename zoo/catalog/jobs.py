@@ -239,6 +239,12 @@ def find_unfinished(  # noqa: PLR0913  # what is to be done, for whom, and where
     return _job(found, after=tuple(list_before(db, [found.id]).get(found.id, ())))
 
 
+def count_unfinished(db: Session, account: str) -> int:
+    """Count the jobs of an account that are not finished."""
+    open_ = select(func.count()).where(JobRow.account == account, JobRow.state.in_(UNFINISHED))
+    return db.scalar(open_) or 0
+
+
 def find_last_number(db: Session) -> int:
     """Give the number of the newest job; 0 where there is none."""
     return db.scalar(select(func.max(JobRow.id))) or 0

@@ -25,7 +25,7 @@ from zoo.errors import (
     ZooError,
 )
 from zoo.operations.opening import Zoo
-from zoo.operations.taking_up import take_up
+from zoo.operations.taking_up import check_room, take_up
 
 RETRIED = "retried"  # of an attempt that met an error which may pass
 RETRY = "retry"  # the step that says so
@@ -41,7 +41,8 @@ def enqueue(zoo: Zoo, kind: JobKind, params: dict[str, Any]) -> Job:
 
     Raises:
         JobNotFound: it is to come after a job that is not there.
-        Conflict: it is to come after one that did not succeed, or is queued on other terms already.
+        Conflict: it is to come after one that did not succeed, or is queued on other terms already;
+            or the account has as many unfinished jobs as it may.
         Invalid, Forbidden: it cannot have the priority that is asked for.
     """
     account, now, terms = zoo.caller.account, zoo.clock(), zoo.terms
@@ -57,6 +58,7 @@ def enqueue(zoo: Zoo, kind: JobKind, params: dict[str, Any]) -> Job:
         if unfinished is not None:
             take_up(db, unfinished, terms)
             return jobs.get_job(db, unfinished.id)
+        check_room(zoo, db)
         for number in terms.after:
             _check_before(_seen(zoo, jobs.get_job(db, number)))
         job = jobs.add_job(

@@ -500,3 +500,16 @@ def test_terms_that_are_the_same_or_left_out_take_a_job_up_again(zoo):
     for again in (terms, Terms(), Terms(priority=-5), Terms(after=(earlier.id, done.id))):
         taken = jobs.enqueue(replace(zoo, terms=again), JobKind.IMPORT, PARAMS)
         assert (taken.id, taken.priority, taken.after) == (asked.id, -5, (earlier.id,))
+
+
+def test_an_account_has_no_more_unfinished_jobs_than_it_may(zoo):
+    few = replace(zoo, settings=zoo.settings.model_copy(update={"quota_jobs": 2}))
+    ada = replace(few, caller=Caller(account="ada", roles={"ada": Role.WRITE}))
+    first, _ = (jobs.enqueue(ada, JobKind.IMPORT, {"model": f"ada/{one}"}) for one in range(2))
+    assert jobs.enqueue(ada, JobKind.IMPORT, dict(first.params)).id == first.id
+    with pytest.raises(Conflict, match="'ada' may have 2 jobs that are not finished, and has 2"):
+        jobs.enqueue(ada, JobKind.IMPORT, {"model": "ada/more"})
+    for one in range(3):  # Those who look after the zoo may have any.
+        jobs.enqueue(few, JobKind.IMPORT, {"model": str(one)})
+    jobs.cancel(ada, first.id)
+    assert jobs.enqueue(ada, JobKind.IMPORT, {"model": "ada/more"}).account == "ada"
