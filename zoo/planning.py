@@ -4,7 +4,6 @@
 how they are spread over the classes. ``plan_training`` adds what was measured on the codes.
 """
 
-import math
 from collections import Counter
 from dataclasses import dataclass
 
@@ -162,11 +161,9 @@ def check_overrides(
 
 
 def _check_trained(strategy: Strategy, overrides: Overrides) -> None:
-    """Check that decisions of a training are numbers, and that there is a training."""
+    """Check that decisions of a training are in their ranges, and that there is a training."""
+    overrides.check()
     given = overrides.as_json()
-    for name, value in given.items():
-        if isinstance(value, float) and not math.isfinite(value):
-            raise Invalid(f"{name!r} has to be a finite number, not {value}.", option=name)
     if given and strategy is Strategy.AUTO:
         name = next(iter(given))
         raise Invalid(
@@ -237,7 +234,7 @@ def plan_training(
 ) -> tuple[Training, tuple[str, ...]]:
     """Decide how a network is trained on so many pictures; give it and the reasons."""
     is_new = strategy is Strategy.SCRATCH
-    batch = overrides.batch or BATCH
+    batch = BATCH if overrides.batch is None else overrides.batch
     scale = batch / BATCH
     share = min(max(BODY_NORM / max(facts.norm, 1e-12), BODY_SHARES[0]), BODY_SHARES[1])
     begins_at_zero = strategy in {Strategy.FULL, Strategy.SCRATCH}
@@ -249,7 +246,7 @@ def plan_training(
     has_statistics = facts.has_batch_norm and is_told
     is_fine = min(facts.crop_px) >= COARSE_PX
     training = Training(
-        epochs=overrides.epochs or EPOCHS[strategy],
+        epochs=EPOCHS[strategy] if overrides.epochs is None else overrides.epochs,
         batch=batch,
         head_lr=head_lr if overrides.head_lr is None else overrides.head_lr,
         body_lr=body_lr if overrides.lr is None else overrides.lr,

@@ -121,6 +121,11 @@ class Settings(BaseSettings):
     quota_revisions: int = Field(
         default=0, ge=0, description="Most revisions of an owner's models; 0 is any."
     )
+    quota_jobs: int = Field(
+        default=0,
+        ge=0,
+        description="Most jobs of an account that are not finished, admins' aside; 0 is any.",
+    )
     max_archive_bytes: int = Field(
         default=256 * GIB, gt=0, description="Largest unpacked size of a dataset archive."
     )

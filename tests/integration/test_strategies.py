@@ -11,7 +11,7 @@ import pytest
 from zoo.catalog.leases import read_clock
 from zoo.domain.job import JobState
 from zoo.domain.plan import Plan, Strategy
-from zoo.domain.training import Overrides
+from zoo.domain.training import REAL_LIMITS, Overrides
 from zoo.formats.safetensors import read_safetensors
 from zoo.operations import jobs
 from zoo.operations.fetch import get_file, get_model, get_revision
@@ -147,7 +147,9 @@ def check_probe_stays(zoo):
     assert not list(zoo.trainings_folder.glob("*"))
 
 
-def test_a_rate_that_is_too_high_is_told_and_the_probe_stays(home):
+def test_a_rate_that_is_too_high_is_told_and_the_probe_stays(home, monkeypatch):
+    for name in ("lr", "head_lr"):  # Within the limits nothing so small diverges.
+        monkeypatch.setitem(REAL_LIMITS, name, (0, 1e30))
     with open_zoo(read_settings(home=home)) as zoo:
         rates = Overrides(lr=1e30, head_lr=1e30)
         error = run_job(zoo, strategy=Strategy.FULL, overrides=rates).error["error"]

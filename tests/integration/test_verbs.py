@@ -9,6 +9,7 @@ import re
 import shutil
 import socket
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from PIL import Image
 from zoo.commands.here import Here
 from zoo.commands.remote import opened_at
 from zoo.domain.access import Role
+from zoo.domain.job import JobKind, JobWish
 from zoo.errors import DatasetNotFound, FileNotFound, ModelNotFound, ServerUnreachable
 from zoo.formats.safetensors import write_safetensors
 from zoo.operations import fetch, jobs
@@ -395,13 +397,34 @@ def test_trials_there_come_to_what_they_come_to_here(zoo_cli, far):
         ("--grid lr=0.1..1", "A range has no end"),
         ("--grid epochs=2,3 --asha", "different lengths"),
         ("--grid devices=2", "nothing that can be tried"),
+        ("--grid batch=16,0", "'batch' has to be a whole number of 1 to 4096, not 0"),
+        ("--grid lr=0.1,nan", "'lr' has to be a finite number of 0 to 100, not nan"),
+        ("--grid freeze=ip1 --strategy scratch", "'freeze' has no meaning"),
+        ("--grid init=he,nonsense --strategy scratch", "nonsense"),
     ],
 )
 @pytest.mark.usefixtures("stocked")
 def test_trials_that_have_no_meaning_are_refused(zoo_cli, given, said):
+    before = zoo_cli("jobs", "--json").json
     ran = zoo_cli("sweep-params", "lenet", "digits", *given.split())
     assert ran.code == 1
     assert said in ran.err
+    assert zoo_cli("jobs", "--json").json == before  # none of the trials was queued
+
+
+def test_jobs_are_gone_through_alike_page_by_page(far, stocked, monkeypatch):
+    monkeypatch.setattr("zoo.client.jobs.PAGE", 2)
+    monkeypatch.setattr("zoo.operations.jobs.PAGE", 2)
+    with opened_at(far) as there, open_zoo(read_settings(home=stocked)) as zoo:
+        for at in (there, Here(zoo)):
+            asked = [at.enqueue_advise("lenet", "digits", seed=seed) for seed in range(5)]
+            at.enqueue_advise("", "digits", seed=0)
+            params = asked[0].params
+            wish = JobWish(kind=JobKind.ADVISE, model=params["model"], dataset=params["dataset"])
+            found = list(at.go_through_jobs(wish))
+            assert [one.id for one in found] == [one.id for one in reversed(asked)]
+            assert {one.params["seed"] for one in found} == set(range(5))
+            assert not list(at.go_through_jobs(replace(wish, model="another")))
 
 
 def test_advice_is_queued_alike(far, stocked):

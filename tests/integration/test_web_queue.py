@@ -94,3 +94,32 @@ def test_a_job_is_run_again_with_changes(client, work, job):
 def test_devices_are_gpus_where_there_are_any(client):
     body = BODY | {"strategy": "full", "devices": 2}
     assert client.post("/v1/jobs", json=body).json["gpus"] == 2
+
+
+def test_other_terms_for_what_is_queued_already_are_refused_with_its_number(client):
+    body = {"model": "lenet", "dataset": "digits", "name": "twice"}
+    job = client.post("/v1/jobs", json=body | {"threads": 1}).json
+    for terms in ({"threads": 2}, {"priority": -3}, {"after": [job["id"]]}):
+        answer = client.post("/v1/jobs", json=body | terms)
+        assert answer.status_code == 409
+        told = answer.json["error"]
+        assert f"Job {job['id']} " in told["message"]
+        assert next(iter(terms)) in told["message"]
+        assert f" {job['id']}" in told["hint"]
+    again = client.post("/v1/jobs", json=body)
+    assert (again.status_code, again.json["id"], again.json["threads"]) == (202, job["id"], 1)
+
+
+def test_jobs_are_listed_by_what_they_work_on(client):
+    body = {"model": "lenet", "dataset": "digits"}
+    first, other = (
+        client.post("/v1/jobs", json=body | {"name": name}).json for name in ("one", "other")
+    )
+    wish = {"kind": "finetune", "model": first["params"]["model"], "dataset": "nothing"}
+    assert client.get("/v1/jobs", query_string=wish).json["jobs"] == []
+    wish["dataset"] = first["params"]["dataset"]
+    found = client.get("/v1/jobs", query_string=wish).json["jobs"]
+    assert [one["id"] for one in found[:2]] == [other["id"], first["id"]]
+    older = client.get("/v1/jobs", query_string=wish | {"before": other["id"]}).json["jobs"]
+    assert older == found[1:]
+    assert client.get("/v1/jobs?kind=nothing").status_code == 400

@@ -220,6 +220,7 @@ def test_small_pictures_are_cropped_less_and_dropout_is_for_what_begins_anew():
     ("strategy", "given", "more", "named"),
     [
         (Strategy.FULL, {"lr": math.nan}, {}, "'lr' has to be a finite number"),
+        (Strategy.FULL, {"batch": 0}, {}, "'batch' has to be a whole number of 1 to 4096, not 0"),
         (Strategy.AUTO, {"epochs": 3}, {}, "'epochs' .* auto, which decides that by itself"),
         (Strategy.PROBE, {"epochs": 3}, {}, "'epochs' .* probe, which plans no training"),
         (Strategy.ZERO_SHOT, {}, {"classifier": Classifier.SVM}, "fits no classifier"),

@@ -3,12 +3,12 @@
 Who gets which job next stands in ``claiming``, who holds one in ``leases``.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from zoo.catalog.claiming import LOST, end_attempts
@@ -16,12 +16,14 @@ from zoo.catalog.dependencies import list_before, settle_dependents
 from zoo.catalog.leases import Reading, check_lease, look_at_lease, write_held
 from zoo.catalog.tables import LARGEST, AttemptRow, DependencyRow, EventRow, JobRow
 from zoo.domain.access import LOCAL_ACCOUNT
-from zoo.domain.job import Attempt, AttemptRecord, Job, JobEvent, JobKind, JobState
+from zoo.domain.job import Attempt, AttemptRecord, Job, JobEvent, JobKind, JobState, JobWish
 from zoo.domain.resources import Needs, Share
 from zoo.errors import JobNotFound
 
 UNFINISHED = [state for state in JobState if not state.is_final]
+GIVEN_UP = [JobState.FAILED, JobState.CANCELLED]
 PLAIN = Needs()
+ANY_JOB = JobWish()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,14 +106,32 @@ def get_kind(db: Session, number: int) -> JobKind:
     return _get_row(db, number).kind
 
 
-def list_jobs(db: Session, *, account: str | None = None, limit: int = 100) -> list[Job]:
-    """List the newest jobs, of one account or of all, without their events and attempts."""
+def list_jobs(
+    db: Session,
+    *,
+    account: str | None = None,
+    wish: JobWish = ANY_JOB,
+    before: int | None = None,
+    limit: int = 100,
+) -> list[Job]:
+    """List the newest jobs, of one account or of all, without their events and attempts.
+
+    Those alone that are as ``wish`` says, and were asked for before the one of number ``before``.
+    """
     wanted = select(JobRow).order_by(JobRow.id.desc()).limit(limit)
     if account is not None:
         wanted = wanted.where(JobRow.account == account)
+    if before is not None:
+        wanted = wanted.where(JobRow.id < min(before, LARGEST))
+    if wish.kind is not None:
+        wanted = wanted.where(JobRow.kind == wish.kind)
+    told = {"model": wish.model, "dataset": wish.dataset}
+    for name, value in told.items():
+        if value is not None:
+            wanted = wanted.where(JobRow.params[name].as_string() == value)
     rows = list(db.scalars(wanted))
-    before = list_before(db, [row.id for row in rows])
-    return [_job(row, after=tuple(before.get(row.id, ()))) for row in rows]
+    earlier = list_before(db, [row.id for row in rows])
+    return [_job(row, after=tuple(earlier.get(row.id, ()))) for row in rows]
 
 
 def list_succeeded(db: Session, kind: JobKind, *, limit: int) -> list[Job]:
@@ -188,18 +208,55 @@ def count_attempts(db: Session, number: int, outcome: str = LOST) -> int:
     return db.scalar(ended) or 0
 
 
-def find_unfinished(
-    db: Session, kind: JobKind, params: dict[str, Any], *, account: str = LOCAL_ACCOUNT
+def find_unfinished(  # noqa: PLR0913  # what is to be done, for whom, and where to look
+    db: Session,
+    kind: JobKind,
+    params: dict[str, Any],
+    *,
+    account: str = LOCAL_ACCOUNT,
+    after: int = 0,
+    at: int | None = None,
 ) -> Job | None:
-    """Find a job of an account that is not finished and is to do exactly this."""
+    """Find a job of an account that is not finished and is to do exactly this.
+
+    Those alone that were asked for after the one of number ``after``, and the one of number ``at``.
+    The database compares what most jobs differ by, so that few rows are read.
+    """
     rows = db.scalars(
-        select(JobRow).where(
+        select(JobRow)
+        .where(
+            or_(JobRow.id > after, JobRow.id == at),
             JobRow.kind == kind,
             JobRow.account == account,
             JobRow.state.in_(UNFINISHED),
+            *(JobRow.params[name].as_string() == params[name] for name in _texts(params)),
         )
+        .order_by(JobRow.id)
     )
-    return next((_job(row) for row in rows if row.params == params), None)
+    found = next((row for row in rows if row.params == params), None)
+    if found is None:
+        return None
+    return _job(found, after=tuple(list_before(db, [found.id]).get(found.id, ())))
+
+
+def count_unfinished(db: Session, account: str) -> int:
+    """Count the jobs of an account that are not finished."""
+    open_ = select(func.count()).where(JobRow.account == account, JobRow.state.in_(UNFINISHED))
+    return db.scalar(open_) or 0
+
+
+def find_last_number(db: Session) -> int:
+    """Give the number of the newest job; 0 where there is none."""
+    return db.scalar(select(func.max(JobRow.id))) or 0
+
+
+def find_unsucceeded(db: Session, numbers: Collection[int]) -> list[int]:
+    """Find those of some jobs that have not succeeded, or are not there."""
+    wanted = [number for number in numbers if number <= LARGEST]
+    done = db.scalars(
+        select(JobRow.id).where(JobRow.id.in_(wanted), JobRow.state == JobState.SUCCEEDED)
+    )
+    return sorted(set(numbers) - set(done))
 
 
 def list_running(db: Session) -> list[tuple[Attempt, str]]:
@@ -213,6 +270,20 @@ def list_running(db: Session) -> list[tuple[Attempt, str]]:
         .where(JobRow.state == JobState.RUNNING)
     )
     return [(Attempt(job=row.id, number=row.attempt), row.worker) for row in rows]
+
+
+def list_unfinished_before(db: Session, number: int) -> list[int]:
+    """List all unfinished jobs that a job comes after, the oldest first; each is looked at once."""
+    found: set[int] = set()
+    level = [number]
+    while level:
+        earlier = {one for each in list_before(db, level).values() for one in each} - found
+        rows = db.scalars(
+            select(JobRow.id).where(JobRow.id.in_(earlier), JobRow.state.in_(UNFINISHED))
+        )
+        level = list(rows)
+        found.update(level)
+    return sorted(found)  # A job comes after older ones alone.
 
 
 def cancel_job(db: Session, number: int, *, now: datetime) -> bool:
@@ -264,14 +335,44 @@ def set_params(db: Session, attempt: Attempt, params: Mapping[str, Any]) -> None
     write_held(db, attempt, params=dict(params))
 
 
-def find_last_rerun(db: Session, number: int) -> int:
-    """Give the job that was asked for last in place of another; that one where there is none."""
+def link_rerun(db: Session, number: int, earlier: int) -> None:
+    """Write down that a job stands in place of an earlier one, unless it does of another."""
+    db.execute(
+        update(JobRow)
+        .where(JobRow.id == number, JobRow.rerun_of.is_(None))
+        .values(rerun_of=earlier)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def find_last_rerun(db: Session, number: int, *, account: str | None = None) -> int:
+    """Give the job that stands in place of another; that one where there is none.
+
+    It is the one that it was run again as last. Where that did not succeed, it is the newest one
+    that was asked for later by itself, was to do the same, and succeeded or may yet. Jobs of one
+    account count, or of all.
+    """
+    whose = [] if account is None else [JobRow.account == account]
     last: int | None = number
     while last is not None:
         number = last
-        later = select(func.max(JobRow.id)).where(JobRow.rerun_of == number)
+        later = select(func.max(JobRow.id)).where(JobRow.rerun_of == number, *whose)
         last = db.scalar(later)
-    return number
+    row = db.get(JobRow, number)
+    if row is None or row.state not in GIVEN_UP:
+        return number
+    same = db.scalars(
+        select(JobRow)
+        .where(
+            JobRow.id > number,
+            JobRow.kind == row.kind,
+            JobRow.state.not_in(GIVEN_UP),
+            *(JobRow.params[name].as_string() == row.params[name] for name in _texts(row.params)),
+            *whose,
+        )
+        .order_by(JobRow.id.desc())
+    )
+    return next((one.id for one in same if one.params == row.params), number)
 
 
 def list_unkept_logs(db: Session, machine: str, *, limit: int) -> list[Attempt]:
@@ -303,6 +404,11 @@ def keep_log(db: Session, attempt: Attempt, digest: str) -> None:
         .values(log_digest=digest)
         .execution_options(synchronize_session=False)
     )
+
+
+def _texts(params: Mapping[str, Any]) -> list[str]:
+    """Name the parameters by which most jobs differ, for the database to look for."""
+    return [name for name in ("name", "model", "dataset") if isinstance(params.get(name), str)]
 
 
 def _change(db: Session, number: int, states: Iterable[JobState], **values: object) -> bool:

@@ -1,12 +1,12 @@
 """Jobs of another zoo, which its workers run: asked for, followed, cancelled."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from zoo.client.reading import Asking
-from zoo.domain.job import Job, JobEvent
+from zoo.client.reading import PAGE, Asking
+from zoo.domain.job import Job, JobEvent, JobState, JobWish
 from zoo.domain.plan import Classifier, CodesPrecision, Strategy
 from zoo.domain.surgery import Cut, FoldBatchNorm, ReplaceHead
 from zoo.domain.training import Overrides
@@ -40,6 +40,24 @@ class Jobs(Asking):
     def list_jobs(self) -> list[Job]:
         """List the newest jobs."""
         return self.ask(_Jobs, "GET", "/v1/jobs").jobs
+
+    def go_through_jobs(self, wish: JobWish) -> Iterator[Job]:
+        """Go through all jobs that are as ``wish`` says, the newest first.
+
+        Raises:
+            ServerUnreachable: a page leads to itself.
+        """
+        wished = {"kind": wish.kind, "model": wish.model, "dataset": wish.dataset}
+        before: int | None = None
+        while True:
+            query = {**wished, "before": before, "limit": PAGE}
+            page = self.ask(_Jobs, "GET", "/v1/jobs", query=query).jobs
+            if not page:
+                return
+            if before is not None and page[-1].id >= before:
+                raise self.remote.unlike(f"the jobs before {before} lead to itself")
+            yield from page
+            before = page[-1].id
 
     def get_job(self, number: int) -> Job:
         """Give a job with its events."""
@@ -239,9 +257,12 @@ class Jobs(Asking):
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
     def _follow_all(self, numbers: Sequence[int], look: Callable[[Job], None]) -> None:
-        unfinished, failed = list(numbers), 0
-        while unfinished:
-            for number in list(unfinished):
+        states: dict[int, JobState | None] = dict.fromkeys(numbers)
+        failed = 0
+        while not all(state is not None and state.is_at_rest for state in states.values()):
+            for number, state in list(states.items()):
+                if state is not None and state.is_final:
+                    continue
                 try:
                     job = self._look(number, after=0)
                     failed = 0
@@ -251,9 +272,9 @@ class Jobs(Asking):
                         raise
                     break
                 look(job)
-                if job.state.is_final:
-                    unfinished.remove(number)
-            time.sleep(LONGEST_PAUSE_S if unfinished else 0)
+                states[number] = job.state
+            is_over = all(state is not None and state.is_at_rest for state in states.values())
+            time.sleep(0 if is_over else LONGEST_PAUSE_S)
 
     def _look(self, number: int, *, after: int) -> Job:
         return self.ask(Job, "GET", f"/v1/jobs/{number}", query={"after": after})

@@ -18,7 +18,7 @@ from zoo.commands.terms import terms_options
 from zoo.domain.job import Job, JobKind
 from zoo.domain.plan import Classifier, CodesPrecision, Strategy
 from zoo.domain.terms import Terms
-from zoo.domain.training import MOST_DEVICES, Overrides
+from zoo.domain.training import REAL_LIMITS, WHOLE_LIMITS, Overrides
 from zoo.operations.verbs import Verbs
 
 
@@ -48,16 +48,26 @@ from zoo.operations.verbs import Verbs
     show_default=True,
     help="How the network is fitted; auto follows the number of pictures.",
 )
-@click.option("--epochs", type=click.IntRange(1, 10_000), help="How often a picture is seen.")
-@click.option("--batch", type=click.IntRange(1, 4096), help="Pictures a step.  [default: 32]")
-@click.option("--lr", type=Finite(0, 100), help="Highest learning rate of the body.")
-@click.option("--head-lr", type=Finite(0, 100), help="Highest one of the new head.")
+@click.option(
+    "--epochs", type=click.IntRange(*WHOLE_LIMITS["epochs"]), help="How often a picture is seen."
+)
+@click.option(
+    "--batch", type=click.IntRange(*WHOLE_LIMITS["batch"]), help="Pictures a step.  [default: 32]"
+)
+@click.option("--lr", type=Finite(*REAL_LIMITS["lr"]), help="Highest learning rate of the body.")
+@click.option(
+    "--head-lr", type=Finite(*REAL_LIMITS["head_lr"]), help="Highest one of the new head."
+)
 @click.option("--freeze", metavar="LAYER", help="Layers up to this one stay as they are.")
 @click.option("--init", metavar="SCHEME", help="What a network from scratch begins as.")
-@click.option("--mixup", type=Finite(0, 10), help="Blend pictures in pairs: Beta(ALPHA, ALPHA).")
+@click.option(
+    "--mixup",
+    type=Finite(*REAL_LIMITS["mixup"]),
+    help="Blend pictures in pairs: Beta(ALPHA, ALPHA).",
+)
 @click.option(
     "--devices",
-    type=click.IntRange(1, MOST_DEVICES),
+    type=click.IntRange(*WHOLE_LIMITS["devices"]),
     help="GPUs of this machine, or processes without any, that share every batch.  [default: 1]",
 )
 @click.option(

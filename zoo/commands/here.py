@@ -21,7 +21,7 @@ from zoo.operations import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import Any
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from zoo.domain.comparison import Comparison, Lineage
     from zoo.domain.dataset import ArchiveKind, DatasetDescription, DatasetSummary, Split
     from zoo.domain.filters import KernelStatistics, Scaling
-    from zoo.domain.job import Job, JobEvent
+    from zoo.domain.job import Job, JobEvent, JobWish
     from zoo.domain.layers import Inventory
     from zoo.domain.plan import Classifier, CodesPrecision, Strategy
     from zoo.domain.quota import Quota, Usage
@@ -235,6 +235,10 @@ class Here:
     def list_jobs(self) -> list[Job]:
         """List the newest jobs."""
         return jobs.list_jobs(self.zoo)
+
+    def go_through_jobs(self, wish: JobWish) -> Iterator[Job]:
+        """Go through all jobs that are as ``wish`` says, the newest first."""
+        return jobs.go_through_jobs(self.zoo, wish)
 
     def get_job(self, number: int) -> Job:
         """Give a job with its events."""

@@ -1,6 +1,6 @@
 """`zoo sweep-params`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,9 +9,9 @@ import click
 from zoo.commands.console import ProgressLine, json_option, show_accuracy, show_json, show_table
 from zoo.commands.datasets import address_at
 from zoo.commands.remote import at_option, opened_at
-from zoo.domain.job import Job, JobState
+from zoo.domain.job import Job, JobKind, JobState, JobWish
 from zoo.domain.plan import Classifier, CodesPrecision, Strategy
-from zoo.domain.training import Overrides
+from zoo.domain.training import WHOLE_LIMITS, Overrides
 from zoo.domain.trials import Choice, Halving, best_of, draw_trials
 from zoo.errors import Invalid, JobFailed
 from zoo.operations.verbs import Verbs
@@ -43,7 +43,9 @@ TRAINED = [one.value for one in Strategy if one.is_trained]
 @click.option(
     "--strategy", type=click.Choice(TRAINED), default=Strategy.LP_FT.value, show_default=True
 )
-@click.option("--epochs", type=click.IntRange(1, 10_000), help="Epochs of every trial.")
+@click.option(
+    "--epochs", type=click.IntRange(*WHOLE_LIMITS["epochs"]), help="Epochs of every trial."
+)
 @click.option("--name", help="What trials are called, with a number; MODEL-DATASET otherwise.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
 @at_option
@@ -67,14 +69,16 @@ def command(
     r"""Fine-tune MODEL on DATASET with several rates, and name the best.
 
     Each trial is a fine-tune as zoo finetune asks for, an ordinary job whose model is called
-    NAME-1, NAME-2 and so on. What can be tried: epochs, batch, lr, head_lr, mixup, freeze, init.
+    NAME-1, NAME-2 and so on. What can be tried: epochs, batch, lr, head_lr, mixup, freeze, init,
+    within the limits of zoo finetune. All trials are checked before the first is queued.
 
     Trials are compared by their lowest loss on pictures held out of the training ones. Validation
     pictures take no part in the choice, so the accuracy that is shown for the best is still fair.
     With --asha a trial goes on at 1, 3, 9 ... epochs only if it is among the best third of those
     that came so far.
 
-    A command that was interrupted goes on when it is given again; what had ended is not run twice.
+    A command that was interrupted goes on when it is given again; what had ended is not run twice,
+    and a trial that was put aside (zoo jobs pause) is resumed.
 
     \b
     Examples:
@@ -87,6 +91,7 @@ def command(
     if epochs is not None:
         read.append(Choice(name="epochs", values=(epochs,)))
     trials = draw_trials(read, count=count, seed=seed)
+    _check(trials, Strategy(strategy))
     with opened_at(url) as at:
         line = ProgressLine()
         address = address_at(at, dataset, line)
@@ -158,10 +163,10 @@ class Sweep:
 
     def begin(self, decided: Sequence[Overrides]) -> None:
         """Queue what has not ended yet in an earlier run of the same command."""
-        known = self.at.list_jobs()
+        known = self._find_ended(f"{self.name}-{number}" for number in range(1, len(decided) + 1))
         for number, overrides in enumerate(decided, start=1):
             name = f"{self.name}-{number}"
-            ended = (job for job in known if self._is_same(job, name, overrides))
+            ended = (job for job in known.get(name, ()) if self._is_same(job, name, overrides))
             job = next(ended, None) or self._enqueue(name, overrides)
             self.trials.append(Trial(decided=overrides, job=job))
 
@@ -172,6 +177,10 @@ class Sweep:
                 self._look(self.at.get_job(trial.job.id))
         open_ = [one.job.id for one in self.trials if not one.job.state.is_final]
         self.at.finish_jobs(open_, self._look)
+        for trial in self.trials:
+            if trial.job.state is JobState.PAUSED:
+                click.echo(f"note: {trial.name} was put aside (job {trial.job.id})", err=True)
+                click.echo("  next: run the same command again to have it go on", err=True)
 
     @property
     def best(self) -> Trial | None:
@@ -197,6 +206,15 @@ class Sweep:
         if not job.state.is_final:
             click.echo(f"{trial.name} falls behind and is ended", err=True)
             self.at.cancel_job(job.id)
+
+    def _find_ended(self, names: Iterable[str]) -> dict[str, list[Job]]:
+        """Find the ended jobs that made models of some names of these pictures, newest first."""
+        found: dict[str, list[Job]] = {name: [] for name in names}
+        wish = JobWish(kind=JobKind.FINETUNE, model=self.model, dataset=self.dataset)
+        for job in self.at.go_through_jobs(wish):
+            if job.state.is_final and job.params.get("name") in found:
+                found[job.params["name"]].append(job)
+        return found
 
     def _is_same(self, job: Job, name: str, decided: Overrides) -> bool:
         """Tell whether a job is this trial, ended as one that is given again would end."""
@@ -226,6 +244,14 @@ class Sweep:
             precision=CodesPrecision.AUTO,
             int8=False,
         )
+
+
+def _check(trials: Sequence[Overrides], strategy: Strategy) -> None:
+    """Check every trial as the zoo will, so that none is queued if one is refused."""
+    from zoo.operations.finetune import check_options  # noqa: PLC0415  # not before --help is told
+
+    for decided in trials:
+        check_options(strategy, decided)
 
 
 def _check_epochs(choices: Sequence[Choice]) -> None:

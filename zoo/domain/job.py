@@ -62,6 +62,15 @@ class JobState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobWish:
+    """Which jobs are looked for; None is any."""
+
+    kind: JobKind | None = None
+    model: str | None = None  # as their parameters have it, mostly with its revision
+    dataset: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One try at a job; its number is the fencing token every write carries."""
 

@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Self
 
+from zoo.errors import Invalid
+
 EPOCH = "epoch"  # the step of a job whose messages are what `Measured` writes
 RATES = "rates"  # the step whose message is what `Rates` writes
 
@@ -17,6 +19,41 @@ class Beginning(StrEnum):
 
 
 MOST_DEVICES = 64  # of one machine
+# What a user may decide about a training, from the least to the most; doors say the same.
+WHOLE_LIMITS: dict[str, tuple[int, int]] = {
+    "epochs": (1, 10_000),
+    "batch": (1, 4096),
+    "devices": (1, MOST_DEVICES),
+}
+REAL_LIMITS: dict[str, tuple[float, float]] = {
+    "lr": (0, 100),
+    "head_lr": (0, 100),
+    "mixup": (0, 10),
+}
+LONGEST_WORD = 256  # characters of a layer's name or a scheme
+
+
+def check_decision(name: str, value: object) -> None:
+    """Refuse a value that a decision about a training cannot have.
+
+    Raises:
+        Invalid: it is out of range, no number where one is needed, or no name; the option is named.
+    """
+    if name in WHOLE_LIMITS or name in REAL_LIMITS:
+        low, high = WHOLE_LIMITS[name] if name in WHOLE_LIMITS else REAL_LIMITS[name]
+        kinds = int if name in WHOLE_LIMITS else int | float
+        fits = isinstance(value, kinds) and not isinstance(value, bool) and low <= value <= high
+        needed = f"a {'whole' if name in WHOLE_LIMITS else 'finite'} number of {low} to {high}"
+    else:
+        fits = isinstance(value, str) and 0 < len(value) <= LONGEST_WORD and "\0" not in value
+        needed = f"a name of 1 to {LONGEST_WORD} characters"
+    if not fits:
+        told = repr(value) if isinstance(value, str) else str(value)
+        raise Invalid(
+            f"{name!r} has to be {needed}, not {told[:LONGEST_WORD]}.",
+            hint="Leave it out to have the plan decide.",
+            option=name,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +72,15 @@ class Overrides:
     def as_json(self) -> dict[str, Any]:
         """Write down what was decided, and nothing else."""
         return {name: value for name, value in asdict(self).items() if value is not None}
+
+    def check(self) -> None:
+        """Refuse what no training can have, whoever asks for it.
+
+        Raises:
+            Invalid: a value is out of its range; the option is named.
+        """
+        for name, value in self.as_json().items():
+            check_decision(name, value)
 
 
 _NUMBER = r"(-?[0-9.]+(?:e[+-]?[0-9]+)?)"

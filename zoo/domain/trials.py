@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from zoo.domain.training import Measured, Overrides
+from zoo.domain.training import Measured, Overrides, check_decision
 from zoo.errors import Invalid
 
 WHOLE = ("epochs", "batch")
@@ -36,7 +36,7 @@ class Choice:
         """Read ``lr=0.01,0.001`` or ``lr=1e-4..1e-1``.
 
         Raises:
-            Invalid: it is neither, or no such decision can be tried.
+            Invalid: it is neither, no such decision can be tried, or none of that value.
         """
         name, _, told = text.partition("=")
         name = name.strip().replace("-", "_")
@@ -48,11 +48,15 @@ class Choice:
             )
         if name not in WORDS and (match := _RANGE.fullmatch(told.strip())):
             low, high = (_number(name, one, text) for one in match.groups())
+            for end in (low, high):
+                check_decision(name, end)
             if not low < high or (name in BY_MAGNITUDE and low <= 0):
                 raise Invalid(f"{text!r} is no range.", hint="Give LOW..HIGH; rates begin above 0.")
             return cls(name=name, low=low, high=high)
         words = [one.strip() for one in told.split(",")]
         values = words if name in WORDS else [_number(name, one, text) for one in words]
+        for value in values:
+            check_decision(name, value)
         return cls(name=name, values=tuple(dict.fromkeys(values)))
 
     def draw(self, chance: random.Random) -> Value:

@@ -58,7 +58,7 @@ def enqueue_finetune(  # noqa: PLR0913  # what is fitted to what, and how
         BadName: the new model cannot be called so.
         Forbidden: the caller may not write what belongs to its owner.
     """
-    _check_options(strategy, overrides, layer, classifier)
+    check_options(strategy, overrides, layer, classifier)
     pictures = get_dataset(zoo, dataset)
     check_dataset(pictures)
     if overrides.devices is not None and zoo.terms.needs.gpus is None:
@@ -88,7 +88,7 @@ def settle_finetune(zoo: Zoo, request: Request) -> dict[str, Any]:
     """
     overrides = Overrides(**request.get("training", {}))
     strategy, classifier = Strategy(request["strategy"]), Classifier(request["classifier"])
-    _check_options(strategy, overrides, request["layer"], classifier)
+    check_options(strategy, overrides, request["layer"], classifier)
     revision = get_revision(zoo, request["model"])
     config = read_config(zoo, revision)
     check_finetune(revision, config)
@@ -102,9 +102,17 @@ def settle_finetune(zoo: Zoo, request: Request) -> dict[str, Any]:
     return {**request, **settled}
 
 
-def _check_options(
-    strategy: Strategy, overrides: Overrides, layer: str, classifier: Classifier
+def check_options(
+    strategy: Strategy,
+    overrides: Overrides,
+    layer: str = "codes",
+    classifier: Classifier = Classifier.LOGISTIC,
 ) -> None:
+    """Check what is asked of a fine-tune as far as that takes no model and no dataset.
+
+    Raises:
+        Invalid: an option is out of its range, or has no meaning for the strategy.
+    """
     check_overrides(strategy, overrides, layer, classifier)
     if overrides.init is not None:
         # Schemes draw filters, for which NumPy has to come.

@@ -2,14 +2,15 @@
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 from zoo.catalog import audit, claiming, jobs, leases
 from zoo.catalog.claiming import LOST, Claimant
+from zoo.catalog.jobs import ANY_JOB
 from zoo.catalog.tables import LARGEST
-from zoo.domain.job import Attempt, Job, JobEvent, JobKind, JobState
+from zoo.domain.job import Attempt, Job, JobEvent, JobKind, JobState, JobWish
 from zoo.domain.resources import Needs, Room
 from zoo.domain.retries import POLICIES, is_transient
 from zoo.domain.terms import HIGHEST, LOWEST, OWN_HIGHEST
@@ -26,9 +27,11 @@ from zoo.errors import (
 )
 from zoo.operations.opening import Zoo
 from zoo.operations.room import find_room
+from zoo.operations.taking_up import check_room, take_up
 
 RETRIED = "retried"  # of an attempt that met an error which may pass
 RETRY = "retry"  # the step that says so
+PAGE = 500  # jobs that are read at once
 REST_S = 1.0  # between two tries at writing an end down
 
 
@@ -36,20 +39,28 @@ def enqueue(zoo: Zoo, kind: JobKind, params: dict[str, Any]) -> Job:
     """Put a job into the queue; one that is to do the same and is not finished is taken up again.
 
     So a command that was interrupted goes on when it is given again, and one that was put aside is
-    resumed.
+    resumed. Terms that are left out stay as they were.
 
     Raises:
         JobNotFound: it is to come after a job that is not there.
-        Conflict: it is to come after one that did not succeed.
+        Conflict: it is to come after one that did not succeed, or is queued on other terms already;
+            or the account has as many unfinished jobs as it may.
         Invalid, Forbidden: it cannot have the priority that is asked for.
     """
     account, now, terms = zoo.caller.account, zoo.clock(), zoo.terms
     check_priority(zoo, terms.priority)
+    # A long queue is searched while others may write; under their lock, what was added since.
+    with zoo.catalog.reading() as db:
+        last = jobs.find_last_number(db)
+        found = jobs.find_unfinished(db, kind, params, account=account)
     with zoo.catalog.writing() as db:
-        unfinished = jobs.find_unfinished(db, kind, params, account=account)
+        unfinished = jobs.find_unfinished(
+            db, kind, params, account=account, after=last, at=found.id if found else None
+        )
         if unfinished is not None:
-            jobs.resume_job(db, unfinished.id)
+            take_up(db, unfinished, terms)
             return jobs.get_job(db, unfinished.id)
+        check_room(zoo, db)
         for number in terms.after:
             _check_before(_seen(zoo, jobs.get_job(db, number)))
         job = jobs.add_job(
@@ -114,11 +125,38 @@ def list_running(zoo: Zoo) -> list[tuple[Attempt, str]]:
         return jobs.list_running(db)
 
 
-def list_jobs(zoo: Zoo, *, limit: int = 100) -> list[Job]:
-    """List the newest jobs: the caller's, or everyone's for those who look after the zoo."""
+def list_jobs(
+    zoo: Zoo, *, wish: JobWish = ANY_JOB, before: int | None = None, limit: int = 100
+) -> list[Job]:
+    """List the newest jobs: the caller's, or everyone's for those who look after the zoo.
+
+    Those alone that are as ``wish`` says; with ``before`` those older than the job of that number.
+    """
     account = None if zoo.caller.rules else zoo.caller.account
     with zoo.catalog.reading() as db:
-        return jobs.list_jobs(db, account=account, limit=limit)
+        return jobs.list_jobs(db, account=account, wish=wish, before=before, limit=limit)
+
+
+def go_through_jobs(zoo: Zoo, wish: JobWish) -> Iterator[Job]:
+    """Go through all jobs that are as ``wish`` says and that the caller may see, newest first."""
+    before: int | None = None
+    while page := list_jobs(zoo, wish=wish, before=before, limit=PAGE):
+        yield from page
+        before = page[-1].id
+
+
+def list_unfinished_before(zoo: Zoo, number: int) -> list[int]:
+    """List all unfinished jobs that a job comes after, however far away, in an order to run them.
+
+    There are none before a job that is at rest.
+
+    Raises:
+        JobNotFound: there is none of that number.
+    """
+    with zoo.catalog.reading() as db:
+        if _seen(zoo, jobs.get_job(db, number)).state.is_at_rest:
+            return []
+        return jobs.list_unfinished_before(db, number)
 
 
 def list_succeeded(zoo: Zoo, kind: JobKind, *, limit: int = 1000) -> list[Job]:

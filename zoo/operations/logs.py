@@ -7,7 +7,7 @@ given to the store once the attempt has ended, so that every machine can tell it
 import codecs
 import contextlib
 from dataclasses import dataclass
-from io import BytesIO
+from io import SEEK_END, BytesIO
 from typing import BinaryIO
 
 from zoo.catalog import jobs as rows
@@ -38,7 +38,8 @@ class LogPart:
 def read_log(zoo: Zoo, number: int, *, attempt: int | None = None, offset: int = 0) -> LogPart:
     """Give what an attempt at a job printed, the last one unless it is told, from a byte on.
 
-    It is no more than ``MOST_BYTES`` bytes at once, cut between characters.
+    It is no more than ``MOST_BYTES`` bytes at once, cut between characters. From beyond its end on
+    there is nothing, and the answer's offset is the end.
 
     Raises:
         JobNotFound: there is no job of that number.
@@ -55,6 +56,8 @@ def read_log(zoo: Zoo, number: int, *, attempt: int | None = None, offset: int =
             job=number,
         )
     with _open(zoo, number, record) as file:
+        # Beyond its end is its end: some file systems refuse to seek far behind it.
+        offset = min(offset, file.seek(0, SEEK_END))
         file.seek(offset)
         data = file.read(MOST_BYTES + 1)
     more = len(data) > MOST_BYTES

@@ -5,6 +5,8 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from zoo.catalog import jobs as rows
 from zoo.domain.access import Role
 from zoo.domain.job import Job, JobKind
@@ -12,7 +14,7 @@ from zoo.domain.plan import Classifier, CodesPrecision, Strategy
 from zoo.domain.quantization import MOST_PICTURES, PER_CENT, Precision
 from zoo.domain.resources import Needs
 from zoo.domain.terms import OWN_HIGHEST, Terms
-from zoo.domain.training import MOST_DEVICES
+from zoo.domain.training import REAL_LIMITS, WHOLE_LIMITS
 from zoo.errors import Invalid
 from zoo.operations import jobs
 from zoo.operations.access import check_role, check_rules
@@ -31,8 +33,8 @@ LONGEST = 400  # characters
 def rerun(zoo: Zoo, number: int, changes: Mapping[str, object] | None = None) -> Job:
     """Queue once more what a job was to do; the same one, not finished, is given back.
 
-    ``changes`` are parameters by their names. Jobs that it came after and that were run again count
-    as run again.
+    ``changes`` are parameters by their names. In place of jobs that it came after count those that
+    they were run again as, or that were asked for later to do the same.
 
     Raises:
         JobNotFound: there is none of that number.
@@ -53,7 +55,7 @@ def rerun(zoo: Zoo, number: int, changes: Mapping[str, object] | None = None) ->
     earlier = find_earlier(changed["model"])
     if earlier is not None:
         with zoo.catalog.reading() as db:
-            changed["model"] = f"job:{rows.find_last_rerun(db, earlier)}"
+            changed["model"] = f"job:{_find_last(zoo, db, earlier)}"
     return enqueue_request(asked, job.kind, changed, settle)
 
 
@@ -62,10 +64,16 @@ def list_changes(kind: JobKind) -> list[str]:
     return [*CHANGES.get(kind, {}), *(TRAINED if kind is JobKind.FINETUNE else {})]
 
 
+def _find_last(zoo: Zoo, db: Session, number: int) -> int:
+    """Give the job in place of another, among those that the caller may know of."""
+    account = None if zoo.caller.rules else zoo.caller.account
+    return rows.find_last_rerun(db, number, account=account)
+
+
 def _terms(zoo: Zoo, job: Job, params: Mapping[str, Any]) -> Terms:
     """Give the terms of a job, for it to be queued once more."""
     with zoo.catalog.reading() as db:
-        last = {before: rows.find_last_rerun(db, before) for before in job.after}
+        last = {before: _find_last(zoo, db, before) for before in job.after}
     meant = find_earlier(job.params.get("model"))
     is_settled = not job.params.get(LATER)
     # What was settled names what an earlier job published, and comes after nothing any more.
@@ -199,12 +207,12 @@ CHANGES: dict[JobKind, dict[str, Read]] = {
     JobKind.ALIAS: {"model": _text, "alias": _text},
 }
 TRAINED: dict[str, Read] = {
-    "epochs": _whole(1, 10_000),
-    "batch": _whole(1, 4096),
-    "lr": _number(0, 100),
-    "head_lr": _number(0, 100),
+    "epochs": _whole(*WHOLE_LIMITS["epochs"]),
+    "batch": _whole(*WHOLE_LIMITS["batch"]),
+    "lr": _number(*REAL_LIMITS["lr"]),
+    "head_lr": _number(*REAL_LIMITS["head_lr"]),
     "freeze": _text,
     "init": _text,
-    "mixup": _number(0, 10),
-    "devices": _whole(1, MOST_DEVICES),
+    "mixup": _number(*REAL_LIMITS["mixup"]),
+    "devices": _whole(*WHOLE_LIMITS["devices"]),
 }

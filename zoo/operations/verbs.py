@@ -10,14 +10,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:  # Most of these rooms are slow to import, and here they are only named.
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from zoo.domain.access import Account, AuditEntry, Role, Token
     from zoo.domain.comparison import Comparison, Lineage
     from zoo.domain.dataset import ArchiveKind, DatasetDescription, DatasetSummary, Split
     from zoo.domain.filters import KernelStatistics, Scaling
-    from zoo.domain.job import Job, JobEvent
+    from zoo.domain.job import Job, JobEvent, JobWish
     from zoo.domain.layers import Inventory
     from zoo.domain.plan import Classifier, CodesPrecision, Strategy
     from zoo.domain.quota import Quota, Usage
@@ -176,6 +176,9 @@ class JobVerbs(Protocol):
     def list_jobs(self) -> list[Job]:
         """List the newest jobs."""
 
+    def go_through_jobs(self, wish: JobWish) -> Iterator[Job]:
+        """Go through all jobs that are as ``wish`` says, the newest first."""
+
     def get_job(self, number: int) -> Job:
         """Give a job with its events."""
 
@@ -206,6 +209,8 @@ class JobVerbs(Protocol):
 
     def finish_jobs(self, numbers: Sequence[int], look: Callable[[Job], None]) -> None:
         """Wait until jobs have ended, likewise; ``look`` is given each now and then, and ended.
+
+        Those that are put aside are waited for only while others go on.
 
         Raises:
             Interrupted: this process was told to stop; the jobs are kept.

@@ -16,6 +16,7 @@ from zoo import __version__, errors
 from zoo.web.access import Need, needs
 from zoo.web.answers import status_of
 from zoo.web.shapes.base import ErrorAnswer
+from zoo.web.shapes.terms import TermsBody
 
 REF = "#/components/schemas/{model}"
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
@@ -23,6 +24,8 @@ PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 EVERYWHERE = (errors.Unauthenticated, errors.Forbidden, errors.TooManyRequests)
 # What an address with a name in it may: nothing is or can be called so.
 NAMED = (errors.NotFound, errors.BadName)
+# What queues a job may: its terms name a job that is not there, or are not those it has already.
+QUEUING = (errors.JobNotFound, errors.Conflict)
 BYTES = {"type": "string", "format": "binary"}
 KNOWN = {"304": {"description": "The client has it already."}}
 
@@ -196,9 +199,11 @@ def _responses(told: Told, *, has_name: bool) -> dict[str, Any]:
         kinds.append(errors.BadRequest)
     if told.body:
         kinds.append(errors.TooLarge)
+    if isinstance(told.body, type) and issubclass(told.body, TermsBody):
+        kinds += QUEUING
     if has_name:
         kinds += NAMED
-    for kind in kinds:
+    for kind in dict.fromkeys(kinds):
         refused.setdefault(status_of(kind), []).append(kind.code)
     answers = {
         str(status): {

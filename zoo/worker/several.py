@@ -13,7 +13,8 @@ from zoo.worker.supervisor import PAUSE_S, Supervisor
 def run_jobs(zoo: Zoo, numbers: Sequence[int], look: Callable[[Job], None]) -> None:
     """Run jobs to their ends, or follow them where other workers were quicker.
 
-    ``look`` is given each job with its events, now and then and at its end.
+    ``look`` is given each job with its events, now and then and at its end. Those that are put
+    aside are left so once there is nothing else to wait for.
 
     Raises:
         Interrupted: this process was told to stop; the jobs are kept.
@@ -26,7 +27,9 @@ def run_jobs(zoo: Zoo, numbers: Sequence[int], look: Callable[[Job], None]) -> N
             except EngineUnavailable:
                 time.sleep(PAUSE_S)
             worker.look(look)
-            time.sleep(PAUSE_S if worker.unfinished else 0)
+            if not worker.has_work:
+                return
+            time.sleep(PAUSE_S)
     except KeyboardInterrupt as error:
         raise Interrupted(
             "Interrupted; the jobs are kept with what they have done.",
@@ -43,6 +46,11 @@ class _Some(Supervisor):
     def __init__(self, zoo: Zoo, numbers: Sequence[int]) -> None:
         super().__init__(zoo)
         self.unfinished = {number: jobs.get_job(zoo, number).state for number in numbers}
+
+    @property
+    def has_work(self) -> bool:
+        """Tell whether one of them will go on without being asked to."""
+        return not all(state.is_at_rest for state in self.unfinished.values())
 
     @property
     def slots(self) -> int:

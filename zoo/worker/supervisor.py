@@ -49,11 +49,15 @@ class Supervisor:
             self.close()
 
     def close(self) -> None:
-        """Stop what runs, and have it wait for another worker."""
+        """Stop what runs, all of it within one grace, and have it wait for another worker."""
         for execution in self.running:
             execution.ask_to_stop()
+        end = time.monotonic() + GRACE_S
         for execution in self.running:
-            stop_and_put_back(self.zoo, execution)
+            execution.await_end(max(0.0, end - time.monotonic()))
+            if execution.is_running:
+                execution.kill()
+            put_back(self.zoo, execution)
         self.engine.close()
 
     def step(self) -> None:
@@ -134,6 +138,11 @@ def free_the_dead(zoo: Zoo, engine: Engine) -> None:
 def stop_and_put_back(zoo: Zoo, execution: Execution) -> None:
     """Stop an attempt and see that its job waits for another, however it ended."""
     execution.stop()
+    put_back(zoo, execution)
+
+
+def put_back(zoo: Zoo, execution: Execution) -> None:
+    """See that the job of an attempt that has ended waits for another."""
     with contextlib.suppress(LeaseLost):  # It mostly has put the job back, or ended it, itself.
         jobs.put_back(zoo, execution.attempt)
 
@@ -141,15 +150,21 @@ def stop_and_put_back(zoo: Zoo, execution: Execution) -> None:
 def run_job(zoo: Zoo, number: int, listen: Callable[[JobEvent], None]) -> Job:
     """Run a job to its end from this process, or follow it where another worker was quicker.
 
-    The jobs that it comes after are brought to their ends before. One that is put aside is left so.
+    The jobs that it comes after are brought to their ends before. One that is put aside is left so;
+    of one that has ended what it said is told, and nothing is run.
 
     Raises:
         Interrupted: this process was told to stop; the job is kept.
         EngineUnavailable: its process could not be started; the job is kept.
     """
-    for earlier in jobs.get_job(zoo, number).after:
-        if run_job(zoo, earlier, listen).state is not JobState.SUCCEEDED:
+    for earlier in jobs.list_unfinished_before(zoo, number):
+        if _run_alone(zoo, earlier, listen).state is not JobState.SUCCEEDED:
             return jobs.get_job(zoo, number)
+    return _run_alone(zoo, number, listen)
+
+
+def _run_alone(zoo: Zoo, number: int, listen: Callable[[JobEvent], None]) -> Job:
+    """Run a job to its end, or follow it, where nothing that it comes after is left to do."""
     engine = open_engine(zoo, is_alone=True)
     _forgive(zoo, engine, number)
     follower = _Follower(zoo, number, listen)

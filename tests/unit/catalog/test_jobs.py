@@ -21,7 +21,7 @@ from zoo.catalog.jobs import (
 )
 from zoo.catalog.leases import check_lease, extend_lease
 from zoo.catalog.tables import AttemptRow, JobRow
-from zoo.domain.job import Attempt, JobEvent, JobKind, JobState
+from zoo.domain.job import Attempt, JobEvent, JobKind, JobState, JobWish
 from zoo.errors import JobNotFound, LeaseLost
 
 LEASE_S = 60
@@ -303,6 +303,23 @@ def test_jobs_are_listed_the_newest_first(db, add):
     jobs = [add(number=number).id for number in range(4)]
     assert [job.id for job in list_jobs(db)] == jobs[::-1]
     assert [job.id for job in list_jobs(db, limit=2)] == jobs[:1:-1]
+
+
+def test_jobs_are_listed_by_what_they_work_on(db, clock):
+    def add(kind=JobKind.FINETUNE, **params):
+        return add_job(db, kind, params, now=clock()).id
+
+    one, other = add(model="m@1", dataset="d@1"), add(model="m@2", dataset="d@1")
+    advice, whole = add(JobKind.ADVISE, model="m@1", dataset="d@1"), add(model=None)
+
+    def listed(before=None, **wish):
+        return [job.id for job in list_jobs(db, wish=JobWish(**wish), before=before)]
+
+    assert listed(model="m@1", dataset="d@1") == [advice, one]
+    assert listed(kind=JobKind.FINETUNE, dataset="d@1") == [other, one]
+    assert listed(dataset="d@1", before=advice) == [other, one]
+    assert listed(before=2**40) == [whole, advice, other, one]
+    assert listed(model="m") == []
 
 
 def test_it_is_told_whether_there_is_a_job_to_take(db, add, claim, clock):

@@ -71,3 +71,18 @@ def test_being_stopped_leaves_the_job_and_says_how_to_follow_it(follow):
     with pytest.raises(Interrupted, match="goes on at http://zoo") as raised:
         follow(job(JobState.RUNNING), KeyboardInterrupt())
     assert "zoo jobs follow 7 --at http://zoo.example.org" in raised.value.hint
+
+
+def test_jobs_that_are_put_aside_are_waited_for_only_while_others_go_on(monkeypatch):
+    monkeypatch.setattr(jobs.time, "sleep", lambda _s: None)
+    paused, running, done = (
+        job(one) for one in (JobState.PAUSED, JobState.RUNNING, JobState.SUCCEEDED)
+    )
+    looks = {7: [paused, paused, paused], 8: [running, running, done]}
+    monkeypatch.setattr(Jobs, "_look", lambda _self, number, **_after: looks[number].pop(0))
+    heard = []
+    Jobs(Remote("http://zoo.example.org")).finish_jobs([7, 8], heard.append)
+    assert [one.state for one in heard] == [paused.state, running.state] * 2 + [
+        paused.state,
+        done.state,
+    ]

@@ -25,6 +25,9 @@ class Told:
     def list_jobs(self):
         return [replace(one, events=()) for one in self.jobs.values()]
 
+    def go_through_jobs(self, wish):
+        return iter([one for one in reversed(self.list_jobs()) if is_wished(one, wish)])
+
     def get_job(self, number):
         return self.jobs[number]
 
@@ -57,6 +60,11 @@ class Told:
                 self.jobs[number] = further(self.jobs[number])
                 look(self.jobs[number])
             look(self.jobs[number])
+
+
+def is_wished(job, wish):
+    found = (job.kind, job.params["model"], job.params["dataset"])
+    return found == (wish.kind, wish.model, wish.dataset)
 
 
 def further(job):
@@ -123,6 +131,21 @@ def test_what_had_ended_is_not_run_twice(at):
     assert again.best.name == "m-d-2"
     sweep(at, trials=(GOOD,))  # m-d-1 is another trial now
     assert sorted(at.jobs) == [1, 2, 3, 4]
+
+
+def test_a_trial_that_was_put_aside_is_told_with_how_to_go_on(at, capsys):
+    def finish_jobs(numbers, look):
+        for number in numbers:
+            at.jobs[number] = replace(at.jobs[number], state=JobState.PAUSED)
+            look(at.jobs[number])
+
+    at.finish_jobs = finish_jobs
+    ended = sweep(at, trials=(GOOD,))
+    assert ended.as_json()["trials"][0]["state"] == "paused"
+    assert ended.best is None
+    told = capsys.readouterr().err
+    assert "m-d-1 was put aside (job 1)" in told
+    assert "run the same command again" in told
 
 
 def test_without_a_trial_that_came_to_its_end_there_is_no_best(at):

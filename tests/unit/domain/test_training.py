@@ -2,7 +2,8 @@
 
 import pytest
 
-from zoo.domain.training import Measured, Rates
+from zoo.domain.training import Measured, Overrides, Rates
+from zoo.errors import Invalid
 
 
 @pytest.mark.parametrize("training_loss", [None, 0.0, 1.25e-7, 479.25, 3.5e12])
@@ -31,3 +32,40 @@ def test_the_sentence_of_rates_is_read_again(layer):
 @pytest.mark.parametrize("text", ["", "12 epochs at most", "no layer is frozen"])
 def test_another_sentence_tells_no_rates(text):
     assert Rates.read(text) is None
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"epochs": 1, "batch": 1, "lr": 0.0, "head_lr": 0.0, "mixup": 0.0, "devices": 1},
+        {"epochs": 10_000, "batch": 4096, "lr": 100, "head_lr": 100.0, "mixup": 10, "devices": 64},
+        {"freeze": "a" * 256, "init": "he"},
+        {},
+    ],
+)
+def test_decisions_within_their_ranges_are_taken(given):
+    Overrides(**given).check()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"epochs": 0},
+        {"epochs": 10_001},
+        {"epochs": 1.5},
+        {"batch": 0},
+        {"batch": True},
+        {"batch": "8"},
+        {"lr": -1e-9},
+        {"lr": 100.1},
+        {"head_lr": float("inf")},
+        {"mixup": float("nan")},
+        {"devices": 65},
+        {"freeze": ""},
+        {"init": "a" * 257},
+        {"init": "a\0"},
+    ],
+)
+def test_a_decision_out_of_its_range_is_refused_by_its_name(given):
+    with pytest.raises(Invalid, match=f"'{next(iter(given))}' has to be"):
+        Overrides(lr=0.1, **given).check() if "lr" not in given else Overrides(**given).check()

@@ -65,6 +65,15 @@ def test_the_same_trial_is_not_drawn_twice():
         "lr=2..1",
         "mixup=1..1",
         "epochs=a..b",
+        "batch=16,0",
+        "epochs=100000",
+        "epochs=1..100000",
+        "lr=1000",
+        "lr=0.1,nan",
+        "lr=0.1..inf",
+        "mixup=-1",
+        "mixup=-1..1",
+        f"freeze={'a' * 257}",
     ],
 )
 def test_what_is_no_choice_is_refused(text):

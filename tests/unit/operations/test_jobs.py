@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from zoo.catalog import jobs as rows
 from zoo.catalog.leases import Reading, read_clock
 from zoo.domain.access import Caller, Role
 from zoo.domain.job import JobKind, JobState
@@ -66,6 +67,47 @@ def test_another_job_is_queued_beside_it(zoo, job, kind, params):
 def test_a_finished_job_is_queued_anew(zoo, job):
     jobs.cancel(zoo, job.id)
     assert jobs.enqueue(zoo, JobKind.IMPORT, PARAMS).id != job.id
+
+
+def test_a_job_that_somebody_adds_between_the_two_looks_is_taken_up(zoo, monkeypatch):
+    added, find = [], rows.find_last_number
+
+    def look(db):
+        last = find(db)
+        if not added:
+            added.append(None)
+            added[0] = jobs.enqueue(zoo, JobKind.IMPORT, PARAMS)
+        return last
+
+    monkeypatch.setattr(rows, "find_last_number", look)
+    assert jobs.enqueue(zoo, JobKind.IMPORT, PARAMS).id == added[0].id
+    assert len(jobs.list_jobs(zoo)) == 1
+
+
+def test_a_job_that_ends_between_the_two_looks_is_queued_anew(zoo, job, monkeypatch):
+    find = rows.find_unfinished
+
+    def look(db, *given, **more):
+        found = find(db, *given, **more)
+        if "at" not in more:
+            jobs.cancel(zoo, found.id)
+        return found
+
+    monkeypatch.setattr(rows, "find_unfinished", look)
+    assert jobs.enqueue(zoo, JobKind.IMPORT, PARAMS).id != job.id
+
+
+def test_under_the_lock_of_writers_no_more_is_read_however_long_the_queue_is(zoo):
+    for number in range(30):
+        jobs.enqueue(zoo, JobKind.IMPORT, {"model": f"net-{number}"})
+    with zoo.catalog.reading() as db:
+        last = rows.find_last_number(db)
+        assert rows.find_unfinished(db, JobKind.IMPORT, {"model": "net-3"}).id == 4
+        assert not rows.find_unfinished(db, JobKind.IMPORT, {"model": "net-3"}, after=last)
+        assert (
+            rows.find_unfinished(db, JobKind.IMPORT, {"model": "net-3"}, after=last, at=4).id == 4
+        )
+        assert not rows.find_unfinished(db, JobKind.IMPORT, {"model": "net-3"}, after=last, at=5)
 
 
 def test_a_job_is_claimed_by_one(zoo, job, attempt):
@@ -427,3 +469,47 @@ def test_a_worker_whose_clock_jumps_keeps_its_lease_and_takes_nobodys(zoo, job, 
     jobs.tell(wrong, attempt, "fit", "as if nothing had happened")
     jobs.succeed(wrong, attempt, {})
     assert states(zoo, job.id) == ["succeeded"]
+
+
+@pytest.mark.parametrize(
+    ("terms", "named", "hint"),
+    [
+        (Terms(priority=-5), "priority", "zoo jobs priority 1 -5"),
+        (Terms(needs=Needs(threads=4)), "threads", "zoo jobs cancel 1"),
+        (Terms(needs=Needs(memory_bytes=2**30)), "memory_bytes", "zoo jobs cancel 1"),
+        (Terms(after=(2,)), "after", "zoo jobs cancel 1"),
+        (Terms(after=(99,)), "after", "zoo jobs cancel 1"),
+        (Terms(priority=-5, after=(2,)), "priority, after", "zoo jobs cancel 1"),
+    ],
+)
+def test_terms_that_would_be_dropped_are_refused(zoo, job, terms, named, hint):
+    jobs.enqueue(zoo, JobKind.VERIFY, {"model": None})
+    jobs.pause(zoo, job.id)
+    before = jobs.get_job(zoo, job.id)
+    with pytest.raises(Conflict, match=f"Job 1 .* on other terms: {named}") as caught:
+        jobs.enqueue(replace(zoo, terms=terms), JobKind.IMPORT, PARAMS)
+    assert hint in caught.value.hint
+    assert jobs.get_job(zoo, job.id) == before
+
+
+def test_terms_that_are_the_same_or_left_out_take_a_job_up_again(zoo):
+    earlier, done = (jobs.enqueue(zoo, JobKind.VERIFY, {"model": one}) for one in ("a", "b"))
+    jobs.succeed(zoo, jobs.claim(zoo, worker="w", number=done.id), {})
+    terms = Terms(priority=-5, after=(earlier.id,), needs=Needs(threads=2, memory_bytes=2**20))
+    asked = jobs.enqueue(replace(zoo, terms=terms), JobKind.IMPORT, PARAMS)
+    for again in (terms, Terms(), Terms(priority=-5), Terms(after=(earlier.id, done.id))):
+        taken = jobs.enqueue(replace(zoo, terms=again), JobKind.IMPORT, PARAMS)
+        assert (taken.id, taken.priority, taken.after) == (asked.id, -5, (earlier.id,))
+
+
+def test_an_account_has_no_more_unfinished_jobs_than_it_may(zoo):
+    few = replace(zoo, settings=zoo.settings.model_copy(update={"quota_jobs": 2}))
+    ada = replace(few, caller=Caller(account="ada", roles={"ada": Role.WRITE}))
+    first, _ = (jobs.enqueue(ada, JobKind.IMPORT, {"model": f"ada/{one}"}) for one in range(2))
+    assert jobs.enqueue(ada, JobKind.IMPORT, dict(first.params)).id == first.id
+    with pytest.raises(Conflict, match="'ada' may have 2 jobs that are not finished, and has 2"):
+        jobs.enqueue(ada, JobKind.IMPORT, {"model": "ada/more"})
+    for one in range(3):  # Those who look after the zoo may have any.
+        jobs.enqueue(few, JobKind.IMPORT, {"model": str(one)})
+    jobs.cancel(ada, first.id)
+    assert jobs.enqueue(ada, JobKind.IMPORT, {"model": "ada/more"}).account == "ada"

@@ -150,3 +150,44 @@ def test_an_account_cannot_keep_the_priority_that_an_admin_gave(zoo):
     jobs.set_priority(zoo, job.id, 50)
     jobs.cancel(ada, job.id)
     assert rerun(ada, job.id).priority == 0
+
+
+@pytest.fixture
+def chain(zoo):
+    """A job that failed, and one after it that failed with it."""
+    first = jobs.enqueue(zoo, JobKind.IMPORT, {"model": "net"})
+    last = enqueue_alias(zoo, f"job:{first.id}", "production")
+    give_up(zoo, first.id)
+    return first, last
+
+
+def test_what_was_asked_for_once_more_stands_in_place_of_what_failed(zoo, chain):
+    first, last = chain
+    again = jobs.enqueue(zoo, JobKind.IMPORT, dict(first.params))
+    assert rerun(zoo, last.id).after == (again.id,)
+    linked = rerun(zoo, first.id)
+    assert (linked.id, linked.rerun_of) == (again.id, first.id)
+
+
+def test_what_was_asked_for_once_more_and_succeeded_is_come_after(zoo, chain, published):
+    first, last = chain
+    give_up(zoo, jobs.enqueue(zoo, JobKind.IMPORT, dict(first.params)).id)
+    again = jobs.enqueue(zoo, JobKind.IMPORT, dict(first.params))
+    other = jobs.enqueue(zoo, JobKind.IMPORT, {"model": "net", "files": {}})
+    end(zoo, again.id, revision=published("net").address)
+    assert other.id > again.id
+    last_again = rerun(zoo, last.id)
+    assert last_again.state is JobState.QUEUED
+    assert last_again.params["model"] == jobs.get_job(zoo, again.id).result["revision"]
+
+
+def test_what_others_asked_for_stands_in_place_of_nothing(zoo):
+    ada = replace(zoo, caller=replace(ADA, roles={"": Role.WRITE}))
+    first = jobs.enqueue(ada, JobKind.IMPORT, {"model": "own"})
+    last = enqueue_alias(ada, f"job:{first.id}", "production")
+    give_up(zoo, first.id)
+    rerun(zoo, first.id)  # by an admin, whose job ada may not know of
+    with pytest.raises(Conflict, match=f"Job {first.id} has failed"):
+        rerun(ada, last.id)
+    own = rerun(ada, first.id)
+    assert rerun(ada, last.id).after == (own.id,)

@@ -6,17 +6,20 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 
 import pytest
 
 from zoo.catalog.jobs import count_attempts
 from zoo.domain.job import Attempt, JobKind, JobState
+from zoo.domain.terms import Terms
 from zoo.errors import CatalogUnavailable, EngineUnavailable, NoHead, RankLost
 from zoo.operations import jobs
 from zoo.worker import processes
 from zoo.worker.engines import open_engine
 from zoo.worker.progress import Progress
 from zoo.worker.run import run
+from zoo.worker.several import run_jobs
 from zoo.worker.supervisor import Supervisor, free_the_dead, run_job, stop_and_put_back
 
 
@@ -145,6 +148,42 @@ def test_what_does_not_hear_that_its_job_is_cancelled_is_ended_after_a_grace(
     process.stdout.close()
 
 
+class Deaf:
+    """An execution that does not hear, by a clock that waiting moves on."""
+
+    def __init__(self, attempt, clock):
+        self.attempt, self.clock, self.done = attempt, clock, []
+
+    @property
+    def is_running(self):
+        return "killed" not in self.done
+
+    def ask_to_stop(self):
+        self.done.append("asked")
+
+    def await_end(self, timeout_s):
+        self.clock[0] += timeout_s
+
+    def kill(self):
+        self.done.append("killed")
+
+
+def test_jobs_that_do_not_hear_are_ended_after_one_grace_for_all(zoo, monkeypatch):
+    clock = [100.0]
+    worker = Supervisor(zoo)
+    for number in range(3):
+        job = jobs.enqueue(zoo, JobKind.VERIFY, {"model": str(number)})
+        attempt = jobs.claim(zoo, worker=processes.worker_name(zoo), number=job.id)
+        worker.running.append(Deaf(attempt, clock))
+    with monkeypatch.context() as patch:
+        patch.setattr("zoo.worker.supervisor.time.monotonic", lambda: clock[0])
+        worker.close()
+    assert clock[0] == 100 + processes.GRACE_S
+    for one in worker.running:
+        assert one.done == ["asked", "killed"]
+        assert state(zoo, one.attempt) is JobState.QUEUED
+
+
 def test_a_job_that_cannot_be_started_waits_for_another_attempt(zoo, monkeypatch):
     job = jobs.enqueue(zoo, JobKind.IMPORT, {"model": "m"})
     worker = Supervisor(zoo)
@@ -156,3 +195,37 @@ def test_a_job_that_cannot_be_started_waits_for_another_attempt(zoo, monkeypatch
     with pytest.raises(EngineUnavailable, match="no more processes"):
         worker.step()
     assert jobs.get_job(zoo, job.id).state is JobState.QUEUED
+
+
+def queue_after(zoo, name, *numbers):
+    asked = replace(zoo, terms=Terms(after=numbers))
+    return jobs.enqueue(asked, JobKind.VERIFY, {"model": name}).id
+
+
+def test_following_a_job_that_has_ended_runs_nothing_before_it(zoo):
+    parent = queue_after(zoo, "parent")
+    child = queue_after(zoo, "child", parent)
+    jobs.cancel(zoo, child)
+    assert run_job(zoo, child, print).state is JobState.CANCELLED
+    assert jobs.get_job(zoo, parent).state is JobState.QUEUED
+    assert jobs.list_unfinished_before(zoo, child) == []
+
+
+def test_each_job_before_another_is_looked_at_once_however_many_ways_lead_to_it(zoo):
+    levels = [[queue_after(zoo, "0-0"), queue_after(zoo, "0-1")]]
+    for level in range(1, 30):  # 2 ** 30 ways
+        levels.append([queue_after(zoo, f"{level}-{one}", *levels[-1]) for one in range(2)])
+    last = queue_after(zoo, "last", *levels[-1])
+    assert jobs.list_unfinished_before(zoo, last) == [one for each in levels for one in each]
+    for number in levels[0]:
+        jobs.succeed(zoo, jobs.claim(zoo, worker="w", number=number), {})
+    assert jobs.list_unfinished_before(zoo, last)[0] == levels[1][0]
+
+
+def test_jobs_that_are_put_aside_hold_nobody_up(zoo):
+    numbers = [queue_after(zoo, name) for name in ("one", "other")]
+    for number in numbers:
+        jobs.pause(zoo, number)
+    seen = []
+    run_jobs(zoo, numbers, seen.append)
+    assert [(one.id, one.state) for one in seen] == [(one, JobState.PAUSED) for one in numbers]

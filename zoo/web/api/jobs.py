@@ -43,9 +43,9 @@ bp = Blueprint("jobs", __name__, url_prefix="/v1/jobs")
 @needs(Need.READ)
 @tells(JobsAnswer, query=JobsQuery)
 def list_jobs() -> ResponseReturnValue:
-    """List the newest jobs, without their events."""
+    """List the newest jobs, without their events; page on with the last one's id as `before`."""
     query = read_query(JobsQuery)
-    found = jobs.list_jobs(current_zoo(), limit=query.limit)
+    found = jobs.list_jobs(current_zoo(), wish=query.wish, before=query.before, limit=query.limit)
     answer = JobsAnswer(jobs=[JobAnswer.of(job) for job in found])
     return jsonify(answer.model_dump(mode="json"))
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from zoo.domain.job import Job, JobKind
 from zoo.domain.plan import Strategy
-from zoo.domain.training import Overrides
+from zoo.domain.training import REAL_LIMITS, WHOLE_LIMITS, Overrides
 from zoo.operations import datasets, fetch, jobs
 from zoo.operations.advise import ALL_MODELS, enqueue_advise, tell_gain
 from zoo.operations.finetune import enqueue_finetune, finetuned_name
@@ -18,6 +18,8 @@ from zoo.web.context import current_zoo, read_form, read_query
 from zoo.web.pages.frame import Ways, show
 from zoo.web.pages.signing_in import SEE_OTHER
 from zoo.web.shapes.base import WITHOUT_NUL, Shape
+
+EPOCHS, BATCH, RATE = WHOLE_LIMITS["epochs"], WHOLE_LIMITS["batch"], REAL_LIMITS["lr"]
 
 bp = Blueprint("pages_finetune", __name__, url_prefix="/new/finetune")
 
@@ -58,10 +60,10 @@ class FinetuneForm(Shape):
     strategy: Strategy = Strategy.PROBE
     layer: str = Field(default="codes", max_length=256, pattern=WITHOUT_NUL)
     seed: int = Field(default=0, ge=0, le=2**32 - 1)
-    epochs: int | None = Field(default=None, ge=1, le=10_000)
-    batch: int | None = Field(default=None, ge=1, le=4096)
-    lr: float | None = Field(default=None, ge=0, le=100, allow_inf_nan=False)
-    head_lr: float | None = Field(default=None, ge=0, le=100, allow_inf_nan=False)
+    epochs: int | None = Field(default=None, ge=EPOCHS[0], le=EPOCHS[1])
+    batch: int | None = Field(default=None, ge=BATCH[0], le=BATCH[1])
+    lr: float | None = Field(default=None, ge=RATE[0], le=RATE[1], allow_inf_nan=False)
+    head_lr: float | None = Field(default=None, ge=RATE[0], le=RATE[1], allow_inf_nan=False)
 
 
 @bp.get("")

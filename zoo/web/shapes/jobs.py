@@ -5,11 +5,14 @@ from typing import Any, Literal, Self
 
 from pydantic import Field
 
-from zoo.domain.job import Job, JobKind, JobState
+from zoo.domain.job import Job, JobKind, JobState, JobWish
 from zoo.domain.plan import Classifier, CodesPrecision, Strategy
-from zoo.domain.training import MOST_DEVICES, Overrides
-from zoo.web.shapes.base import Shape
+from zoo.domain.training import LONGEST_WORD, REAL_LIMITS, WHOLE_LIMITS, Overrides
+from zoo.web.shapes.base import WITHOUT_NUL, Shape
 from zoo.web.shapes.terms import Priority, TermsBody
+
+EPOCHS, BATCH, DEVICES = (WHOLE_LIMITS[name] for name in ("epochs", "batch", "devices"))
+RATE, MIXUP = REAL_LIMITS["lr"], REAL_LIMITS["mixup"]
 
 
 class FinetuneBody(TermsBody):
@@ -33,29 +36,42 @@ class FinetuneBody(TermsBody):
     strategy: Strategy = Field(
         default=Strategy.PROBE, description="how the network is fitted; auto follows the numbers"
     )
-    epochs: int | None = Field(default=None, ge=1, le=10_000, description="of a training")
-    batch: int | None = Field(default=None, ge=1, le=4096, description="pictures a step")
+    epochs: int | None = Field(
+        default=None, ge=EPOCHS[0], le=EPOCHS[1], description="of a training"
+    )
+    batch: int | None = Field(default=None, ge=BATCH[0], le=BATCH[1], description="pictures a step")
     lr: float | None = Field(
-        default=None, ge=0, le=100, allow_inf_nan=False, description="highest rate of the body"
+        default=None,
+        ge=RATE[0],
+        le=RATE[1],
+        allow_inf_nan=False,
+        description="highest rate of the body",
     )
     head_lr: float | None = Field(
-        default=None, ge=0, le=100, allow_inf_nan=False, description="highest rate of the head"
+        default=None,
+        ge=RATE[0],
+        le=RATE[1],
+        allow_inf_nan=False,
+        description="highest rate of the head",
     )
     freeze: str | None = Field(
-        default=None, min_length=1, max_length=256, description="layers up to this one stay"
+        default=None,
+        min_length=1,
+        max_length=LONGEST_WORD,
+        description="layers up to this one stay",
     )
     init: str | None = Field(
-        default=None, min_length=1, max_length=256, description="what scratch begins as"
+        default=None, min_length=1, max_length=LONGEST_WORD, description="what scratch begins as"
     )
     mixup: float | None = Field(
         default=None,
-        ge=0,
-        le=10,
+        ge=MIXUP[0],
+        le=MIXUP[1],
         allow_inf_nan=False,
         description="alpha of the shares by which pictures are blended in pairs; 0 is never",
     )
     devices: int | None = Field(
-        default=None, ge=1, le=MOST_DEVICES, description="GPUs that share every batch"
+        default=None, ge=DEVICES[0], le=DEVICES[1], description="GPUs that share every batch"
     )
     precision: CodesPrecision = Field(
         default=CodesPrecision.AUTO, description="what the codes of training pictures are in"
@@ -98,9 +114,30 @@ class ChangeBody(Shape):
 
 
 class JobsQuery(Shape):
-    """How many jobs."""
+    """Which jobs, and how many."""
 
     limit: int = Field(default=100, ge=1, le=1000)
+    before: int | None = Field(
+        default=None, ge=1, le=2**31 - 1, description="those older than the job of this number"
+    )
+    kind: JobKind | None = None
+    model: str | None = Field(
+        default=None,
+        max_length=300,
+        pattern=WITHOUT_NUL,
+        description="as the jobs' params have it: name@revision",
+    )
+    dataset: str | None = Field(
+        default=None,
+        max_length=300,
+        pattern=WITHOUT_NUL,
+        description="as the jobs' params have it: name@id",
+    )
+
+    @property
+    def wish(self) -> JobWish:
+        """Give what the operation takes."""
+        return JobWish(kind=self.kind, model=self.model, dataset=self.dataset)
 
 
 class JobQuery(Shape):

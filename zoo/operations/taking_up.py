@@ -1,0 +1,67 @@
+"""A job that is asked for once more while it is not finished: it goes on, on the terms it has."""
+
+from sqlalchemy.orm import Session
+
+from zoo.catalog import jobs
+from zoo.domain.job import Job
+from zoo.domain.terms import Terms
+from zoo.errors import Conflict
+from zoo.operations.opening import Zoo
+
+
+def take_up(db: Session, job: Job, terms: Terms) -> None:
+    """Have a job that is asked for once more go on.
+
+    Raises:
+        Conflict: it is asked for on terms that it does not have; it stays as it is.
+    """
+    if terms.rerun_of is None:
+        _check_terms(db, job, terms)
+    elif terms.rerun_of < job.id:
+        jobs.link_rerun(db, job.id, terms.rerun_of)
+    jobs.resume_job(db, job.id)
+
+
+def check_room(zoo: Zoo, db: Session) -> None:
+    """Refuse another job to an account that has as many unfinished ones as it may.
+
+    Raises:
+        Conflict: it has.
+    """
+    account, most = zoo.caller.account, zoo.settings.quota_jobs
+    if not most or zoo.caller.rules:
+        return
+    held = jobs.count_unfinished(db, account)
+    if held >= most:
+        raise Conflict(
+            f"{account!r} may have {most} jobs that are not finished, and has {held}.",
+            hint="Wait for some to end, or cancel some: zoo jobs cancel NUMBER",
+            account=account,
+            most_jobs=most,
+            held_jobs=held,
+        )
+
+
+def _check_terms(db: Session, job: Job, terms: Terms) -> None:
+    """Refuse terms that would be dropped, since the job they are for is queued already."""
+    needs = terms.needs
+    asked = {
+        "priority": (terms.priority or None, job.priority),
+        "threads": (needs.threads, job.threads),
+        "memory_bytes": (needs.memory_bytes, job.memory_bytes),
+    }
+    other = [name for name, (wish, has) in asked.items() if wish is not None and wish != has]
+    if jobs.find_unsucceeded(db, set(terms.after) - set(job.after)):
+        other.append("after")
+    if not other:
+        return
+    end = f"end it first: zoo jobs cancel {job.id}"
+    raise Conflict(
+        f"Job {job.id} is to do the same, is not finished, and was queued on other terms:"
+        f" {', '.join(other)}.",
+        hint=f"Change it: zoo jobs priority {job.id} {terms.priority}"
+        if other == ["priority"]
+        else f"Leave them out to have it go on, or {end}",
+        job=job.id,
+        terms=other,
+    )
