@@ -127,7 +127,7 @@ def _flatten(data: list[Any], shape: Sequence[int], *, name: str) -> list[Any]:
     Raises:
         BadRequest: it is neither flat nor nested as the shape says.
     """
-    flat, sides = data, [len(data)]
+    flat, sides, count = data, [len(data)], math.prod(shape)
     while flat and type(flat[0]) is list and len(sides) < len(shape):
         _check_sides(sides, shape, name=name)
         if set(map(type, flat)) != {list} or len(set(map(len, flat))) != 1:
@@ -135,8 +135,8 @@ def _flatten(data: list[Any], shape: Sequence[int], *, name: str) -> list[Any]:
         sides.append(len(flat[0]))
         flat = [one for inner in flat for one in inner]
     kinds = set(map(type, flat))
-    is_flat = len(sides) == 1 and len(data) == math.prod(shape)
-    is_nested = sides == list(shape) or len(flat) == math.prod(shape) == 0
+    is_flat = len(sides) == 1 and len(data) == count
+    is_nested = sides == list(shape) or len(flat) == count == 0
     if kinds == {list} or not (is_flat or is_nested):
         raise _misshapen(sides, shape, name=name)
     if list in kinds:
@@ -145,7 +145,7 @@ def _flatten(data: list[Any], shape: Sequence[int], *, name: str) -> list[Any]:
 
 
 def _check_sides(sides: list[int], shape: Sequence[int], *, name: str) -> None:
-    if sides != list(shape[: len(sides)]) and math.prod(shape):
+    if math.prod(shape) > 0 and sides != list(shape[: len(sides)]):
         raise _misshapen(sides, shape, name=name)
 
 
@@ -161,7 +161,7 @@ def _misshapen(sides: list[int], shape: Sequence[int], *, name: str) -> BadReque
 
 
 def _as_numbers(flat: list[Any], datatype: str) -> Tensor:
-    """Give numbers as they are told; of 64 bits without sign, some beside smaller ones get rounded."""
+    """Give numbers as they are told; numpy would round some of 64 bits beside smaller ones."""
     found = np.array(flat)
     is_rounded = datatype == UINT64 and found.dtype.kind == "f"
     if is_rounded and all(type(one) is int and 0 <= one < 2**64 for one in flat):
