@@ -87,9 +87,15 @@ class Network:
         """Give the outputs that are wanted, as the only row of an answer.
 
         Raises:
-            NotRunnable: the graph fails on these inputs.
+            BadRequest: the graph fails on these inputs, of which little else is known.
         """
-        return [run_session(self.session, feeds.wanted, feeds.tensors)]
+        try:
+            return [run_session(self.session, feeds.wanted, feeds.tensors)]
+        except NotRunnable as error:
+            raise BadRequest(
+                f"The network fails on these inputs. {error}",
+                hint="Look whether their values, and the sides that it leaves open, go together.",
+            ) from error
 
     def check(self, feeds: Feeds) -> None:
         """Check that inputs are those of the graph, of the right kinds and shapes.

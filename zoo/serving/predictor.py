@@ -1,6 +1,7 @@
 """One ONNX Runtime session with the preprocessing and labels its graph carries."""
 
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
@@ -20,6 +21,11 @@ from zoo.serving.signature import IMAGES, PROBABILITIES, check_signature
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
+# A place in the runtime's source, and the function there where the place is a whole path.
+BUILT_AT = re.compile(
+    r"/\S+\.(?:h|cc|cpp|cu|cuh):\d+ (?:[\w:*&<>~, ]+\([^()]*\)(?: const)? )?"
+    r"|\b\w+\.(?:h|cc|cpp|cu|cuh):\d+ "
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +165,7 @@ def open_bare(graph: Path | bytes, how: Opening) -> Any:  # noqa: ANN401  # the 
         )
         session.disable_fallback()  # to another provider, unasked
     except _refusals() as error:
-        raise NotRunnable(f"ONNX Runtime does not take the graph: {error}") from error
+        raise NotRunnable(f"ONNX Runtime does not take the graph: {_reason(error)}") from error
     return session
 
 
@@ -203,8 +209,13 @@ def run_session(
     try:
         answer: list[Any] = session.run(list(outputs), inputs)
     except _refusals() as error:
-        raise NotRunnable(f"ONNX Runtime cannot run the graph: {error}") from error
+        raise NotRunnable(f"ONNX Runtime cannot run the graph: {_reason(error)}") from error
     return answer
+
+
+def _reason(error: Exception) -> str:
+    """Tell what ONNX Runtime says, without the places in its source where it was built."""
+    return BUILT_AT.sub("", str(error)).strip()
 
 
 def _refusals() -> tuple[type[Exception], ...]:

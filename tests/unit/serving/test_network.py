@@ -42,3 +42,21 @@ def test_texts_count_with_all_that_they_take():
     with pytest.raises(TooLarge, match="more than ever wait"):
         queue.add([Piece(predictor=None, images=feeds, key=("m", "r"))])
     assert Feeds(tensors={"x": texts("a"), "y": numbers}, wanted=()).nbytes < 200
+
+
+@pytest.mark.parametrize(
+    ("shape", "told"),
+    [([3, 3], "requested shape:{3,3}"), ([-1, -1], "At most one"), ([2**62, 2**10], "Reshape")],
+)
+def test_inputs_that_a_network_fails_on_are_the_clients(shape, told):
+    node = helper.make_node("Reshape", ["x", "s"], ["y"])
+    graph = make_graph(node, inputs={"x": FLOAT, "s": INT64})
+    network = open_network(graph.SerializeToString())
+    x = np.ones(4, np.float32)
+    with pytest.raises(BadRequest, match="fails on these inputs") as failed:
+        ask(network, x=x, s=np.array(shape))
+    assert told in str(failed.value)
+    assert "onnxruntime_src" not in str(failed.value)
+    assert "::" not in str(failed.value)
+    assert "model.onnx" not in failed.value.hint
+    assert ask(network, x=x, s=np.array([2, 2]))[0].shape == (2, 2)
