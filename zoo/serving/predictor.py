@@ -16,6 +16,7 @@ from zoo.domain.preprocessing import Preprocessing
 from zoo.domain.reading import read_labels
 from zoo.errors import NotRunnable, Unsupported
 from zoo.serving.cores import count_cores
+from zoo.serving.dividing import guard_divisions
 from zoo.serving.external import refuse_external_data
 from zoo.serving.signature import IMAGES, PROBABILITIES, check_signature
 
@@ -148,11 +149,13 @@ def open_raw(graph: Path | bytes, *, device: str) -> Any:  # noqa: ANN401  # the
 
 
 def open_bare(graph: Path | bytes, how: Opening) -> Any:  # noqa: ANN401  # the library has no types
-    """Open a session, whatever its graph is.
+    """Open a session, whatever its graph is; what would end the process is computed otherwise.
 
     Raises:
         NotRunnable: ONNX Runtime does not take it.
     """
+    if not how.is_optimised:  # These are written by sessions opened here.
+        graph = guard_divisions(graph)
     # onnxruntime takes some tenths of a second and 60 MB, which a server without requests saves.
     import onnxruntime  # noqa: PLC0415
 

@@ -17,8 +17,8 @@ from zoo.web.inference.tensors import Tensor, read_binary, read_json
 MOST_TENSORS = 256
 MOST_SIDES = 32
 MOST_ELEMENTS = 2**40  # whatever the shape says; bodies end far before
-# What is read of JSON takes many times its bytes, and other requests wait meanwhile. Five pictures of
-# 224 x 224 pixels with all their digits are so long; ten, in lists of lists, have so many of them.
+# What is read of JSON takes many times its bytes, and other requests wait meanwhile. Five pictures
+# of 224 x 224 pixels with all digits are so long; ten, in lists of lists, have so many of them.
 MOST_JSON_BYTES = 2**24
 MOST_LISTS = 2**19
 OPENING = (ord("["), ord("{"))
