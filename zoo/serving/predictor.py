@@ -218,7 +218,7 @@ def run_session(
 
 def _reason(error: Exception) -> str:
     """Tell what ONNX Runtime says, without the places in its source where it was built."""
-    return BUILT_AT.sub("", str(error)).strip()
+    return BUILT_AT.sub("", str(error)).rstrip(". \n") + "."
 
 
 def _refusals() -> tuple[type[Exception], ...]:

@@ -101,8 +101,9 @@ def _texts(data: list[Any], count: int, *, name: str) -> list[bytes]:
     Raises:
         BadRequest: it holds anything else, or another number of them.
     """
-    waiting, found = [*reversed(data)], []
-    while waiting:
+    waiting = [*reversed(data)]
+    found: list[bytes] = []
+    while waiting and len(found) <= count:
         one = waiting.pop()
         if isinstance(one, list):
             waiting.extend(reversed(one))
@@ -111,7 +112,8 @@ def _texts(data: list[Any], count: int, *, name: str) -> list[bytes]:
         else:
             raise BadRequest(f"The data of {name!r} holds what is no text.")
     if len(found) != count:
-        raise BadRequest(f"The data of {name!r} has {len(found)} elements, not {count}.")
+        more = "or more " if waiting else ""
+        raise BadRequest(f"The data of {name!r} has {len(found)} {more}elements, not {count}.")
     return found
 
 

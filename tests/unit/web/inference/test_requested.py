@@ -8,7 +8,7 @@ import pytest
 
 from zoo.errors import BadRequest, TooLarge, Unsupported
 from zoo.operations.serve import Takes
-from zoo.web.inference.requested import MOST_JSON_BYTES, MOST_LISTS, read_requested
+from zoo.web.inference.requested import MOST_JSON_BYTES, MOST_MARKS, read_requested
 
 X = {"name": "x", "shape": [2], "datatype": "FP32", "data": [1, 2]}
 BINARY = {"name": "b", "shape": [3], "datatype": "UINT8", "parameters": {"binary_data_size": 3}}
@@ -167,14 +167,17 @@ def test_more_texts_than_are_taken_are_not_read(is_binary):
         read(b"1234" if is_binary else None, inputs=[one(100)])
 
 
-def test_json_is_bounded_in_bytes_and_in_lists():
+def test_json_is_bounded_in_bytes_and_in_values():
     long = b"[" + b" " * MOST_JSON_BYTES + b"]"
     with pytest.raises(TooLarge, match="bytes; at most"):
         read_requested(memoryview(long), None, takes())
-    for one in (b"[],", b"{},", b"[{}],"):
-        lists = b"[" + one * MOST_LISTS + b"0]"
+    for one in (b"[],", b"{},", b"1,", b'"",'):
+        many = b"[" + one * MOST_MARKS + b"0]"
         with pytest.raises(TooLarge, match="brackets; at most"):
-            read_requested(memoryview(lists), None, takes())
+            read_requested(memoryview(many), None, takes())
+    text = b'{"id": "%s"}' % (b"a" * 2 * MOST_MARKS)
+    with pytest.raises(BadRequest, match="no inputs"):  # One value may be long.
+        read_requested(memoryview(text), None, takes())
 
 
 def test_a_picture_in_lists_of_lists_is_read():

@@ -125,6 +125,7 @@ def test_lengths_of_elements_that_lie_are_refused(octets):
         ({"a": 1}, "FP32", "no list"),
         ([1, 2], "BYTES", "no text"),
         (["a"], "BYTES", "1 elements, not 2"),
+        (["a"] * 9, "BYTES", "3 or more elements, not 2"),
     ],
     ids=repr,
 )
