@@ -1,11 +1,16 @@
 """The two addresses that are asked most are answered as Flask would, with or without it."""
 
+import gc
 import json
+import weakref
 from dataclasses import replace
 from math import prod
 
 import pytest
+from werkzeug.test import EnvironBuilder
 
+from zoo.errors import NotRunnable
+from zoo.serving.predictor import Predictor
 from zoo.web.short import Short
 
 pytestmark = pytest.mark.usefixtures("stocked")
@@ -131,3 +136,33 @@ def test_a_fault_of_the_server_is_told_as_one(app, client, monkeypatch):
     answer = client.post(PREDICT, data=b"a picture")
     assert answer.status_code == 500
     assert answer.json["error"]["code"] == "internal_server_error"
+
+
+class Kept:
+    """Something that a request holds."""
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 2, 3), (1, 28, 28, 3)], ids=["refused", "failed"])
+def test_a_request_that_was_not_answered_is_let_go_of(app, client, monkeypatch, shape):
+    """Its error would keep it, and be kept by it, until the collector comes by."""
+
+    def fail(*_):
+        raise NotRunnable
+
+    assert client.post(INFER, data=in_json()).status_code == 200  # It is loaded.
+    monkeypatch.setattr(Predictor, "_run", fail)
+    kept = Kept()
+    let_go = weakref.ref(kept)
+    environ = EnvironBuilder(path=INFER, method="POST", data=in_json(shape)).get_environ()
+    environ |= {"REMOTE_ADDR": "127.0.0.1", "zoo.test": kept}
+    del kept
+    gc.collect()
+    gc.disable()
+    try:
+        statuses = []
+        b"".join(app(environ, lambda status, *_: statuses.append(status)))
+        assert statuses[0][:3] in {"400", "409"}
+        del environ
+        assert let_go() is None
+    finally:
+        gc.enable()

@@ -28,6 +28,7 @@ from zoo.serving.shelf import Served
 from zoo.serving.signature import IMAGES, PROBABILITIES
 
 MOST_PICTURES = 128  # of one request
+MOST_TEXTS = 2**18  # elements of BYTES in a request to a graph that is served as it is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,27 @@ class Question:
     texts: frozenset[str] = frozenset()  # inputs whose bytes came as text: files in base64
     outputs: Sequence[str] = ()  # all, where none are named
     terms: Terms = PLAIN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Takes:
+    """What a served graph takes, which bounds how much of a request is read."""
+
+    names: tuple[str, ...]  # of all inputs
+    most: int  # elements of BYTES, in all inputs together; of a classifier also pictures
+    unit: str  # what an element is
+
+    def check_count(self, count: int) -> None:
+        """Refuse more elements than are taken, before one of them is read.
+
+        Raises:
+            TooLarge: there are more.
+        """
+        if count > self.most:
+            raise TooLarge(
+                f"The request has {count} {self.unit}; at most {self.most} are taken.",
+                hint="Send them in several requests, also side by side.",
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,30 +96,40 @@ class Description:
         return self.preprocessing is not None
 
 
-def answer(zoo: Zoo, service: Service, address: str, question: Question) -> Answer:
-    """Answer a request.
+CLASSIFIER = Takes(names=(IMAGES,), most=MOST_PICTURES, unit="pictures")
+
+
+def answer(zoo: Zoo, service: Service, held: tuple[Target, Served], question: Question) -> Answer:
+    """Answer a request by what `hold_served` gave.
 
     A classifier takes `images`: uint8 N x H x W x 3 as its preprocessing gives them, or the bytes
     of N picture files, which are prepared first. Any other graph takes its own inputs.
 
     Raises:
-        ModelNotFound, RevisionNotFound: there is no such model.
-        NotRunnable: the revision has no graph, or it fails.
+        NotRunnable: the graph fails.
         BadRequest: the inputs or outputs are not those of the graph.
         UnreadablePicture, PictureTooSmall: a picture cannot be used.
         TooLarge: there are more pictures than one request may have, or than ever wait.
         Overloaded, NotReady, DeadlinePassed: they cannot be answered now.
     """
-    with hold_served(zoo, service, address) as (target, served):
-        service.unloaded.discard(target.key)
-        found = (
-            _answer_network(service, target, served, question)
-            if target.is_network
-            else _answer_pictures(zoo, service, target, served, question)
-        )
+    target, served = held
+    service.unloaded.discard(target.key)
+    found = (
+        _answer_network(service, target, served, question)
+        if target.is_network
+        else _answer_pictures(zoo, service, target, served, question)
+    )
     given = [*question.inputs.values(), *found.outputs.values()]
     service.trimming.after(sum(one.nbytes for one in given))  # also where the body was inflated
     return found
+
+
+def takes_of(target: Target, served: Served) -> Takes:
+    """Tell what a graph takes."""
+    if target.is_network:
+        names = tuple(port.name for port in served.network.inputs)
+        return Takes(names=names, most=MOST_TEXTS, unit="elements of BYTES")
+    return CLASSIFIER
 
 
 @contextmanager
@@ -236,7 +268,7 @@ def _read_images(
     else:
         check_names([IMAGES], list(question.inputs))
         images = question.inputs[IMAGES]
-    _check_count(images)
+    CLASSIFIER.check_count(len(images) if images.ndim else 1)
     if images.dtype != STRINGS:
         return images
     return _prepare(zoo, service, served.classifier, images, is_base64=IMAGES in question.texts)
@@ -256,19 +288,6 @@ def _as_texts(name: str, tensor: Tensor) -> Tensor:
     except UnicodeDecodeError as error:
         raise BadRequest(f"The input {name!r} holds bytes that are no text.") from error
     return texts.reshape(tensor.shape)
-
-
-def _check_count(images: Tensor) -> None:
-    """Refuse a request with more pictures than one may have.
-
-    Raises:
-        TooLarge: it has.
-    """
-    if images.ndim and len(images) > MOST_PICTURES:
-        raise TooLarge(
-            f"The request has {len(images)} pictures; at most {MOST_PICTURES} are taken.",
-            hint="Send them in several requests, also side by side.",
-        )
 
 
 def _prepare(

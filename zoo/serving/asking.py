@@ -98,7 +98,7 @@ class Desk:
         """Give the outputs that are wanted of a network that is served as it is.
 
         Raises:
-            BadRequest: the inputs are not those of the network.
+            BadRequest: the inputs are not those of the network, or it fails on them.
             TooLarge, Overloaded, NotReady, DeadlinePassed, GoneAway, NotRunnable: as `ask`.
         """
 

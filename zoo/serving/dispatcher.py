@@ -165,9 +165,8 @@ class Dispatcher:
                     return work
                 if turn.left == 0:
                     return ()
-                failed = next((piece.error for piece in turn.pieces if piece.error), None)
-                if failed is not None:
-                    raise failed
+                if failed := next((piece for piece in turn.pieces if piece.error), None):
+                    raise _take_error(failed)
                 if is_late and any(_is_late(piece, self.clock_ns()) for piece in turn.pieces):
                     raise DeadlinePassed
             is_late = not self._sleep(turn)
@@ -258,6 +257,16 @@ def _is_late(piece: Piece, now_ns: int) -> bool:
 
 def _result_of(piece: Piece) -> Ran:
     if piece.error is not None:
-        raise piece.error
+        raise _take_error(piece)
     assert piece.ran is not None
     return piece.ran
+
+
+def _take_error(piece: Piece) -> BaseException:
+    """Give what a piece failed by, which then keeps its pictures no longer than somebody hears it.
+
+    By its traceback it holds the piece, and each would keep the other.
+    """
+    assert piece.error is not None
+    error, piece.error = piece.error, None
+    return error

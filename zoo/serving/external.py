@@ -38,7 +38,7 @@ def refuse_external_data(graph: Path | bytes) -> None:
         NotRunnable: it has one, or is no ONNX file at all.
     """
     try:
-        is_external = _has_external_data(_view(graph))
+        is_external = _has_external_data(view_graph(graph))
     except MalformedCheckpoint as error:
         raise NotRunnable("The graph is damaged or no ONNX file.") from error
     if is_external:
@@ -48,7 +48,7 @@ def refuse_external_data(graph: Path | bytes) -> None:
         )
 
 
-def _view(graph: Path | bytes) -> memoryview:
+def view_graph(graph: Path | bytes) -> memoryview:
     """See the bytes; those of a file are mapped, not read. An empty file cannot be mapped."""
     if isinstance(graph, bytes):
         return memoryview(graph)

@@ -1,7 +1,9 @@
 """One ONNX Runtime session that is served as it is: any named tensors in, any named tensors out."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +50,7 @@ class Port:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Feeds:
     """The inputs of one request, which are run by themselves."""
 
@@ -58,10 +60,13 @@ class Feeds:
     def __len__(self) -> int:
         return 1
 
-    @property
+    @cached_property  # of up to some hundred thousand texts
     def nbytes(self) -> int:
-        """Count the bytes of all inputs."""
-        return sum(tensor.nbytes for tensor in self.tensors.values())
+        """Count the bytes of memory of all inputs, with those that objects take."""
+        return sum(
+            tensor.nbytes + (sum(map(sys.getsizeof, tensor.flat)) if tensor.dtype == STRINGS else 0)
+            for tensor in self.tensors.values()
+        )
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -82,9 +87,15 @@ class Network:
         """Give the outputs that are wanted, as the only row of an answer.
 
         Raises:
-            NotRunnable: the graph fails on these inputs.
+            BadRequest: the graph fails on these inputs, of which little else is known.
         """
-        return [run_session(self.session, feeds.wanted, feeds.tensors)]
+        try:
+            return [run_session(self.session, feeds.wanted, feeds.tensors)]
+        except NotRunnable as error:
+            raise BadRequest(
+                f"The network fails on these inputs. {error}",
+                hint="Look whether their values, and the sides that it leaves open, go together.",
+            ) from error
 
     def check(self, feeds: Feeds) -> None:
         """Check that inputs are those of the graph, of the right kinds and shapes.

@@ -1,6 +1,7 @@
 """One ONNX Runtime session with the preprocessing and labels its graph carries."""
 
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
@@ -15,11 +16,17 @@ from zoo.domain.preprocessing import Preprocessing
 from zoo.domain.reading import read_labels
 from zoo.errors import NotRunnable, Unsupported
 from zoo.serving.cores import count_cores
+from zoo.serving.dividing import guard_divisions
 from zoo.serving.external import refuse_external_data
 from zoo.serving.signature import IMAGES, PROBABILITIES, check_signature
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
+# A place in the runtime's source, and the function there where the place is a whole path.
+BUILT_AT = re.compile(
+    r"/\S+\.(?:h|cc|cpp|cu|cuh):\d+ (?:[\w:*&<>~, ]+\([^()]*\)(?: const)? )?"
+    r"|\b\w+\.(?:h|cc|cpp|cu|cuh):\d+ "
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,11 +149,13 @@ def open_raw(graph: Path | bytes, *, device: str) -> Any:  # noqa: ANN401  # the
 
 
 def open_bare(graph: Path | bytes, how: Opening) -> Any:  # noqa: ANN401  # the library has no types
-    """Open a session, whatever its graph is.
+    """Open a session, whatever its graph is; what would end the process is computed otherwise.
 
     Raises:
         NotRunnable: ONNX Runtime does not take it.
     """
+    if not how.is_optimised:  # These are written by sessions opened here.
+        graph = guard_divisions(graph)
     # onnxruntime takes some tenths of a second and 60 MB, which a server without requests saves.
     import onnxruntime  # noqa: PLC0415
 
@@ -159,7 +168,7 @@ def open_bare(graph: Path | bytes, how: Opening) -> Any:  # noqa: ANN401  # the 
         )
         session.disable_fallback()  # to another provider, unasked
     except _refusals() as error:
-        raise NotRunnable(f"ONNX Runtime does not take the graph: {error}") from error
+        raise NotRunnable(f"ONNX Runtime does not take the graph: {_reason(error)}") from error
     return session
 
 
@@ -203,8 +212,13 @@ def run_session(
     try:
         answer: list[Any] = session.run(list(outputs), inputs)
     except _refusals() as error:
-        raise NotRunnable(f"ONNX Runtime cannot run the graph: {error}") from error
+        raise NotRunnable(f"ONNX Runtime cannot run the graph: {_reason(error)}") from error
     return answer
+
+
+def _reason(error: Exception) -> str:
+    """Tell what ONNX Runtime says, without the places in its source where it was built."""
+    return BUILT_AT.sub("", str(error)).rstrip(". \n") + "."
 
 
 def _refusals() -> tuple[type[Exception], ...]:

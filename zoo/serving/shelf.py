@@ -170,6 +170,7 @@ class Shelf:
                 if self._places.get(digest) is place:
                     del self._places[digest]
             place.future.set_exception(error)
+            del place  # Else the error holds it by its traceback, and is held by it.
             raise
 
     def _make_room(self, wanted_bytes: int) -> None:

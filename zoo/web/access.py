@@ -76,9 +76,14 @@ def check_access() -> None:
     Raises:
         Forbidden, Unauthenticated, TooManyRequests, BadRequest: as `admit`.
     """
-    failed = request.environ.get(FAILED)
-    if failed is not None:  # What is asked was tried already, see `zoo.web.short`.
-        raise failed
+    # What is asked was tried already, see `zoo.web.short`. The error holds the request by its
+    # traceback: each would keep the other, and the body, until somebody looks for circles.
+    failed = request.environ.pop(FAILED, None)
+    if failed is not None:
+        try:
+            raise failed
+        finally:
+            del failed
     zoo = current_zoo()
     is_open = check_sender(zoo.settings, request.environ)
     if request.endpoint is None:

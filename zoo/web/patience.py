@@ -1,4 +1,4 @@
-"""gunicorn's worker of threads, which no client holds up that hardly sends.
+"""gunicorn's worker of threads, which no client holds up that hardly sends, or hardly receives.
 
 A client that asks again at once is answered by the thread that it has: handing its connection to
 the thread that waits for all of them, and from there to the next one, costs a tenth of a small
@@ -6,7 +6,8 @@ request. Only while most threads are idle, and for a moment.
 
 A thread that reads the head of a request, or any body, waits for its client; a hundred clients that
 send next to nothing would have them all. So somebody looks at what is being received, and ends the
-receiving side of those that are too slow: the thread reads an end, and answers.
+receiving side of those that are too slow: the thread reads an end, and answers. Likewise answers
+that nobody takes are given up, see `zoo.web.outgoing`.
 """
 
 import contextlib
@@ -15,7 +16,7 @@ import socket
 import struct
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from gunicorn.http.message import Request
@@ -23,6 +24,7 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from zoo.web.body import PATIENCE_S, SILENCE_S, SLOWEST_BYTES_PER_S
 from zoo.web.heads import Heads, send
+from zoo.web.outgoing import Outgoing
 
 HEAD_S = 10.0  # in which the head of a request comes, from its first byte on
 EVERY_S = 1.0
@@ -32,14 +34,18 @@ INFO_BYTES, RECEIVED_AT = 136, 128  # of Linux's tcp_info: its tcpi_bytes_receiv
 
 @dataclass(slots=True)
 class Incoming:
-    """A request that is being received."""
+    """A request that is being received, and the answer to it."""
 
     connection: socket.socket
     since_s: float
+    outgoing: Outgoing = field(init=False)
     body: Any = None  # gunicorn's reader of it, once the head is here
     first: int = 0  # bytes that had been received then
     last: int = 0
     moved_s: float = 0.0  # when it last got further
+
+    def __post_init__(self) -> None:
+        self.outgoing = Outgoing(self.connection)
 
     def begin_body(self, body: object, now_s: float) -> None:
         """Note that the head is here."""
@@ -64,7 +70,7 @@ class Incoming:
 
 
 class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """A worker of threads whose clients have to send."""
+    """A worker of threads whose clients have to send, and to receive."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401  # gunicorn's
         super().__init__(*arguments, **options)
@@ -114,6 +120,8 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         try:
             send(response, parts)
             response.close()
+        except OSError:  # The client is gone, or took nothing.
+            raise
         except Exception:
             if response.headers_sent:  # Another answer behind the begun one would corrupt it.
                 self.log.exception("Error handling request")
@@ -139,11 +147,17 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
 
 
 def end_slow(incoming: list[Incoming], now_s: float) -> None:
-    """End the receiving side of what comes too slowly; answers are still sent."""
+    """End the receiving side of what comes too slowly; answers are still sent.
+
+    Where an answer is not taken, both sides are ended.
+    """
     for one in incoming:
         with contextlib.suppress(OSError, ValueError):  # It has just been closed.
             if one.is_too_slow(now_s):
                 one.connection.shutdown(socket.SHUT_RD)
+        with contextlib.suppress(OSError, ValueError):
+            if one.outgoing.is_too_slow(now_s):
+                one.outgoing.end()
 
 
 def _is_due(body: object) -> bool:

@@ -19,9 +19,9 @@ def read(monkeypatch):
     """The names of the files that were read, as they are."""
     names, decode = [], datasets.decode
 
-    def noted(data, *, name, max_pixels):
+    def noted(data, *, name, **how):
         names.append(name)
-        return decode(data, name=name, max_pixels=max_pixels)
+        return decode(data, name=name, **how)
 
     monkeypatch.setattr(datasets, "decode", noted)
     return names

@@ -1,5 +1,6 @@
 """Requests whose heads are not read again are answered as gunicorn answers them."""
 
+import errno
 import json
 import re
 import socket
@@ -12,7 +13,7 @@ from gunicorn.glogging import Logger
 from gunicorn.http.message import Request
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from zoo.web import heads
+from zoo.web import heads, patience
 from zoo.web.patience import PatientWorker
 
 PLAIN = b"POST /echo?a=%%20 HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n%s\r\n%s"
@@ -170,3 +171,17 @@ def test_a_small_answer_is_one_piece_with_its_head():
     response.close()
     assert len(pieces) == 1
     assert pieces[0].endswith(b"\r\n\r\none")
+
+
+def test_a_client_that_is_gone_leaves_no_trace(monkeypatch):
+    told, broken = [], []
+
+    def send(response, _parts):
+        response.headers_sent = True
+        broken.append(response)
+        raise BrokenPipeError(errno.EPIPE, "gone")
+
+    monkeypatch.setattr(patience, "send", send)
+    monkeypatch.setattr(Logger, "exception", lambda *arguments: told.append(arguments))
+    assert converse(PatientWorker, SAME).count(b"200 OK") < len(SAME)
+    assert (len(broken), told) == (1, [])

@@ -17,7 +17,7 @@ from zoo.errors import (
     Unsupported,
 )
 from zoo.operations.opening import Zoo
-from zoo.operations.serve import Answer, Question, answer
+from zoo.operations.serve import Answer, Question, Takes, answer, hold_served, takes_of
 from zoo.serving.asking import Terms
 from zoo.serving.service import Service
 from zoo.web.access import Need, needs
@@ -81,19 +81,24 @@ class Asked:
 def infer(
     zoo: Zoo, service: Service, address: str, asked: Asked, is_wanted: Callable[[], bool]
 ) -> tuple[Requested, Answer]:
-    """Read a request and answer it.
+    """Read a request and answer it; what the model takes bounds how much of it is read.
 
     Raises:
-        BadRequest, Unsupported: as `read_requested`.
-        ZooError: as `answer`.
+        BadRequest, TooLarge, Unsupported: as `read_requested`.
+        ZooError: as `hold_served` and `answer`.
     """
-    begun_ns = time.monotonic_ns()
+    with hold_served(zoo, service, address) as held:
+        requested, question = _read(asked, takes_of(*held), is_wanted)
+        return requested, answer(zoo, service, held, question)
+
+
+def _read(asked: Asked, takes: Takes, is_wanted: Callable[[], bool]) -> tuple[Requested, Question]:
+    """Read a request to a graph that takes such inputs."""
     if asked.json_bytes == 0:
-        return RAW, answer(
-            zoo, service, address, Question(raw=asked.body, terms=Terms(is_wanted=is_wanted))
-        )
-    requested = read_requested(asked.body, asked.json_bytes)
-    question = Question(
+        return RAW, Question(raw=asked.body, terms=Terms(is_wanted=is_wanted))
+    begun_ns = time.monotonic_ns()
+    requested = read_requested(asked.body, asked.json_bytes, takes)
+    return requested, Question(
         inputs=requested.inputs,
         texts=requested.texts,
         outputs=[output.name for output in requested.outputs],
@@ -105,7 +110,6 @@ def infer(
             input_ns=time.monotonic_ns() - begun_ns,
         ),
     )
-    return requested, answer(zoo, service, address, question)
 
 
 def outputs_of(requested: Requested, found: Answer) -> list[Output]:

@@ -5,15 +5,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import numpy as np
 import orjson
 
-from zoo.errors import BadRequest, Unsupported
-from zoo.web.inference.datatypes import check_datatype
+from zoo.errors import BadRequest, TooLarge, Unsupported
+from zoo.operations.serve import Takes
+from zoo.serving.network import check_names
+from zoo.web.inference.datatypes import BYTES, check_datatype
 from zoo.web.inference.tensors import Tensor, read_binary, read_json
 
 MOST_TENSORS = 256
 MOST_SIDES = 32
 MOST_ELEMENTS = 2**40  # whatever the shape says; bodies end far before
+# What is read of JSON takes many times its bytes, most of all many small values, and others wait
+# meanwhile. Five pictures of 224 x 224 pixels with all their digits are so long, 13 with few digits
+# have so many commas and brackets, ten in lists of lists; files in base64 have none.
+MOST_JSON_BYTES = 2**24
+MOST_MARKS = 2**21
+MARKS = tuple(b",[{")
 MICROSECONDS = 1e6
 SHARED_MEMORY = "shared_memory_region"
 
@@ -60,11 +69,12 @@ class _Tail:
         return self.octets[self.place - size_bytes : self.place]
 
 
-def read_requested(body: memoryview, json_bytes: int | None) -> Requested:
+def read_requested(body: memoryview, json_bytes: int | None, takes: Takes) -> Requested:
     """Read a request: JSON, or JSON of so many bytes with binary tensors behind it.
 
     Raises:
-        BadRequest: it does not follow the protocol.
+        BadRequest: it does not follow the protocol, or its inputs are not those taken.
+        TooLarge: it has more JSON, or more elements of BYTES, than are read.
         Unsupported: it asks for an extension that is not served.
     """
     if json_bytes is not None and json_bytes > len(body):
@@ -75,7 +85,7 @@ def read_requested(body: memoryview, json_bytes: int | None) -> Requested:
     data = read_object(body[:json_bytes])
     tail = _Tail(body[len(body) if json_bytes is None else json_bytes :])
     parameters = _parameters(data, "the request")
-    inputs, texts = _inputs(data, tail)
+    inputs, texts = _inputs(data, tail, takes)
     if tail.place != len(tail.octets):
         raise BadRequest(
             f"{len(tail.octets) - tail.place} bytes behind the JSON belong to no input.",
@@ -98,7 +108,9 @@ def read_object(octets: memoryview) -> dict[str, Any]:
 
     Raises:
         BadRequest: it is none.
+        TooLarge: it is longer, or of more values, than is read.
     """
+    _check_extent(octets)
     try:
         data = orjson.loads(octets)
     except ValueError as error:
@@ -108,19 +120,54 @@ def read_object(octets: memoryview) -> dict[str, Any]:
     return data
 
 
-def _inputs(data: Mapping[str, Any], tail: _Tail) -> tuple[dict[str, Tensor], frozenset[str]]:
-    inputs: dict[str, Tensor] = {}
-    texts = set()
-    for given in _tensors(data, "inputs"):
-        name = _get(given, "name", str)
-        if name in inputs:
+def _check_extent(octets: memoryview) -> None:
+    if len(octets) > MOST_JSON_BYTES:
+        raise _too_large(f"{len(octets)} bytes; at most {MOST_JSON_BYTES}")
+    if len(octets) > MOST_MARKS:
+        array = np.frombuffer(octets, np.uint8)
+        marks = sum(int(np.count_nonzero(array == mark)) for mark in MARKS)
+        if marks > MOST_MARKS:
+            raise _too_large(f"{marks} commas and opening brackets; at most {MOST_MARKS}")
+
+
+def _too_large(told: str) -> TooLarge:
+    return TooLarge(
+        f"The JSON of the request has {told} are read.",
+        hint="Send tensors binary, behind the JSON: set_data_from_numpy(array).",
+    )
+
+
+def _inputs(
+    data: Mapping[str, Any], tail: _Tail, takes: Takes
+) -> tuple[dict[str, Tensor], frozenset[str]]:
+    given = _by_name(data, takes)
+    takes.check_count(
+        sum(
+            math.prod(_shape(one, name))
+            for name, one in given.items()
+            if one.get("datatype") == BYTES
+        )
+    )
+    inputs = {name: _read_tensor(one, name, tail) for name, one in given.items()}
+    return inputs, frozenset(name for name, one in given.items() if "data" in one)
+
+
+def _by_name(data: Mapping[str, Any], takes: Takes) -> dict[str, dict[str, Any]]:
+    """Give the inputs by their names, in their order; they are all that are taken, and no others.
+
+    Raises:
+        BadRequest: they are not.
+    """
+    given: dict[str, dict[str, Any]] = {}
+    for one in _tensors(data, "inputs"):
+        name = _get(one, "name", str)
+        if name in given:
             raise BadRequest(f"The input {name!r} comes twice.")
-        inputs[name] = _read_tensor(given, name, tail)
-        if "data" in given:
-            texts.add(name)
-    if not inputs:
+        given[name] = one
+    if not given:
         raise BadRequest("The request has no inputs.")
-    return inputs, frozenset(texts)
+    check_names(takes.names, list(given))
+    return given
 
 
 def _read_tensor(given: Mapping[str, Any], name: str, tail: _Tail) -> Tensor:
@@ -165,7 +212,8 @@ def _tensors(data: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
 def _shape(given: Mapping[str, Any], name: str) -> list[int]:
     shape: list[Any] = _get(given, "shape", list)
     is_plain = len(shape) <= MOST_SIDES and all(type(side) is int and side >= 0 for side in shape)
-    if not is_plain or math.prod(shape) > MOST_ELEMENTS:
+    # A tensor with a side of 0 holds nothing, but numpy and graphs multiply the others too.
+    if not is_plain or math.prod(filter(None, shape)) > MOST_ELEMENTS:
         raise BadRequest(
             f"The shape of {name!r} is no list of whole numbers that a tensor could have."
         )

@@ -13,6 +13,7 @@ from zoo.web.inference.datatypes import BYTES, DTYPES, UINT64, datatype_of
 LENGTH = struct.Struct("<I")  # before each element of BYTES
 # What JSON numbers are read as, and may become without a change of what they say.
 FITTING = {"b": "b", "u": "iu", "i": "iu", "f": "iuf"}
+NUMBERS = {bool, int, float}
 
 Tensor = np.ndarray[Any, Any]
 
@@ -47,17 +48,11 @@ def read_json(data: object, shape: Sequence[int], datatype: str, *, name: str) -
         raise BadRequest(f"The data of {name!r} is no list.")
     if datatype == BYTES:
         return _as_objects(_texts(data, math.prod(shape), name=name), shape)
-    try:
-        found = _as_numbers(data, datatype)
-    except ValueError as error:
-        raise BadRequest(f"The data of {name!r} is a list of lists of unequal lengths.") from error
-    count = math.prod(shape)
-    if found.shape not in {tuple(shape), (count,)} and not found.size == count == 0:
-        raise BadRequest(
-            f"The data of {name!r} is of the shape {list(found.shape)}, not {list(shape)}.",
-            hint="Give it flat, or nested as the shape says.",
-        )
-    return _converted(found, datatype, name=name).reshape(shape)
+    flat = _flatten(data, shape, name=name)
+    # Of a text beside numbers numpy would make texts of all, each as long as the longest.
+    if not NUMBERS.issuperset(map(type, flat)):
+        raise _unfit(name, datatype)
+    return _converted(_as_numbers(flat, datatype), datatype, name=name).reshape(shape)
 
 
 def write_binary(tensor: Tensor) -> bytes:
@@ -106,8 +101,9 @@ def _texts(data: list[Any], count: int, *, name: str) -> list[bytes]:
     Raises:
         BadRequest: it holds anything else, or another number of them.
     """
-    waiting, found = [*reversed(data)], []
-    while waiting:
+    waiting = [*reversed(data)]
+    found: list[bytes] = []
+    while waiting and len(found) <= count:
         one = waiting.pop()
         if isinstance(one, list):
             waiting.extend(reversed(one))
@@ -116,7 +112,8 @@ def _texts(data: list[Any], count: int, *, name: str) -> list[bytes]:
         else:
             raise BadRequest(f"The data of {name!r} holds what is no text.")
     if len(found) != count:
-        raise BadRequest(f"The data of {name!r} has {len(found)} elements, not {count}.")
+        more = "or more " if waiting else ""
+        raise BadRequest(f"The data of {name!r} has {len(found)} {more}elements, not {count}.")
     return found
 
 
@@ -126,17 +123,51 @@ def _as_objects(elements: list[bytes], shape: Sequence[int]) -> Tensor:
     return tensor.reshape(shape)
 
 
-def _as_numbers(data: list[Any], datatype: str) -> Tensor:
-    """Give numbers as they are told; of 64 bits without sign, some beside smaller ones get rounded.
+def _flatten(data: list[Any], shape: Sequence[int], *, name: str) -> list[Any]:
+    """Lay the lists of a list behind each other; no more of it is read than the shape says.
 
     Raises:
-        ValueError: they are lists of unequal lengths.
+        BadRequest: it is neither flat nor nested as the shape says.
     """
-    found = np.array(data)
-    if datatype == UINT64 and found.dtype.kind == "f":
-        exact = np.array(data, dtype=object)
-        if all(type(one) is int and 0 <= one < 2**64 for one in exact.flat):
-            return exact.astype(np.uint64)
+    flat, sides, count = data, [len(data)], math.prod(shape)
+    while flat and type(flat[0]) is list and len(sides) < len(shape):
+        _check_sides(sides, shape, name=name)
+        if set(map(type, flat)) != {list} or len(set(map(len, flat))) != 1:
+            raise _ragged(name)
+        sides.append(len(flat[0]))
+        flat = [one for inner in flat for one in inner]
+    kinds = set(map(type, flat))
+    is_flat = len(sides) == 1 and len(data) == count
+    is_nested = sides == list(shape) or len(flat) == count == 0
+    if kinds == {list} or not (is_flat or is_nested):
+        raise _misshapen(sides, shape, name=name)
+    if list in kinds:
+        raise _ragged(name)
+    return flat
+
+
+def _check_sides(sides: list[int], shape: Sequence[int], *, name: str) -> None:
+    if math.prod(shape) > 0 and sides != list(shape[: len(sides)]):
+        raise _misshapen(sides, shape, name=name)
+
+
+def _ragged(name: str) -> BadRequest:
+    return BadRequest(f"The data of {name!r} is a list of lists of unequal lengths.")
+
+
+def _misshapen(sides: list[int], shape: Sequence[int], *, name: str) -> BadRequest:
+    return BadRequest(
+        f"The data of {name!r} is of the shape {sides}, not {list(shape)}.",
+        hint="Give it flat, or nested as the shape says.",
+    )
+
+
+def _as_numbers(flat: list[Any], datatype: str) -> Tensor:
+    """Give numbers as they are told; numpy would round some of 64 bits beside smaller ones."""
+    found = np.array(flat)
+    is_rounded = datatype == UINT64 and found.dtype.kind == "f"
+    if is_rounded and all(type(one) is int and 0 <= one < 2**64 for one in flat):
+        return np.array(flat, dtype=np.uint64)
     return found
 
 

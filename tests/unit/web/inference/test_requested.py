@@ -3,10 +3,12 @@
 import json
 
 import numpy as np
+import orjson
 import pytest
 
-from zoo.errors import BadRequest, Unsupported
-from zoo.web.inference.requested import read_requested
+from zoo.errors import BadRequest, TooLarge, Unsupported
+from zoo.operations.serve import Takes
+from zoo.web.inference.requested import MOST_JSON_BYTES, MOST_MARKS, read_requested
 
 X = {"name": "x", "shape": [2], "datatype": "FP32", "data": [1, 2]}
 BINARY = {"name": "b", "shape": [3], "datatype": "UINT8", "parameters": {"binary_data_size": 3}}
@@ -14,7 +16,16 @@ BINARY = {"name": "b", "shape": [3], "datatype": "UINT8", "parameters": {"binary
 
 def read(tail=None, **data):
     text = json.dumps(data).encode()
-    return read_requested(memoryview(text + (tail or b"")), None if tail is None else len(text))
+    given = data.get("inputs")
+    names = [one.get("name") for one in given if isinstance(one, dict)] if given else []
+    return read_requested(
+        memoryview(text + (tail or b"")), None if tail is None else len(text), takes(*names)
+    )
+
+
+def takes(*names):
+    """What a graph takes that takes just these, and a hundred texts."""
+    return Takes(names=names, most=100, unit="elements")
 
 
 def test_inputs_outputs_and_parameters_are_read():
@@ -46,7 +57,7 @@ def test_binary_tensors_follow_each_other_in_the_order_of_the_inputs():
 
 def test_binary_tensors_lie_where_they_came():
     body = memoryview(json.dumps({"inputs": [BINARY]}).encode() + b"abc")
-    found = read_requested(body, len(body) - 3)
+    found = read_requested(body, len(body) - 3, takes("b"))
     assert np.shares_memory(found.inputs["b"], np.frombuffer(body, np.uint8))
 
 
@@ -81,6 +92,10 @@ def test_an_output_is_binary_where_it_or_else_the_request_says_so(is_told, outpu
         ({"inputs": [X | {"shape": [2.0]}]}, "shape of 'x'"),
         ({"inputs": [X | {"shape": [2**40, 2**40]}]}, "shape of 'x'"),
         ({"inputs": [X | {"shape": [1] * 40}]}, "shape of 'x'"),
+        ({"inputs": [X | {"shape": [0, 2**62]}]}, "shape of 'x'"),
+        ({"inputs": [X | {"shape": [2**62, 0, 2**62]}]}, "shape of 'x'"),
+        ({"inputs": [BINARY | {"shape": [2**40, 0, 2]}]}, "shape of 'b'"),
+        ({"inputs": [X | {"shape": [0, 2**62], "datatype": "BYTES"}]}, "shape of 'x'"),
         ({"inputs": [X | {"datatype": "BF16"}]}, "datatype 'BF16' of 'x'"),
         ({"inputs": [X | {"datatype": ["FP32"]}]}, "datatype"),
         ({"inputs": [{k: v for k, v in X.items() if k != "data"}]}, "data or binary_data_size"),
@@ -108,7 +123,7 @@ def test_what_does_not_follow_the_protocol_is_named(data, reason):
 )
 def test_what_is_no_json_object_is_refused(body):
     with pytest.raises(BadRequest, match="JSON of the request"):
-        read_requested(memoryview(body), None)
+        read_requested(memoryview(body), None, takes())
 
 
 @pytest.mark.parametrize(
@@ -122,7 +137,7 @@ def test_lengths_that_lie_are_refused(size_bytes, tail):
 
 def test_json_longer_than_the_body_is_refused():
     with pytest.raises(BadRequest, match="Inference-Header-Content-Length is 99"):
-        read_requested(memoryview(b"{}"), 99)
+        read_requested(memoryview(b"{}"), 99, takes())
 
 
 @pytest.mark.parametrize("whose", ["inputs", "outputs"])
@@ -130,3 +145,43 @@ def test_shared_memory_is_told_not_to_be_served(whose):
     shared = {"parameters": {"shared_memory_region": "r", "shared_memory_byte_size": 8}}
     with pytest.raises(Unsupported, match="shared memory"):
         read(**{"inputs": [X]} | {whose: [X | shared]})
+
+
+def test_inputs_that_are_not_taken_are_not_read():
+    body = memoryview(json.dumps({"inputs": [X | {"data": "no list"}, X | {"name": "y"}]}).encode())
+    with pytest.raises(BadRequest, match="misses 'z' and does not know 'x', 'y'"):
+        read_requested(body, None, takes("z"))
+
+
+@pytest.mark.parametrize("is_binary", [True, False])
+def test_more_texts_than_are_taken_are_not_read(is_binary):
+    def one(count):
+        given = {"parameters": {"binary_data_size": 4}} if is_binary else {"data": [""] * 4}
+        return {"name": "x", "shape": [count, 1], "datatype": "BYTES"} | given
+
+    with pytest.raises(TooLarge, match="101 elements; at most 100"):
+        read(b"1234" if is_binary else None, inputs=[one(101)])
+    with pytest.raises(TooLarge, match="110 elements"):
+        read(bytes(8), inputs=[one(50), one(60) | {"name": "y"}])
+    with pytest.raises(BadRequest, match="elements"):  # These would be taken.
+        read(b"1234" if is_binary else None, inputs=[one(100)])
+
+
+def test_json_is_bounded_in_bytes_and_in_values():
+    long = b"[" + b" " * MOST_JSON_BYTES + b"]"
+    with pytest.raises(TooLarge, match="bytes; at most"):
+        read_requested(memoryview(long), None, takes())
+    for one in (b"[],", b"{},", b"1,", b'"",'):
+        many = b"[" + one * MOST_MARKS + b"0]"
+        with pytest.raises(TooLarge, match="brackets; at most"):
+            read_requested(memoryview(many), None, takes())
+    text = b'{"id": "%s"}' % (b"a" * 2 * MOST_MARKS)
+    with pytest.raises(BadRequest, match="no inputs"):  # One value may be long.
+        read_requested(memoryview(text), None, takes())
+
+
+def test_a_picture_in_lists_of_lists_is_read():
+    pixels = np.random.default_rng(0).random((1, 224, 224, 3))
+    body = orjson.dumps({"inputs": [X | {"shape": pixels.shape, "data": pixels.tolist()}]})
+    found = read_requested(memoryview(body), None, takes("x"))
+    np.testing.assert_array_equal(found.inputs["x"], np.float32(pixels))

@@ -1,6 +1,7 @@
 """Tensors as bytes and JSON, and back."""
 
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -117,10 +118,14 @@ def test_lengths_of_elements_that_lie_are_refused(octets):
         ([[1], [2]], "FP32", "of the shape"),
         ([[1, 2]], "FP32", "of the shape"),
         ([1, [2]], "FP32", "unequal"),
+        ([[], []], "FP32", "of the shape"),
+        ([], "FP32", "of the shape"),
+        ([["1"], 2], "FP32", "unequal"),
         ("ab", "FP32", "no list"),
         ({"a": 1}, "FP32", "no list"),
         ([1, 2], "BYTES", "no text"),
         (["a"], "BYTES", "1 elements, not 2"),
+        (["a"] * 9, "BYTES", "3 or more elements, not 2"),
     ],
     ids=repr,
 )
@@ -137,3 +142,37 @@ def test_whole_numbers_may_stand_for_floating_ones():
 def test_texts_may_be_nested():
     found = read_json([["a", "ä"], ["", "d"]], (2, 2), "BYTES", name="x")
     assert found.tolist() == [[b"a", "ä".encode()], [b"", b"d"]]
+
+
+@pytest.mark.parametrize(
+    "data", [[[1, 2], [3]], [[1, 2], 3], [[[1], 2], [3, 4]], [[1, 2], [3, [4]]]]
+)
+def test_lists_of_unequal_lengths_are_refused(data):
+    with pytest.raises(BadRequest, match="unequal"):
+        read_json(data, (2, 2), "FP32", name="x")
+
+
+def test_a_long_text_beside_numbers_takes_no_memory_for_each_of_them():
+    data = ["a" * 20_000, *[1] * 999]
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadRequest, match="cannot"):
+            read_json(data, (1, 1000), "FP32", name="x")
+        with pytest.raises(BadRequest, match="cannot"):
+            read_json([data], (1, 1000), "FP32", name="x")
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 2**20  # 80 MB, were numpy to see it
+
+
+def test_lists_that_no_shape_allows_are_not_read_further():
+    data = [[]] * 2**16
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadRequest, match="of the shape"):
+            read_json(data, (1, 7), "FP32", name="x")
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 2**16
