@@ -15,13 +15,14 @@ from zoo.catalog.claiming import LOST, end_attempts
 from zoo.catalog.dependencies import list_before, settle_dependents
 from zoo.catalog.leases import Reading, check_lease, look_at_lease, write_held
 from zoo.catalog.tables import LARGEST, AttemptRow, DependencyRow, EventRow, JobRow
-from zoo.domain.access import LOCAL_ACCOUNT
+from zoo.domain.access import LOCAL_ACCOUNT, Limit
 from zoo.domain.job import Attempt, AttemptRecord, Job, JobEvent, JobKind, JobState
 from zoo.domain.resources import Needs, Share
 from zoo.errors import JobNotFound
 
 UNFINISHED = [state for state in JobState if not state.is_final]
 PLAIN = Needs()
+LIMIT = "limit"  # among the parameters as they are kept; those of a job are without it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,7 @@ def add_job(  # noqa: PLR0913  # what a job is, and how it is queued
     *,
     now: datetime,
     account: str = LOCAL_ACCOUNT,
+    limit: Limit | None = None,
     priority: int = 0,
     needs: Needs = PLAIN,
     after: Iterable[int] = (),
@@ -57,7 +59,7 @@ def add_job(  # noqa: PLR0913  # what a job is, and how it is queued
         state=JobState.QUEUED if _have_succeeded(db, before) else JobState.WAITING,
         account=account,
         priority=priority,
-        params=params,
+        params=_bound(params, limit),
         attempt=0,
         created_at=now,
         threads=needs.threads,
@@ -104,11 +106,18 @@ def get_kind(db: Session, number: int) -> JobKind:
     return _get_row(db, number).kind
 
 
-def list_jobs(db: Session, *, account: str | None = None, limit: int = 100) -> list[Job]:
-    """List the newest jobs, of one account or of all, without their events and attempts."""
+def list_jobs(
+    db: Session, *, account: str | None = None, owner: str | None = None, limit: int = 100
+) -> list[Job]:
+    """List the newest jobs, of one account or of all, without their events and attempts.
+
+    ``owner`` gives those alone that were asked for with a token for that owner.
+    """
     wanted = select(JobRow).order_by(JobRow.id.desc()).limit(limit)
     if account is not None:
         wanted = wanted.where(JobRow.account == account)
+    if owner is not None:
+        wanted = wanted.where(JobRow.params[LIMIT, "owner"].as_string() == owner)
     rows = list(db.scalars(wanted))
     before = list_before(db, [row.id for row in rows])
     return [_job(row, after=tuple(before.get(row.id, ()))) for row in rows]
@@ -189,9 +198,15 @@ def count_attempts(db: Session, number: int, outcome: str = LOST) -> int:
 
 
 def find_unfinished(
-    db: Session, kind: JobKind, params: dict[str, Any], *, account: str = LOCAL_ACCOUNT
+    db: Session,
+    kind: JobKind,
+    params: dict[str, Any],
+    *,
+    account: str = LOCAL_ACCOUNT,
+    limit: Limit | None = None,
 ) -> Job | None:
-    """Find a job of an account that is not finished and is to do exactly this."""
+    """Find a job of an account and limit that is not finished and is to do exactly this."""
+    kept = _bound(params, limit)
     rows = db.scalars(
         select(JobRow).where(
             JobRow.kind == kind,
@@ -199,7 +214,7 @@ def find_unfinished(
             JobRow.state.in_(UNFINISHED),
         )
     )
-    return next((_job(row) for row in rows if row.params == params), None)
+    return next((_job(row) for row in rows if row.params == kept), None)
 
 
 def list_running(db: Session) -> list[tuple[Attempt, str]]:
@@ -261,7 +276,8 @@ def set_params(db: Session, attempt: Attempt, params: Mapping[str, Any]) -> None
     Raises:
         LeaseLost: the job is no longer this attempt's.
     """
-    write_held(db, attempt, params=dict(params))
+    limit = _job(_get_row(db, attempt.job)).limit
+    write_held(db, attempt, params=_bound(params, limit))
 
 
 def find_last_rerun(db: Session, number: int) -> int:
@@ -337,6 +353,11 @@ def _get_row(db: Session, number: int) -> JobRow:
     return row
 
 
+def _bound(params: Mapping[str, Any], limit: Limit | None) -> dict[str, Any]:
+    """Give the parameters of a job as they are kept."""
+    return {**params} if limit is None else {**params, LIMIT: limit.as_json()}
+
+
 def _job(
     row: JobRow,
     *,
@@ -344,13 +365,16 @@ def _job(
     events: tuple[JobEvent, ...] = (),
     attempts: tuple[AttemptRecord, ...] = (),
 ) -> Job:
+    params = dict(row.params)
+    limit = params.pop(LIMIT, None)
     return Job(
         id=row.id,
         account=row.account,
+        limit=None if limit is None else Limit.from_json(limit),
         kind=row.kind,
         state=row.state,
         priority=row.priority,
-        params=row.params,
+        params=params,
         attempt=row.attempt,
         created_at=row.created_at,
         started_at=row.started_at,

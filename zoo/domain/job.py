@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from zoo.domain.access import LOCAL_ACCOUNT
+from zoo.domain.access import LOCAL_ACCOUNT, Limit
 from zoo.domain.training import EPOCH, RATES, Measured, Rates
 
 
@@ -111,6 +111,7 @@ class Job:
     error: dict[str, Any] | None = None
     events: tuple[JobEvent, ...] = field(default=())
     account: str = LOCAL_ACCOUNT  # who asked for it
+    limit: Limit | None = None  # of the token it was asked for with, for as long as it lives
     priority: int = 0  # the higher comes first
     after: tuple[int, ...] = ()  # jobs that have to succeed before
     rerun_of: int | None = None  # the job that was asked for again

@@ -3,7 +3,7 @@
 from zoo.catalog import jobs as rows
 from zoo.domain.job import Attempt, Job
 from zoo.operations import jobs
-from zoo.operations.accounts import as_account
+from zoo.operations.accounts import as_asker
 from zoo.operations.later import LATER, find_earlier, published_by
 from zoo.operations.opening import Zoo
 
@@ -25,7 +25,7 @@ def begin(zoo: Zoo, attempt: Attempt) -> Job:
     number = find_earlier(request["model"])
     if number is not None:
         request["model"] = published_by(jobs.get_job(zoo, number))
-    params = SETTLE[job.kind](as_account(zoo, job.account), request)
+    params = SETTLE[job.kind](as_asker(zoo, job), request)
     with zoo.catalog.writing() as db:
         rows.set_params(db, attempt, params)
     return jobs.get_job(zoo, attempt.job)

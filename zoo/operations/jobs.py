@@ -41,10 +41,10 @@ def enqueue(zoo: Zoo, kind: JobKind, params: dict[str, Any]) -> Job:
         Conflict: it is to come after one that did not succeed.
         Invalid, Forbidden: it cannot have the priority that is asked for.
     """
-    account, now, terms = zoo.caller.account, zoo.clock(), zoo.terms
+    account, limit, now, terms = zoo.caller.account, zoo.caller.limit, zoo.clock(), zoo.terms
     check_priority(zoo, terms.priority)
     with zoo.catalog.writing() as db:
-        unfinished = jobs.find_unfinished(db, kind, params, account=account)
+        unfinished = jobs.find_unfinished(db, kind, params, account=account, limit=limit)
         if unfinished is not None:
             jobs.resume_job(db, unfinished.id)
             return jobs.get_job(db, unfinished.id)
@@ -55,6 +55,7 @@ def enqueue(zoo: Zoo, kind: JobKind, params: dict[str, Any]) -> Job:
             kind,
             params,
             account=account,
+            limit=limit,
             now=now,
             priority=terms.priority,
             needs=terms.needs,
@@ -107,9 +108,12 @@ def list_running(zoo: Zoo) -> list[tuple[Attempt, str]]:
 
 def list_jobs(zoo: Zoo, *, limit: int = 100) -> list[Job]:
     """List the newest jobs: the caller's, or everyone's for those who look after the zoo."""
-    account = None if zoo.caller.rules else zoo.caller.account
+    if zoo.caller.rules:
+        account, owner = None, None
+    else:
+        account, owner = zoo.caller.account, zoo.caller.shown and zoo.caller.shown.owner
     with zoo.catalog.reading() as db:
-        return jobs.list_jobs(db, account=account, limit=limit)
+        return jobs.list_jobs(db, account=account, owner=owner, limit=limit)
 
 
 def list_succeeded(zoo: Zoo, kind: JobKind, *, limit: int = 1000) -> list[Job]:
@@ -327,9 +331,14 @@ def _change(
         return jobs.get_job(db, number)
 
 
+def is_seen(zoo: Zoo, job: Job) -> bool:
+    """Tell whether the caller may know of a job."""
+    return zoo.caller.rules or zoo.caller.asked(job.account, job.limit)
+
+
 def _seen(zoo: Zoo, job: Job) -> Job:
     """Give a job to those who may know of it: who asked for it, and who looks after the zoo."""
-    if not (zoo.caller.rules or job.account == zoo.caller.account):
+    if not is_seen(zoo, job):
         raise JobNotFound(f"There is no job {job.id}.", job=job.id)
     return job
 

@@ -15,7 +15,7 @@ from zoo.domain.revision import MAIN, Blob, RefKind, Revision, check_model_name,
 from zoo.errors import Conflict
 from zoo.operations import quotas
 from zoo.operations.access import check_role, check_secrecy, find_target
-from zoo.operations.accounts import find_caller
+from zoo.operations.accounts import find_asker
 from zoo.operations.fetch import as_seen
 from zoo.operations.opening import Zoo
 from zoo.operations.traits import find_traits
@@ -166,8 +166,8 @@ def _find_target(zoo: Zoo, db: Session, publication: Publication) -> str:
         check_role(zoo, Role.WRITE, name)
         return name
     if publication.attempt is not None and (models.find_name(db, name) or name) != name:
-        account = jobs.get_job(db, publication.attempt.job).account
-        return find_target(replace(zoo, caller=find_caller(db, account)), db, name)
+        job = jobs.get_job(db, publication.attempt.job)
+        return find_target(replace(zoo, caller=find_asker(db, job)), db, name)
     return find_target(zoo, db, name)
 
 
