@@ -8,6 +8,7 @@ from typing import Any
 from zoo.catalog import audit, claiming, jobs, leases
 from zoo.catalog.claiming import LOST, Claimant
 from zoo.catalog.tables import LARGEST
+from zoo.domain.access import LOCAL_ACCOUNT
 from zoo.domain.job import Attempt, Job, JobEvent, JobKind, JobState
 from zoo.domain.resources import Room
 from zoo.domain.retries import POLICIES, is_transient
@@ -295,7 +296,15 @@ def resume(zoo: Zoo, number: int) -> Job:
 
     Raises:
         JobNotFound: there is none of that number.
+        Forbidden, ModelNotFound: its account may not do that any more; it stays put aside.
     """
+    # It is needed for what was put aside alone, and reads models and datasets.
+    from zoo.operations.rights import check_asker  # noqa: PLC0415
+
+    with zoo.catalog.reading() as db:
+        job = _seen(zoo, jobs.get_job(db, number, after=LARGEST))
+    if job.state is JobState.PAUSED and job.account != LOCAL_ACCOUNT:
+        check_asker(zoo, job)
     return _change(zoo, number, "job.resume", lambda db: jobs.resume_job(db, number))
 
 
