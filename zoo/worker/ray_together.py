@@ -20,6 +20,7 @@ from zoo.domain.job import Attempt
 from zoo.errors import CatalogUnavailable, Interrupted, LeaseLost, RankLost
 from zoo.operations import jobs
 from zoo.operations.opening import Zoo
+from zoo.worker.finished import job_folder
 from zoo.worker.progress import Progress
 from zoo.worker.ray_asking import LOOK_S, LOST, STOP_S, environment_of, wants_gpu
 from zoo.worker.ray_holder import held, open_here
@@ -31,7 +32,7 @@ def train_together(zoo: Zoo, voice: Progress, stop: threading.Event, count: int)
     """Have so many ranks of the cluster run an attempt; give the code the driver ends with."""
     has_gpu = wants_gpu(zoo)
     attempt = voice.attempt
-    folder = zoo.trainings_folder / str(attempt.job) / "ray"
+    folder = job_folder(zoo.trainings_folder, jobs.get_job(zoo, attempt.job)) / "ray"
     trainer = TorchTrainer(
         take_rank,
         train_loop_config={"environment": environment_of(zoo), "attempt": attempt},
