@@ -75,7 +75,7 @@ class AttemptRecord:
     worker: str  # machine, home and process that claimed it
     started_at: datetime
     ended_at: datetime | None = None
-    outcome: str | None = None  # the state it left the job in; "lost" where its process died
+    outcome: str | None = None  # the state it left the job in, or how it ended without a word
     error: dict[str, Any] | None = None  # why it is tried again, or was given up
     threads: int | None = None  # what it was given of the machine; None is all there was
     memory_bytes: int | None = None

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from zoo.catalog import audit, claiming, jobs, leases
-from zoo.catalog.claiming import LOST, Claimant
+from zoo.catalog.claiming import LAPSED, LOST, Claimant
 from zoo.catalog.tables import LARGEST
 from zoo.domain.access import LOCAL_ACCOUNT
 from zoo.domain.job import Attempt, Job, JobEvent, JobKind, JobState
@@ -152,12 +152,12 @@ def claim(
             return None
         if attempt.number == 1:
             return attempt
-        most = POLICIES[jobs.get_kind(db, attempt.job)].most_lost
-        if jobs.count_attempts(db, attempt.job, LOST) < most:
+        most = POLICIES[jobs.get_kind(db, attempt.job)].most_lapsed
+        if jobs.count_attempts(db, attempt.job, LAPSED) < most:
             return attempt
-        # Its processes died so often, with those who looked after them, that it is given up.
-        error = _died_too_often(zoo, attempt, most).as_json()
-        outcome = jobs.Outcome(state=JobState.FAILED, error=error)
+        # It may be what ends its machines, so it is given up.
+        error = _lapsed_too_often(jobs.get_job(db, attempt.job, after=LARGEST), most)
+        outcome = jobs.Outcome(state=JobState.FAILED, error=error.as_json())
         jobs.end_attempt(db, attempt, outcome, now=zoo.clock())
         return None
 
@@ -391,6 +391,21 @@ def _died_too_often(zoo: Zoo, attempt: Attempt, times: int) -> JobFailed:
     log = str(zoo.log_path(attempt))
     return JobFailed(
         f"The process of job {attempt.job} died {times} times without a word.",
-        hint=f"Often memory ran out. What it printed is in {log}.",
+        hint=f"Often memory ran out. What the last one, attempt {attempt.number}, printed is in"
+        f" {log}.",
         log=log,
+        attempt=attempt.number,
+    )
+
+
+def _lapsed_too_often(job: Job, times: int) -> JobFailed:
+    last = [one for one in job.attempts if one.outcome == LAPSED][-1]
+    machine = last.worker.partition(":")[0]
+    return JobFailed(
+        f"The lease of job {job.id} ran out {times} times, last that of attempt {last.number} on"
+        f" {machine}: nobody heard of it any more.",
+        hint="See whether the job ends its machines, often by their memory, or the network is"
+        f" lost. What it printed: zoo logs {job.id} --attempt {last.number}",
+        attempt=last.number,
+        worker=last.worker,
     )
