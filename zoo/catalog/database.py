@@ -17,6 +17,7 @@ from sqlalchemy.exc import (
     InternalError,
     NoSuchModuleError,
     OperationalError,
+    ProgrammingError,
 )
 from sqlalchemy.orm import Session
 
@@ -162,7 +163,8 @@ class Database:
             return StorageFull(f"No room left for the catalog {where}.")
         if _says(said, DAMAGED) or state in postgresql.DAMAGED:
             return CatalogDamaged(f"The catalog {where} is damaged: {said}")
-        if not self._has_answered and _says(said, OUT_OF_REACH):
+        is_misasked = isinstance(error, ProgrammingError) and not is_sqlite and state is None
+        if not self._has_answered and (is_misasked or _says(said, OUT_OF_REACH)):
             return BadSetting(
                 f"The catalog at {self.shown_url} cannot be opened: {said}",
                 hint="Check ZOO_HOME and ZOO_DATABASE_URL, and that both can be written to.",

@@ -149,6 +149,7 @@ def test_a_url_that_cannot_be_used_is_a_bad_setting(url):
     [
         "postgresql://127.0.0.1:1/zoo?connect_timeout=2",
         "postgresql://nowhere.invalid/zoo?connect_timeout=2",
+        "postgresql://ada:secret@127.0.0.1:1/zoo?bogus=1",
         "sqlite:////nowhere/at/all.db",
     ],
 )
