@@ -8,6 +8,8 @@ from typing import Any
 from zoo.domain.access import LOCAL_ACCOUNT, Limit
 from zoo.domain.training import EPOCH, RATES, Measured, Rates
 
+LATER = "later"  # in the parameters of a job that are settled when it begins
+
 
 class JobKind(StrEnum):
     """What there is to do."""

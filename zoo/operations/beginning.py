@@ -2,10 +2,10 @@
 
 from zoo.catalog import jobs as rows
 from zoo.domain.access import LOCAL_ACCOUNT
-from zoo.domain.job import Attempt, Job
+from zoo.domain.job import LATER, Attempt, Job
 from zoo.operations import jobs
 from zoo.operations.accounts import as_asker
-from zoo.operations.later import LATER, find_earlier, published_by
+from zoo.operations.later import find_earlier, published_by
 from zoo.operations.opening import Zoo
 
 

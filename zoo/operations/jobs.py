@@ -109,10 +109,9 @@ def list_running(zoo: Zoo) -> list[tuple[Attempt, str]]:
 
 def list_jobs(zoo: Zoo, *, limit: int = 100) -> list[Job]:
     """List the newest jobs: the caller's, or everyone's for those who look after the zoo."""
-    if zoo.caller.rules:
-        account, owner = None, None
-    else:
-        account, owner = zoo.caller.account, zoo.caller.shown and zoo.caller.shown.owner
+    caller = zoo.caller
+    account = None if caller.rules else caller.account
+    owner = caller.shown.owner if caller.shown and not caller.rules else None
     with zoo.catalog.reading() as db:
         return jobs.list_jobs(db, account=account, owner=owner, limit=limit)
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from zoo.catalog import jobs as rows
-from zoo.domain.job import Job, JobKind
+from zoo.domain.job import LATER, Job, JobKind
 from zoo.domain.plan import Classifier, Strategy
 from zoo.domain.quantization import MOST_PICTURES, PER_CENT, Precision
 from zoo.domain.resources import Needs
@@ -15,7 +15,7 @@ from zoo.domain.training import MOST_DEVICES
 from zoo.errors import Invalid
 from zoo.operations import jobs
 from zoo.operations.answer_lines import Form
-from zoo.operations.later import LATER, enqueue_request, find_earlier
+from zoo.operations.later import enqueue_request, find_earlier
 from zoo.operations.opening import Zoo
 from zoo.operations.rights import check_rights
 from zoo.operations.table import SETTLE

@@ -2,13 +2,12 @@
 
 from zoo.catalog import refs
 from zoo.domain.access import Role
-from zoo.domain.job import Job, JobKind
+from zoo.domain.job import LATER, Job, JobKind
 from zoo.domain.revision import MAIN
 from zoo.operations.access import check_role, check_rules, find_target
 from zoo.operations.accounts import as_asker
 from zoo.operations.datasets import get_dataset
 from zoo.operations.fetch import get_revision
-from zoo.operations.later import LATER
 from zoo.operations.opening import Zoo
 
 TO_MAIN = {JobKind.IMPORT, JobKind.FINETUNE, JobKind.SURGERY}  # kinds that publish to main
