@@ -82,7 +82,7 @@ def test_what_was_frozen_is_fenced_out_and_its_successor_ends_the_job_once(zoo, 
     newer.await_end(PATIENCE_S)
     done = jobs.get_job(zoo, job.id)
     assert done.state is JobState.SUCCEEDED, done.error
-    assert [one.outcome for one in done.attempts] == ["lost", "succeeded"]
+    assert [one.outcome for one in done.attempts] == ["lapsed", "succeeded"]
     numbers = [event.attempt for event in done.events]
     assert numbers == sorted(numbers)  # The older one said nothing after the newer one began.
     assert any("going on at step" in event.message for event in done.events)

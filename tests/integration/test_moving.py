@@ -1,5 +1,7 @@
 """Moving a zoo from SQLite and a folder to PostgreSQL and S3, and back."""
 
+import re
+
 import pytest
 
 from zoo.catalog import copying
@@ -149,12 +151,19 @@ def test_the_store_alone_is_moved_under_the_same_catalog(source, tmp_path):
 
 def test_the_command(source, settings, zoo_cli, tmp_path, monkeypatch):
     before = content(source)
-    to = ["--to-database", settings.database_url, "--to-store", settings.store]
-    ran = zoo_cli("migrate-store", *to, "--to-endpoint", settings.store_endpoint)
+    monkeypatch.setenv("ZOO_TO_DATABASE_URL", settings.database_url)
+    to = ["--to-store", settings.store, "--to-endpoint", settings.store_endpoint]
+    ran = zoo_cli("migrate-store", *to, "--to-region", "eu-north-1")
+    monkeypatch.delenv("ZOO_TO_DATABASE_URL")
     assert ran.code == 0
     assert "7 blobs moved" in ran.out
     assert "every one is the same" in ran.out
-    assert f"ZOO_STORE={settings.store}" in ran.err
+    told = dict(re.findall(r"export (\w+)=(.+)", ran.err))
+    assert told["ZOO_STORE"] == settings.store
+    assert told["ZOO_STORE_ENDPOINT"] == settings.store_endpoint
+    assert told["ZOO_STORE_REGION"] == "eu-north-1"
+    assert "options=***" in told["ZOO_DATABASE_URL"]  # of the test's own schema
+    assert "*** in ZOO_DATABASE_URL stands for what is not shown" in ran.err
     for name in ("database_url", "store", "store_endpoint"):
         monkeypatch.setenv(f"ZOO_{name.upper()}", getattr(settings, name))
     assert "lab/net" in zoo_cli("list").out

@@ -13,6 +13,7 @@ from zoo.operations.opening import open_zoo
 from zoo.operations.predictions import enqueue_predictions
 from zoo.operations.sweep import sweep
 from zoo.settings import read_settings
+from zoo.worker.finished import job_folder
 from zoo.worker.progress import Progress
 from zoo.worker.run import run
 
@@ -95,14 +96,14 @@ def test_what_was_cut_off_goes_on_to_the_same_bytes(zoo, is_asked, form):
         with pytest.raises(Killed):
             run(zoo, short)
         jobs.lose(zoo, attempt)
-        lines = zoo.predictions_folder / str(job.id) / "1" / "lines"
+        lines = job_folder(zoo.predictions_folder, job) / "1" / "lines"
         lines.write_bytes(lines.read_bytes()[:-9])
     assert jobs.get_job(zoo, job.id).state is JobState.QUEUED
     done = finish(zoo, job)
     assert done.result == undisturbed.result
     said = [event.message for event in jobs.get_job(zoo, job.id).events]
     assert f"going on after {17 if is_asked else 16} pictures" in said
-    assert not (zoo.predictions_folder / str(job.id)).exists()
+    assert not (job_folder(zoo.predictions_folder, job)).exists()
 
 
 def test_an_attempt_that_does_not_know_of_its_end_writes_no_lines_of_its_successor(zoo):
@@ -111,7 +112,7 @@ def test_an_attempt_that_does_not_know_of_its_end_writes_no_lines_of_its_success
     with pytest.raises(Killed):
         run(zoo, ShortLife(zoo, first, 9))
     jobs.lose(zoo, first)
-    stale = zoo.predictions_folder / str(job.id) / "1" / "lines"
+    stale = job_folder(zoo.predictions_folder, job) / "1" / "lines"
     second = jobs.claim(zoo, worker="the second", number=job.id)
     with pytest.raises(Killed):
         run(zoo, ShortLife(zoo, second, 20))
@@ -128,7 +129,7 @@ def test_a_cancelled_job_leaves_nothing(zoo):
     with pytest.raises(Killed):
         run(zoo, ShortLife(zoo, attempt, 9))
     jobs.cancel(zoo, job.id)
-    assert (zoo.predictions_folder / str(job.id)).exists()
+    assert (job_folder(zoo.predictions_folder, job)).exists()
     finish(zoo, enqueue_predictions(zoo, "lenet-digits", "digits", top=1))
     assert list(zoo.predictions_folder.glob("*")) == []
 

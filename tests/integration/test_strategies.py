@@ -14,6 +14,7 @@ from zoo.domain.plan import Plan, Strategy
 from zoo.domain.training import REAL_LIMITS, Overrides
 from zoo.formats.safetensors import read_safetensors
 from zoo.operations import jobs
+from zoo.operations.backup import back_up, restore
 from zoo.operations.fetch import get_file, get_model, get_revision
 from zoo.operations.finetune import enqueue_finetune
 from zoo.operations.opening import open_zoo
@@ -205,7 +206,7 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(home):
             attempt = jobs.claim(zoo, worker="test", number=broken.id)
             run(zoo, StopsAt(zoo, attempt))
             assert jobs.get_job(zoo, broken.id).state.value == "queued"
-            assert list(zoo.trainings_folder.glob(f"{broken.id}/*.safetensors"))
+            assert list(zoo.trainings_folder.glob(f"{broken.id}-*/*.safetensors"))
     with open_zoo(read_settings(home=home)) as zoo:
         run(zoo, Progress(zoo, jobs.claim(zoo, worker="test", number=broken.id)))
         assert jobs.get_job(zoo, broken.id).state.value == "succeeded"
@@ -233,3 +234,34 @@ def test_jobs_over_rest_take_strategies(client, work):
     refused = client.post("/v1/jobs", json=body | {"strategy": "probe"})
     assert refused.status_code == 422
     assert client.post("/v1/jobs", json=body | {"epochs": 0}).status_code == 400
+
+
+@pytest.mark.parametrize("name", ["second", "first"])
+def test_a_job_of_the_number_of_one_before_a_restore_takes_nothing_of_it(home, tmp_path, name):
+    options = {"strategy": Strategy.LP_FT, "overrides": Overrides(epochs=1, batch=8)}
+    with open_zoo(read_settings(home=home, web_threads=3)) as zoo:
+        back_up(zoo, tmp_path / "before.backup")
+        first = enqueue_finetune(zoo, "lenet", "digits", name="first", **options)
+        run(zoo, StopsAt(zoo, jobs.claim(zoo, worker="test", number=first.id)))
+        assert list(zoo.trainings_folder.glob("*/first.json"))
+        restore(zoo, tmp_path / "before.backup", replaces=True)
+        again = enqueue_finetune(zoo, "lenet", "digits", name=name, **options)
+        assert again.id == first.id
+        run(zoo, Progress(zoo, jobs.claim(zoo, worker="test", number=again.id)))
+        done = jobs.get_job(zoo, again.id)
+        assert done.state.value == "succeeded", done.error
+        assert get_revision(zoo, done.result["revision"]).job == again.id
+        assert done.result["revision"].startswith(f"{name}@")
+
+
+def test_a_probe_that_a_restored_catalog_does_not_know_of_is_published_again(home, tmp_path):
+    options = {"strategy": Strategy.LP_FT, "overrides": Overrides(epochs=1, batch=8)}
+    with open_zoo(read_settings(home=home, web_threads=3)) as zoo:
+        job = enqueue_finetune(zoo, "lenet", "digits", name="mine", **options)
+        back_up(zoo, tmp_path / "before.backup")
+        run(zoo, StopsAt(zoo, jobs.claim(zoo, worker="test", number=job.id)))
+        restore(zoo, tmp_path / "before.backup", replaces=True)
+        run(zoo, Progress(zoo, jobs.claim(zoo, worker="test", number=job.id)))
+        done = jobs.get_job(zoo, job.id)
+        assert done.state.value == "succeeded", done.error
+        assert get_revision(zoo, "mine:probe").job == job.id

@@ -1,10 +1,12 @@
 """Advice over REST: a job whose result is what `zoo advise` prints."""
 
+from dataclasses import replace
+
 import pytest
 
 from zoo.domain.access import Role
 from zoo.domain.revision import Blob
-from zoo.operations.accounts import as_account, grant_role
+from zoo.operations.accounts import find_caller, grant_role
 from zoo.operations.advise import ALL_MODELS, enqueue_advise
 from zoo.operations.fetch import get_revision
 from zoo.operations.opening import open_zoo
@@ -57,7 +59,9 @@ def test_a_ranking_leaves_out_what_its_account_may_not_see(client, work, stocked
         hidden = Publication(model="ada/hidden", files=files, message="x", is_private=True)
         publish(zoo, hidden)
         grant_role(zoo, "bob", "bob", Role.WRITE)
-        asked = enqueue_advise(as_account(zoo, "bob"), ALL_MODELS, "digits")
+        with zoo.catalog.reading() as db:
+            bob = find_caller(db, "bob")
+        asked = enqueue_advise(replace(zoo, caller=bob), ALL_MODELS, "digits")
     work()
     result = client.get(f"/v1/jobs/{asked.id}").json["result"]
     told = {one["model"].partition("@")[0] for one in (*result["models"], *result["skipped"])}

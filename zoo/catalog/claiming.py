@@ -18,7 +18,8 @@ from zoo.catalog.tables import AttemptRow, JobRow, TurnRow
 from zoo.domain.job import Attempt, JobKind, JobState
 from zoo.domain.resources import USUAL, Room, Share
 
-LOST = "lost"
+LOST = "lost"  # of an attempt whose process died on a machine that saw it
+LAPSED = "lapsed"  # of one whose lease ran out: nobody knows what became of it
 MOST_PASSED = 8
 
 _others = aliased(JobRow)
@@ -98,7 +99,7 @@ def claim_job(  # noqa: PLR0913  # who takes what, when
         return None
     attempt = Attempt(job=taken.id, number=taken.attempt)
     if attempt.number > 1:
-        end_attempts(db, attempt.job, outcome=LOST, now=now)
+        end_attempts(db, attempt.job, outcome=LAPSED, now=now)
     db.add(
         AttemptRow(
             job_id=attempt.job,

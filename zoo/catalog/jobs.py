@@ -15,7 +15,7 @@ from zoo.catalog.claiming import LOST, end_attempts
 from zoo.catalog.dependencies import list_before, settle_dependents
 from zoo.catalog.leases import Reading, check_lease, look_at_lease, write_held
 from zoo.catalog.tables import LARGEST, AttemptRow, DependencyRow, EventRow, JobRow
-from zoo.domain.access import LOCAL_ACCOUNT
+from zoo.domain.access import LOCAL_ACCOUNT, Limit
 from zoo.domain.job import Attempt, AttemptRecord, Job, JobEvent, JobKind, JobState, JobWish
 from zoo.domain.resources import Needs, Share
 from zoo.errors import JobNotFound
@@ -24,6 +24,7 @@ UNFINISHED = [state for state in JobState if not state.is_final]
 GIVEN_UP = [JobState.FAILED, JobState.CANCELLED]
 PLAIN = Needs()
 ANY_JOB = JobWish()
+LIMIT = "limit"  # among the parameters as they are kept; those of a job are without it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,7 @@ def add_job(  # noqa: PLR0913  # what a job is, and how it is queued
     *,
     now: datetime,
     account: str = LOCAL_ACCOUNT,
+    limit: Limit | None = None,
     priority: int = 0,
     needs: Needs = PLAIN,
     after: Iterable[int] = (),
@@ -59,7 +61,7 @@ def add_job(  # noqa: PLR0913  # what a job is, and how it is queued
         state=JobState.QUEUED if _have_succeeded(db, before) else JobState.WAITING,
         account=account,
         priority=priority,
-        params=params,
+        params=_bound(params, limit),
         attempt=0,
         created_at=now,
         threads=needs.threads,
@@ -106,17 +108,19 @@ def get_kind(db: Session, number: int) -> JobKind:
     return _get_row(db, number).kind
 
 
-def list_jobs(
+def list_jobs(  # noqa: PLR0913  # which of them
     db: Session,
     *,
     account: str | None = None,
+    owner: str | None = None,
     wish: JobWish = ANY_JOB,
     before: int | None = None,
     limit: int = 100,
 ) -> list[Job]:
     """List the newest jobs, of one account or of all, without their events and attempts.
 
-    Those alone that are as ``wish`` says, and were asked for before the one of number ``before``.
+    Those alone that are as ``wish`` says, and were asked for before the one of number ``before``;
+    with ``owner`` those that were asked for with a token for that owner.
     """
     wanted = select(JobRow).order_by(JobRow.id.desc()).limit(limit)
     if account is not None:
@@ -129,6 +133,8 @@ def list_jobs(
     for name, value in told.items():
         if value is not None:
             wanted = wanted.where(JobRow.params[name].as_string() == value)
+    if owner is not None:
+        wanted = wanted.where(JobRow.params[LIMIT, "owner"].as_string() == owner)
     rows = list(db.scalars(wanted))
     earlier = list_before(db, [row.id for row in rows])
     return [_job(row, after=tuple(earlier.get(row.id, ()))) for row in rows]
@@ -214,14 +220,16 @@ def find_unfinished(  # noqa: PLR0913  # what is to be done, for whom, and where
     params: dict[str, Any],
     *,
     account: str = LOCAL_ACCOUNT,
+    limit: Limit | None = None,
     after: int = 0,
     at: int | None = None,
 ) -> Job | None:
-    """Find a job of an account that is not finished and is to do exactly this.
+    """Find a job of an account and limit that is not finished and is to do exactly this.
 
     Those alone that were asked for after the one of number ``after``, and the one of number ``at``.
     The database compares what most jobs differ by, so that few rows are read.
     """
+    kept = _bound(params, limit)
     rows = db.scalars(
         select(JobRow)
         .where(
@@ -233,7 +241,7 @@ def find_unfinished(  # noqa: PLR0913  # what is to be done, for whom, and where
         )
         .order_by(JobRow.id)
     )
-    found = next((row for row in rows if row.params == params), None)
+    found = next((row for row in rows if row.params == kept), None)
     if found is None:
         return None
     return _job(found, after=tuple(list_before(db, [found.id]).get(found.id, ())))
@@ -332,7 +340,8 @@ def set_params(db: Session, attempt: Attempt, params: Mapping[str, Any]) -> None
     Raises:
         LeaseLost: the job is no longer this attempt's.
     """
-    write_held(db, attempt, params=dict(params))
+    limit = _job(_get_row(db, attempt.job)).limit
+    write_held(db, attempt, params=_bound(params, limit))
 
 
 def link_rerun(db: Session, number: int, earlier: int) -> None:
@@ -443,6 +452,11 @@ def _get_row(db: Session, number: int) -> JobRow:
     return row
 
 
+def _bound(params: Mapping[str, Any], limit: Limit | None) -> dict[str, Any]:
+    """Give the parameters of a job as they are kept."""
+    return {**params} if limit is None else {**params, LIMIT: limit.as_json()}
+
+
 def _job(
     row: JobRow,
     *,
@@ -450,13 +464,16 @@ def _job(
     events: tuple[JobEvent, ...] = (),
     attempts: tuple[AttemptRecord, ...] = (),
 ) -> Job:
+    params = dict(row.params)
+    limit = params.pop(LIMIT, None)
     return Job(
         id=row.id,
         account=row.account,
+        limit=None if limit is None else Limit.from_json(limit),
         kind=row.kind,
         state=row.state,
         priority=row.priority,
-        params=row.params,
+        params=params,
         attempt=row.attempt,
         created_at=row.created_at,
         started_at=row.started_at,

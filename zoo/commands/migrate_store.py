@@ -1,5 +1,6 @@
 """`zoo migrate-store`."""
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,9 +11,18 @@ from zoo.operations.moving import move
 from zoo.operations.opening import open_zoo
 from zoo.settings import Settings, read_settings
 
+TO_DATABASE = "ZOO_TO_DATABASE_URL"
+HIDDEN = "***"
+
 
 @click.command()
-@click.option("--to-database", metavar="URL", help="SQLAlchemy URL of an empty database.")
+@click.option(
+    "--to-database",
+    metavar="URL",
+    envvar=TO_DATABASE,
+    help=f"SQLAlchemy URL of an empty database; {TO_DATABASE} keeps its password off the command"
+    " line.",
+)
 @click.option("--to-store", metavar="STORE", help="A folder, or s3://BUCKET/PREFIX.")
 @click.option("--to-endpoint", metavar="URL", help="Address of the S3 service of that store.")
 @click.option("--to-region", metavar="REGION", help="Region of its bucket.")
@@ -37,6 +47,8 @@ def command(
 
     \b
     Example:
+      export ZOO_TO_DATABASE_URL=postgresql+psycopg://zoo:secret@db/zoo
+      zoo migrate-store --to-store s3://models/zoo
       zoo migrate-store --to-database postgresql+psycopg://zoo@db/zoo --to-store s3://models/zoo
       zoo migrate-store --to-home /srv/zoo
     """
@@ -65,8 +77,27 @@ def command(
     rows = "moved" if moved.has_moved_rows else "there"
     click.echo(f"{moved.blobs} blobs moved, {show_size(moved.size_bytes)}{there}")
     click.echo(f"{moved.rows} rows of {len(moved.tables)} tables {rows}: every one is the same")
-    click.echo(f"  next: ZOO_HOME={settings.home} ZOO_DATABASE_URL={shown}", err=True)
-    click.echo(f"        ZOO_STORE={settings.store or settings.home / 'blobs'}", err=True)
+    click.echo("  next:", err=True)
+    for step in _next_steps(settings, shown):
+        click.echo(f"    {step}", err=True)
+
+
+def _next_steps(settings: Settings, shown_url: str) -> list[str]:
+    """Give the variables by which the zoo is opened where it is now, as a shell reads them."""
+    wanted = {
+        "ZOO_HOME": str(settings.home),
+        "ZOO_DATABASE_URL": shown_url,
+        "ZOO_STORE": settings.store or str(settings.home / "blobs"),
+    }
+    if settings.store.startswith("s3:"):
+        wanted |= {
+            "ZOO_STORE_ENDPOINT": settings.store_endpoint,
+            "ZOO_STORE_REGION": settings.store_region,
+        }
+    steps = [f"export {name}={shlex.quote(value)}" for name, value in wanted.items() if value]
+    if HIDDEN in shown_url:
+        steps.append(f"# {HIDDEN} in ZOO_DATABASE_URL stands for what is not shown: write it there")
+    return steps
 
 
 def _settings(source: Settings, given: Mapping[str, object]) -> Settings:

@@ -26,6 +26,23 @@ class Role(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """The most that a token allows; it stays with the jobs that are asked for with the token."""
+
+    role: Role
+    owner: str | None  # the one owner it is for, or None for all of its account's
+
+    def as_json(self) -> dict[str, Any]:
+        """Give it in the form that is kept with a job."""
+        return {"role": self.role.value, "owner": self.owner}
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> Self:
+        """Read it back."""
+        return cls(role=Role(kept["role"]), owner=kept["owner"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
     """Who an operation is done for."""
 
@@ -57,6 +74,22 @@ class Caller:
     def rules(self) -> bool:
         """Tell whether this caller looks after the whole zoo."""
         return self.may_for(Role.ADMIN, EVERY_OWNER)
+
+    @property
+    def limit(self) -> Limit | None:
+        """What the token that was shown allows at most; None where that is all of its account's."""
+        if self.shown is None or (self.shown.role is Role.ADMIN and self.shown.owner is None):
+            return None
+        return Limit(role=self.shown.role, owner=self.shown.owner)
+
+    def asked(self, account: str, limit: Limit | None) -> bool:
+        """Tell whether a job is one of this caller's, by the account and limit it was asked for by.
+
+        With a token for one owner, those are the jobs that were asked for with such a token.
+        """
+        owner = self.shown.owner if self.shown else None
+        mine = limit.owner if limit else None
+        return account == self.account and owner in {None, mine}
 
     def limited(self, role: Role, owner: str | None) -> Self:
         """Give the caller with no more than a role, for one owner where that is given."""

@@ -5,8 +5,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from zoo.domain.access import LOCAL_ACCOUNT
+from zoo.domain.access import LOCAL_ACCOUNT, Limit
 from zoo.domain.training import EPOCH, RATES, Measured, Rates
+
+LATER = "later"  # in the parameters of a job that are settled when it begins
 
 
 class JobKind(StrEnum):
@@ -86,7 +88,7 @@ class AttemptRecord:
     worker: str  # machine, home and process that claimed it
     started_at: datetime
     ended_at: datetime | None = None
-    outcome: str | None = None  # the state it left the job in; "lost" where its process died
+    outcome: str | None = None  # the state it left the job in, or how it ended without a word
     error: dict[str, Any] | None = None  # why it is tried again, or was given up
     threads: int | None = None  # what it was given of the machine; None is all there was
     memory_bytes: int | None = None
@@ -122,6 +124,7 @@ class Job:
     error: dict[str, Any] | None = None
     events: tuple[JobEvent, ...] = field(default=())
     account: str = LOCAL_ACCOUNT  # who asked for it
+    limit: Limit | None = None  # of the token it was asked for with, for as long as it lives
     priority: int = 0  # the higher comes first
     after: tuple[int, ...] = ()  # jobs that have to succeed before
     rerun_of: int | None = None  # the job that was asked for again

@@ -1,9 +1,11 @@
 """What is tried again, how often and after how long: a row a kind of job.
 
 A process that died without a word is tried again at once: often memory ran out, or the machine was
-started anew, and what it had kept is gone on with. An error of what a job stands on (database,
-store, disk) is tried again after a pause that doubles. Any other error says that the job would end
-so again, and ends it.
+started anew, and what it had kept is gone on with. An attempt whose lease ran out counts apart: its
+machine is gone, or the network to it, which is no failure of the job; only one that takes machine
+after machine with it, by their memory, is ended at last. An error of what a job stands on
+(database, store, disk) is tried again after a pause that doubles. Any other error says that the job
+would end so again, and ends it.
 """
 
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ class RetryPolicy:
     """How often a job of some kind is tried again."""
 
     most_lost: int = 3  # attempts whose process died, before the job has failed
+    most_lapsed: int = 10  # attempts whose lease ran out, before the job has failed
     most_retries: int = 6  # of an error of what it stands on
     first_pause_s: float = 5.0
     longest_pause_s: float = 600.0

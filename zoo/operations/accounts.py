@@ -18,6 +18,7 @@ from zoo.domain.access import (
     Role,
     Token,
 )
+from zoo.domain.job import Job
 from zoo.domain.revision import is_plain
 from zoo.errors import BadName, Forbidden, Invalid, TokenNotFound, Unauthenticated
 from zoo.operations.access import check_rules
@@ -57,16 +58,27 @@ def authenticate(zoo: Zoo, secret: str) -> Caller:
     return caller.limited(token.role, token.owner)
 
 
-def as_account(zoo: Zoo, account: str) -> Zoo:
-    """Give the zoo as an account sees it by all of its own roles, whatever token it shows.
+def as_asker(zoo: Zoo, job: Job) -> Zoo:
+    """Give the zoo as whoever asked for a job sees it today.
 
-    A job is done by the zoo itself, but what it looks for is what its account may see.
+    A job is done by the zoo itself, but what it looks for is what its account may see, and what it
+    writes is what that may write, by the roles of today and no more than its token allowed.
 
     Raises:
-        AccountNotFound: there is none of that name.
+        AccountNotFound: there is no such account.
     """
     with zoo.catalog.reading() as db:
-        return replace(zoo, caller=find_caller(db, account))
+        return replace(zoo, caller=find_asker(db, job))
+
+
+def find_asker(db: Session, job: Job) -> Caller:
+    """Give who asked for a job, with the roles of today and no more than the token allowed.
+
+    Raises:
+        AccountNotFound: there is no such account.
+    """
+    caller = find_caller(db, job.account)
+    return caller if job.limit is None else caller.limited(job.limit.role, job.limit.owner)
 
 
 def find_caller(db: Session, account: str) -> Caller:

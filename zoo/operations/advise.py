@@ -108,8 +108,7 @@ def read_record(zoo: Zoo) -> list[Kept]:
 
 
 def _list_own(zoo: Zoo, kind: JobKind) -> list[Job]:
-    found = jobs.list_succeeded(zoo, kind)
-    return [job for job in found if zoo.caller.rules or job.account == zoo.caller.account]
+    return [job for job in jobs.list_succeeded(zoo, kind) if jobs.is_seen(zoo, job)]
 
 
 def _is_same(advice: Job, job: Job) -> bool:

@@ -8,7 +8,7 @@ from zoo.domain.revision import MAIN, check_ref_name, split_address
 from zoo.errors import Invalid
 from zoo.operations import refs
 from zoo.operations.access import check_role
-from zoo.operations.accounts import as_account
+from zoo.operations.accounts import as_asker
 from zoo.operations.fetch import get_revision
 from zoo.operations.later import Request, enqueue_request
 from zoo.operations.opening import Zoo
@@ -47,5 +47,6 @@ def move_alias(zoo: Zoo, job: Job, attempt: Attempt) -> None:
         Forbidden: whoever asked for it may not do that any more.
     """
     model, revision = split_address(job.params["model"])
-    asked = as_account(zoo, job.account)
-    refs.move_alias(asked, model, job.params["alias"], target=revision, attempt=attempt)
+    refs.move_alias(
+        as_asker(zoo, job), model, job.params["alias"], target=revision, attempt=attempt
+    )

@@ -92,7 +92,7 @@ def restore(zoo: Zoo, path: Path, *, replaces: bool = False) -> Restored:
     """
     check_rules(zoo)
     with _opened(path) as (backup, source):
-        with source.reading() as there, zoo.catalog.writing() as db:
+        with source.reading() as there, zoo.catalog.writing(is_long=True) as db:
             here = db.connection()
             if not copying.is_empty(here):
                 if not replaces:

@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from zoo.catalog import audit, claiming, jobs, leases
-from zoo.catalog.claiming import LOST, Claimant
+from zoo.catalog.claiming import LAPSED, LOST, Claimant
 from zoo.catalog.jobs import ANY_JOB
 from zoo.catalog.tables import LARGEST
+from zoo.domain.access import LOCAL_ACCOUNT
 from zoo.domain.job import Attempt, Job, JobEvent, JobKind, JobState, JobWish
 from zoo.domain.resources import Needs, Room
 from zoo.domain.retries import POLICIES, is_transient
@@ -47,15 +48,21 @@ def enqueue(zoo: Zoo, kind: JobKind, params: dict[str, Any]) -> Job:
             or the account has as many unfinished jobs as it may.
         Invalid, Forbidden: it cannot have the priority that is asked for.
     """
-    account, now, terms = zoo.caller.account, zoo.clock(), zoo.terms
+    account, limit, now, terms = zoo.caller.account, zoo.caller.limit, zoo.clock(), zoo.terms
     check_priority(zoo, terms.priority)
     # A long queue is searched while others may write; under their lock, what was added since.
     with zoo.catalog.reading() as db:
         last = jobs.find_last_number(db)
-        found = jobs.find_unfinished(db, kind, params, account=account)
+        found = jobs.find_unfinished(db, kind, params, account=account, limit=limit)
     with zoo.catalog.writing() as db:
         unfinished = jobs.find_unfinished(
-            db, kind, params, account=account, after=last, at=found.id if found else None
+            db,
+            kind,
+            params,
+            account=account,
+            limit=limit,
+            after=last,
+            at=found.id if found else None,
         )
         if unfinished is not None:
             take_up(db, unfinished, terms)
@@ -68,6 +75,7 @@ def enqueue(zoo: Zoo, kind: JobKind, params: dict[str, Any]) -> Job:
             kind,
             params,
             account=account,
+            limit=limit,
             now=now,
             priority=terms.priority,
             needs=terms.needs,
@@ -132,9 +140,13 @@ def list_jobs(
 
     Those alone that are as ``wish`` says; with ``before`` those older than the job of that number.
     """
-    account = None if zoo.caller.rules else zoo.caller.account
+    caller = zoo.caller
+    account = None if caller.rules else caller.account
+    owner = caller.shown.owner if caller.shown and not caller.rules else None
     with zoo.catalog.reading() as db:
-        return jobs.list_jobs(db, account=account, wish=wish, before=before, limit=limit)
+        return jobs.list_jobs(
+            db, account=account, owner=owner, wish=wish, before=before, limit=limit
+        )
 
 
 def go_through_jobs(zoo: Zoo, wish: JobWish) -> Iterator[Job]:
@@ -194,12 +206,12 @@ def claim(
             return None
         if attempt.number == 1:
             return attempt
-        most = POLICIES[jobs.get_kind(db, attempt.job)].most_lost
-        if jobs.count_attempts(db, attempt.job, LOST) < most:
+        most = POLICIES[jobs.get_kind(db, attempt.job)].most_lapsed
+        if jobs.count_attempts(db, attempt.job, LAPSED) < most:
             return attempt
-        # Its processes died so often, with those who looked after them, that it is given up.
-        error = _died_too_often(zoo, attempt, most).as_json()
-        outcome = jobs.Outcome(state=JobState.FAILED, error=error)
+        # It may be what ends its machines, so it is given up.
+        error = _lapsed_too_often(jobs.get_job(db, attempt.job, after=LARGEST), most)
+        outcome = jobs.Outcome(state=JobState.FAILED, error=error.as_json())
         jobs.end_attempt(db, attempt, outcome, now=zoo.clock())
         return None
 
@@ -338,7 +350,15 @@ def resume(zoo: Zoo, number: int) -> Job:
 
     Raises:
         JobNotFound: there is none of that number.
+        Forbidden, ModelNotFound: its account may not do that any more; it stays put aside.
     """
+    # It is needed for what was put aside alone, and reads models and datasets.
+    from zoo.operations.rights import check_asker  # noqa: PLC0415
+
+    with zoo.catalog.reading() as db:
+        job = _seen(zoo, jobs.get_job(db, number, after=LARGEST))
+    if job.state is JobState.PAUSED and job.account != LOCAL_ACCOUNT:
+        check_asker(zoo, job)
     return _change(zoo, number, "job.resume", lambda db: jobs.resume_job(db, number))
 
 
@@ -374,9 +394,14 @@ def _change(
         return jobs.get_job(db, number)
 
 
+def is_seen(zoo: Zoo, job: Job) -> bool:
+    """Tell whether the caller may know of a job."""
+    return zoo.caller.rules or zoo.caller.asked(job.account, job.limit)
+
+
 def _seen(zoo: Zoo, job: Job) -> Job:
     """Give a job to those who may know of it: who asked for it, and who looks after the zoo."""
-    if not (zoo.caller.rules or job.account == zoo.caller.account):
+    if not is_seen(zoo, job):
         raise JobNotFound(f"There is no job {job.id}.", job=job.id)
     return job
 
@@ -438,6 +463,21 @@ def _died_too_often(zoo: Zoo, attempt: Attempt, times: int) -> JobFailed:
     log = str(zoo.log_path(attempt))
     return JobFailed(
         f"The process of job {attempt.job} died {times} times without a word.",
-        hint=f"Often memory ran out. What it printed is in {log}.",
+        hint=f"Often memory ran out. What the last one, attempt {attempt.number}, printed is in"
+        f" {log}.",
         log=log,
+        attempt=attempt.number,
+    )
+
+
+def _lapsed_too_often(job: Job, times: int) -> JobFailed:
+    last = [one for one in job.attempts if one.outcome == LAPSED][-1]
+    machine = last.worker.partition(":")[0]
+    return JobFailed(
+        f"The lease of job {job.id} ran out {times} times, last that of attempt {last.number} on"
+        f" {machine}: nobody heard of it any more.",
+        hint="See whether the job ends its machines, often by their memory, or the network is"
+        f" lost. What it printed: zoo logs {job.id} --attempt {last.number}",
+        attempt=last.number,
+        worker=last.worker,
     )

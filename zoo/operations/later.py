@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from zoo.domain.access import Role
-from zoo.domain.job import Job, JobKind, JobState
+from zoo.domain.job import LATER, Job, JobKind, JobState
 from zoo.domain.revision import check_model_name
 from zoo.errors import Invalid, JobFailed
 from zoo.operations import jobs
@@ -19,7 +19,6 @@ from zoo.operations.access import check_role
 from zoo.operations.opening import Zoo
 
 RESULT = re.compile(r"job:([1-9][0-9]{0,9})")
-LATER = "later"  # in the parameters of a job that are settled when it begins
 PUBLISHING = {JobKind.IMPORT, JobKind.FINETUNE, JobKind.SURGERY, JobKind.QUANTIZE, JobKind.ALIAS}
 
 Request = Mapping[str, Any]

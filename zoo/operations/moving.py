@@ -85,7 +85,7 @@ def move(source: Zoo, target: Zoo, *, report: Report = lambda _done, _total: Non
         tables = copying.measure(db.connection())
         has_moved_rows = False
         if not is_same_catalog:
-            with target.catalog.writing() as there:
+            with target.catalog.writing(is_long=True) as there:
                 has_moved_rows = copying.is_empty(there.connection())
                 if has_moved_rows:
                     copying.copy(db.connection(), there.connection())

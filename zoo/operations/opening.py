@@ -95,7 +95,7 @@ def open_zoo(settings: Settings, *, held_s: float = math.inf) -> Iterator[Zoo]:
     with _translated(home):
         home.mkdir(parents=True, exist_ok=True)
         blobs = open_blobs(settings, held_s=held_s)
-    with closing(Database(settings.catalog_url)) as catalog:
+    with closing(Database(settings.catalog_url, lease_s=settings.lease_s)) as catalog:
         with _translated(home):
             _migrate_once(catalog, home)
         yield Zoo(settings=settings, blobs=blobs, catalog=catalog)

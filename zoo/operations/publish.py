@@ -9,13 +9,14 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from zoo.catalog import audit, datasets, garbage, jobs, leases, models, refs
+from zoo.catalog.tables import LARGEST
 from zoo.domain.access import Role
 from zoo.domain.job import Attempt, JobState
 from zoo.domain.revision import MAIN, Blob, RefKind, Revision, check_model_name, split_address
 from zoo.errors import Conflict
 from zoo.operations import quotas
 from zoo.operations.access import check_role, check_secrecy, find_target
-from zoo.operations.accounts import find_caller
+from zoo.operations.accounts import find_asker
 from zoo.operations.fetch import as_seen
 from zoo.operations.opening import Zoo
 from zoo.operations.traits import find_traits
@@ -65,11 +66,12 @@ def publish(zoo: Zoo, publication: Publication) -> Revision:
         check_still_kept(zoo, db, digests)
         if publication.attempt is not None:
             leases.check_lease(db, publication.attempt)
-        name = _find_target(zoo, db, publication)
+        asker = _find_asker(zoo, db, publication)
+        name = _find_target(asker, db, publication)
         check_secrecy(db, name, publication.parent)
         named = (*publication.refs, *([publication.tag] if publication.tag else []))
         if any(refs.is_protected(db, name, ref) for ref in named):
-            check_role(zoo, Role.ADMIN, name)
+            check_role(asker, Role.ADMIN, name)
         new = models.NewRevision(
             model=name,
             files=publication.files,
@@ -186,19 +188,24 @@ def put_text(zoo: Zoo, text: str) -> Blob:
     return zoo.blobs.put([text.encode()])
 
 
-def _find_target(zoo: Zoo, db: Session, publication: Publication) -> str:
-    """Give the name that the model has by now, to those who may write it.
+def _find_asker(zoo: Zoo, db: Session, publication: Publication) -> Zoo:
+    """Give the zoo as who publishes has it.
 
-    Jobs are done by the zoo itself. Whoever asked for one was looked at for the name of then; where
-    that leads to another by now, they are for that one too.
+    Jobs are done by the zoo itself. Whoever asked for one was looked at when it began; what they
+    may write by now counts, under the name that it has by now.
     """
+    if publication.attempt is None:
+        return zoo
+    job = jobs.get_job(db, publication.attempt.job, after=LARGEST)
+    return replace(zoo, caller=find_asker(db, job))
+
+
+def _find_target(zoo: Zoo, db: Session, publication: Publication) -> str:
+    """Give the name that the model has by now, to those who may write it."""
     name = check_model_name(publication.model)
     if publication.is_first:
         check_role(zoo, Role.WRITE, name)
         return name
-    if publication.attempt is not None and (models.find_name(db, name) or name) != name:
-        account = jobs.get_job(db, publication.attempt.job).account
-        return find_target(replace(zoo, caller=find_caller(db, account)), db, name)
     return find_target(zoo, db, name)
 
 

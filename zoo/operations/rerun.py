@@ -8,8 +8,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from zoo.catalog import jobs as rows
-from zoo.domain.access import Role
-from zoo.domain.job import Job, JobKind
+from zoo.domain.job import LATER, Job, JobKind
 from zoo.domain.plan import Classifier, CodesPrecision, Strategy
 from zoo.domain.quantization import MOST_PICTURES, PER_CENT, Precision
 from zoo.domain.resources import Needs
@@ -17,12 +16,10 @@ from zoo.domain.terms import OWN_HIGHEST, Terms
 from zoo.domain.training import REAL_LIMITS, WHOLE_LIMITS
 from zoo.errors import Invalid
 from zoo.operations import jobs
-from zoo.operations.access import check_role, check_rules
 from zoo.operations.answer_lines import Form
-from zoo.operations.datasets import get_dataset
-from zoo.operations.fetch import get_revision
-from zoo.operations.later import LATER, enqueue_request, find_earlier
+from zoo.operations.later import enqueue_request, find_earlier
 from zoo.operations.opening import Zoo
+from zoo.operations.rights import check_rights
 from zoo.operations.table import SETTLE
 
 Read = Callable[[str], object]  # a value out of its text, or ValueError
@@ -50,7 +47,7 @@ def rerun(zoo: Zoo, number: int, changes: Mapping[str, object] | None = None) ->
     asked = replace(zoo, terms=_terms(zoo, job, changed))
     settle = SETTLE.get(job.kind)
     if settle is None:
-        _check_rights(zoo, job)
+        check_rights(zoo, job)
         return jobs.enqueue(asked, job.kind, dict(changed))
     earlier = find_earlier(changed["model"])
     if earlier is not None:
@@ -116,24 +113,6 @@ def _change(job: Job, changes: Mapping[str, object]) -> dict[str, Any]:
         else:
             params[name] = found
     return params
-
-
-def _check_rights(zoo: Zoo, job: Job) -> None:
-    """Check that the caller may still have done what is queued again as it was."""
-    params = job.params
-    if job.kind in {JobKind.IMPORT, JobKind.REFERENCE}:
-        check_role(zoo, Role.WRITE, params["model"])
-        return
-    if job.kind is JobKind.VERIFY and params["model"] is None:
-        check_rules(zoo)
-    if params.get("name"):
-        check_role(zoo, Role.WRITE, params["name"])
-    for address in (params.get("model"), params.get("against")):
-        if address:
-            get_revision(zoo, address)
-    for address in (params.get("dataset"), *params.get("datasets", ())):
-        if address:
-            get_dataset(zoo, address)
 
 
 def _text(value: str) -> str:

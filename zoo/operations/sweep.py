@@ -79,7 +79,8 @@ def _sweep(zoo: Zoo, batch: list[Blob], jobs: garbage.JobsHold, *, is_dry: bool)
     old = _select(free, lambda digest: zoo.blobs.is_older(digest, zoo.settings.grace_s))
     if is_dry or not old:
         return [blob for blob in batch if blob.digest in old]
-    with zoo.catalog.writing() as db:
+    # A store may be slow; a lock that ended before the last is gone would let somebody refer to it.
+    with zoo.catalog.writing(is_long=True) as db:
         # Under the writers' lock: nobody comes to refer to them between this look and the end.
         gone = _select(
             garbage.find_unreferenced(db, old, sent_since=since, jobs=jobs),

@@ -23,7 +23,7 @@ from zoo.networks.initial import initialise
 from zoo.networks.surgery import own_head
 from zoo.networks.taps import CODES
 from zoo.operations import jobs
-from zoo.operations.accounts import as_account
+from zoo.operations.accounts import as_asker
 from zoo.operations.advise import ALL_MODELS
 from zoo.operations.datasets import get_dataset
 from zoo.operations.fetch import get_revision, list_models
@@ -93,7 +93,7 @@ def run(zoo: Zoo, job: Job, progress: Progress) -> None:
     dataset = get_dataset(zoo, job.params["dataset"])
     sample = draw_sample(dataset, job.params["seed"])
     if job.params["model"] == ALL_MODELS:
-        told = _rank(zoo, job.account, sample, progress)
+        told = _rank(zoo, job, sample, progress)
     else:
         told = _advise(zoo, job.params["model"], sample, progress)
     jobs.succeed(zoo, progress.attempt, told)
@@ -328,13 +328,13 @@ def _measure_pass(sight: Sight, sample: Sample) -> float:
     return (time.process_time() - started) / len(x)
 
 
-def _rank(zoo: Zoo, account: str, sample: Sample, progress: Progress) -> dict[str, Any]:
-    """Measure a probe of the codes of each model that an account may see, the best first."""
+def _rank(zoo: Zoo, job: Job, sample: Sample, progress: Progress) -> dict[str, Any]:
+    """Measure a probe of the codes of each model that the asker may see, the best first."""
     if not sample.plan.folds:
         name = sample.dataset.name
         raise TooFewPictures(f"Dataset {name!r} ranks no models: {WHY_NOTHING}.", dataset=name)
     rows, skipped = [], []
-    models = list_models(as_account(zoo, account), limit=MOST_PICTURES)
+    models = list_models(as_asker(zoo, job), limit=MOST_PICTURES)
     for done, model in enumerate(models, 1):
         progress.count("rank", "models", done, len(models))
         if model.head is None:

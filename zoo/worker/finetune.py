@@ -77,8 +77,10 @@ def run(zoo: Zoo, job: Job, progress: Progress) -> None:
         made = _without_training(subject, tapped, progress)
         _publish_last(zoo, job, progress, made, refs=(MAIN,))
         return
-    with _snapshots(zoo, progress) as snapshots:
-        first = snapshots.find_first() or _publish_probe(zoo, job, progress, subject, tapped)
+    with _snapshots(zoo, job, progress) as snapshots:
+        first = _find_first(zoo, job, snapshots)
+        if first is None:
+            first = _publish_probe(zoo, job, progress, subject, tapped)
         snapshots.keep_first(first)
         start = Start(tapped=tapped, c=first["c"], overrides=overrides)
         trained = train(zoo, subject, start, progress, snapshots)
@@ -122,9 +124,9 @@ def _end_with_int8(
 
 
 @contextmanager
-def _snapshots(zoo: Zoo, progress: Progress) -> Iterator[Snapshots]:
+def _snapshots(zoo: Zoo, job: Job, progress: Progress) -> Iterator[Snapshots]:
     """Give the job's snapshots; they are kept only for a job that will be gone on with."""
-    snapshots, is_gone_on_with = Snapshots.of(zoo, progress), False
+    snapshots, is_gone_on_with = Snapshots.of(zoo, job, progress), False
     try:
         yield snapshots
     except BaseException as error:
@@ -134,6 +136,19 @@ def _snapshots(zoo: Zoo, progress: Progress) -> Iterator[Snapshots]:
     finally:
         if not is_gone_on_with:
             snapshots.clear()
+
+
+def _find_first(zoo: Zoo, job: Job, snapshots: Snapshots) -> dict[str, Any] | None:
+    """Give what is remembered of this job's probe, as long as the catalog knows of that.
+
+    A catalog that was restored does not, where its backup is older than the probe.
+    """
+    first = snapshots.find_first()
+    try:
+        revision = get_revision(zoo, first["result"]["revision"]) if first else None
+    except NotFound:
+        return None
+    return first if revision is not None and revision.job == job.id else None
 
 
 def _publish_probe(

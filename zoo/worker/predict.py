@@ -15,7 +15,7 @@ from zoo.operations.opening import Zoo
 from zoo.operations.predictions import tell_predictions
 from zoo.operations.tally import Tally
 from zoo.operations.unfinished import open_unfinished
-from zoo.worker.finished import clear_finished
+from zoo.worker.finished import clear_finished, job_folder
 from zoo.worker.progress import Progress
 
 NAMED = 20  # unreadable pictures that the job says; all stand in the file
@@ -35,7 +35,7 @@ def run(zoo: Zoo, job: Job, progress: Progress) -> None:
     form = Form(params["form"])
     telling = Telling(model=params["model"], form=form, top=top, has_truth=True)
     tally = Tally(labels=frozenset(predictor.labels))
-    folder = _open_folder(zoo, progress)
+    folder = _open_folder(zoo, job, progress)
     with open_unfinished(folder, telling.as_json()) as unfinished:
         answers = keep_answers(
             unfinished,
@@ -55,15 +55,14 @@ def run(zoo: Zoo, job: Job, progress: Progress) -> None:
     shutil.rmtree(folder.parent, ignore_errors=True)
 
 
-def _open_folder(zoo: Zoo, progress: Progress) -> Path:
+def _open_folder(zoo: Zoo, job: Job, progress: Progress) -> Path:
     """Give this attempt's folder, with what the attempt before it had come to.
 
     Each attempt has its own, so that one which lost its lease and does not know it yet cannot write
     between its successor's lines.
     """
     clear_finished(zoo, zoo.predictions_folder)
-    attempt = progress.attempt
-    folder = zoo.predictions_folder / str(attempt.job) / str(attempt.number)
+    folder = job_folder(zoo.predictions_folder, job) / str(progress.attempt.number)
     before = [int(path.name) for path in folder.parent.glob("*") if path.name.isdecimal()]
     if before and not folder.exists():
         part = folder.with_suffix(".new")

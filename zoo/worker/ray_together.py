@@ -20,6 +20,7 @@ from zoo.domain.job import Attempt
 from zoo.errors import CatalogUnavailable, Interrupted, LeaseLost, RankLost
 from zoo.operations import jobs
 from zoo.operations.opening import Zoo
+from zoo.worker.finished import job_folder
 from zoo.worker.progress import Progress
 from zoo.worker.ray_asking import LOOK_S, LOST, STOP_S, Asked, environment_of
 from zoo.worker.ray_holder import held, open_here
@@ -34,7 +35,7 @@ def train_together(
     """Have so many ranks of the cluster run an attempt; give the code the driver ends with."""
     has_gpu = asked.gpus > 0
     attempt = voice.attempt
-    folder = zoo.trainings_folder / str(attempt.job) / "ray"
+    folder = job_folder(zoo.trainings_folder, jobs.get_job(zoo, attempt.job)) / "ray"
     trainer = TorchTrainer(
         take_rank,
         train_loop_config={

@@ -11,13 +11,14 @@ from typing import Any
 
 import torch
 
+from zoo.domain.job import Job
 from zoo.errors import CatalogUnavailable, LeaseLost, MalformedCheckpoint, UnknownFormat
 from zoo.formats.safetensors import read_safetensors, read_safetensors_metadata, write_safetensors
 from zoo.operations import jobs
 from zoo.operations.opening import Zoo
 from zoo.operations.written import write_whole
 from zoo.training.loop import Snapshot
-from zoo.worker.finished import clear_finished
+from zoo.worker.finished import clear_finished, job_folder
 from zoo.worker.progress import Progress
 
 FIRST = "first.json"
@@ -37,11 +38,11 @@ class Snapshots:
     spent_s: float = 0.0  # CPU seconds of the attempts before
 
     @classmethod
-    def of(cls, zoo: Zoo, progress: Progress) -> "Snapshots":
+    def of(cls, zoo: Zoo, job: Job, progress: Progress) -> "Snapshots":
         """Give those of an attempt's job, and remove those of jobs that are finished."""
         root = zoo.trainings_folder
         clear_finished(zoo, root)
-        return cls(folder=root / str(progress.attempt.job), progress=progress)
+        return cls(folder=job_folder(root, job), progress=progress)
 
     @property
     def cpu_s(self) -> float:

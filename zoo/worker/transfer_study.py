@@ -37,7 +37,7 @@ from zoo.operations.opening import Zoo
 from zoo.operations.written import write_whole
 from zoo.training.transfer import Bench, Course, Labelled, Task, Treatment
 from zoo.training.transferreport import accuracy_rows, say, tell_transfer, write_markdown
-from zoo.worker.finished import clear_finished
+from zoo.worker.finished import clear_finished, job_folder
 from zoo.worker.parent import Parent, open_parent
 from zoo.worker.progress import Progress
 from zoo.worker.standardised import standardise
@@ -78,7 +78,7 @@ def run(zoo: Zoo, job: Job, progress: Progress) -> None:
         As ``study_transfer``.
     """
     clear_finished(zoo, zoo.trainings_folder)
-    folder = zoo.trainings_folder / str(job.id)
+    folder = job_folder(zoo.trainings_folder, job)
     study_transfer(
         zoo,
         job.params["model"],

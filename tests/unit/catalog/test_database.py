@@ -1,20 +1,23 @@
 """The connection: whole transactions or none, one state for a reader, faults in our words."""
 
 import sqlite3
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import create_engine, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 
+from zoo.catalog import postgresql
 from zoo.catalog.database import BUSY_TIMEOUT_MS, Database
 from zoo.catalog.models import list_names
+from zoo.catalog.postgresql import find_limits_ms
 from zoo.catalog.tables import Base, FileRow, ModelRow
 from zoo.domain.access import LOCAL
-from zoo.errors import BadSetting, CatalogDamaged, StorageFull
+from zoo.errors import BadSetting, CatalogDamaged, CatalogUnavailable, StorageFull
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -146,6 +149,7 @@ def test_a_url_that_cannot_be_used_is_a_bad_setting(url):
     [
         "postgresql://127.0.0.1:1/zoo?connect_timeout=2",
         "postgresql://nowhere.invalid/zoo?connect_timeout=2",
+        "postgresql://ada:secret@127.0.0.1:1/zoo?bogus=1",
         "sqlite:////nowhere/at/all.db",
     ],
 )
@@ -178,6 +182,121 @@ def test_a_password_is_not_shown():
         catalog.find_schema()
     assert "secret" not in str(caught.value.as_json())
     assert "ada" in str(caught.value)
+
+
+def test_a_password_in_the_query_is_not_shown_either():
+    pytest.importorskip("psycopg")
+    catalog = Database("postgresql://ada@127.0.0.1:1/zoo?password=secret&connect_timeout=2")
+    with pytest.raises(BadSetting) as caught:
+        catalog.find_schema()
+    assert "secret" not in catalog.shown_url + str(caught.value.as_json())
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql//ada:secret@db/zoo", "postgresql://ada:top@db:secret/zoo"]
+)
+def test_a_url_that_cannot_be_read_tells_nothing_of_its_password(url):
+    with pytest.raises(BadSetting) as caught:
+        Database(url)
+    assert "secret" not in str(caught.value.as_json())
+
+
+@pytest.mark.parametrize("lease_s", [0.1, 2.0, 20.0, 60.0, 86_400.0])
+def test_who_waits_for_an_idle_writer_waits_longer_than_it_may_be_idle(lease_s):
+    idle_ms, wait_ms = find_limits_ms(lease_s)
+    assert 1000 <= idle_ms < wait_ms
+    if lease_s >= 60:  # An attempt beats every quarter of its lease.
+        assert wait_ms / 1000 + lease_s / 4 < lease_s
+
+
+@pytest.fixture
+def hasty(postgresql_url):
+    """A catalog whose leases, and with them its patience, are as short as can be."""
+    database = Database(postgresql_url, lease_s=0.1)
+    Base.metadata.create_all(database.engine)
+    yield database
+    database.close()
+
+
+def test_a_writer_that_is_frozen_in_its_transaction_does_not_hold_others_up(hasty, postgresql_url):
+    frozen = Database(postgresql_url, lease_s=0.1)
+
+    def freeze():
+        with frozen.writing() as db:
+            db.add(ModelRow(name="lost", created_at=NOW))
+            db.flush()
+            add_model(hasty)  # It waits until the server has ended the other one.
+            assert names(hasty) == ["net"]
+
+    with pytest.raises(CatalogUnavailable):
+        freeze()
+    frozen.close()
+    assert names(hasty) == ["net"]
+
+
+def test_who_waits_for_a_long_transaction_gives_up_and_the_long_one_stays(hasty, monkeypatch):
+    monkeypatch.setattr(postgresql, "find_limits_ms", lambda _lease_s: (100, 200))
+    with hasty.writing(is_long=True) as db:
+        db.add(ModelRow(name="long", created_at=NOW))
+        with pytest.raises(CatalogUnavailable, match="lock timeout"):
+            add_model(hasty)
+    with hasty.migrating(), pytest.raises(CatalogUnavailable, match="lock timeout"):
+        add_model(hasty)
+    assert names(hasty) == ["long"]
+
+
+def refuse_connections(database, *, refuses):
+    """Have the server let nobody in any more, and end who is, or let them in again."""
+    server = create_engine(database.set(database="postgres"), isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.execute(
+            text(f"ALTER DATABASE {database.database} ALLOW_CONNECTIONS {not refuses}")
+        )
+        ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"
+        if refuses:
+            connection.execute(text(ended), {"name": database.database})
+    server.dispose()
+
+
+@pytest.fixture
+def own_database(postgresql_server):
+    """The URL of a database of its own, gone afterwards."""
+    name = f"test_{uuid.uuid4().hex}"
+    server = create_engine(postgresql_server, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+        yield postgresql_server.set(database=name)
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    server.dispose()
+
+
+def test_a_database_that_goes_is_not_there_for_a_moment_and_no_bad_setting(own_database):
+    catalog = Database(own_database.update_query_dict({"password": "sesame"}).render_as_string())
+    Base.metadata.create_all(catalog.engine)
+    add_model(catalog)
+    refuse_connections(own_database, refuses=True)
+    for ask in (add_model, names, Database.find_schema):
+        with pytest.raises(CatalogUnavailable) as caught:
+            ask(catalog)
+        told = str(caught.value.as_json())
+        assert "sesame" not in told
+        assert own_database.host not in told
+    refuse_connections(own_database, refuses=False)
+    assert names(catalog) == ["net"]
+    catalog.close()
+
+
+def test_a_postgresql_that_may_only_be_read_is_not_there_for_a_moment(hasty):
+    def fail_over():
+        with hasty.writing() as db:
+            db.execute(text("SET TRANSACTION READ ONLY"))
+            db.add(ModelRow(name="net", created_at=NOW))
+            db.flush()
+
+    with pytest.raises(CatalogUnavailable, match="read-only"):
+        fail_over()
+    add_model(hasty)
+    assert names(hasty) == ["net"]
 
 
 def test_a_new_database_has_no_schema(catalog_url):

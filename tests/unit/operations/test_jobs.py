@@ -171,6 +171,25 @@ def test_a_job_that_is_lost_waits_and_at_the_third_time_fails(zoo, job):
     assert str(zoo.log_path(attempt)) in error["hint"]
 
 
+def test_leases_that_run_out_count_apart_and_at_the_tenth_the_job_is_given_up(zoo, job):
+    now = Reading(clock="test", at_s=0.0)
+    zoo = replace(zoo, lease_clock=lambda _db: now)
+    jobs.lose(zoo, jobs.claim(zoo, worker="here:home:1"))
+    for _ in range(10):
+        last = jobs.claim(zoo, worker="there:home:1")
+        assert last is not None
+        now = Reading(clock="test", at_s=now.at_s + 10 * zoo.settings.lease_s)
+    assert jobs.get_job(zoo, job.id).state is JobState.RUNNING
+    assert jobs.claim(zoo, worker="elsewhere:home:1") is None
+    failed = jobs.get_job(zoo, job.id)
+    assert failed.state is JobState.FAILED
+    assert [one.outcome for one in failed.attempts] == ["lost", *["lapsed"] * 10, "failed"]
+    error = failed.error["error"]
+    assert "ran out 10 times" in error["message"]
+    assert f"attempt {last.number} on there" in error["message"]  # the last one that ran
+    assert error["hint"].endswith(f"zoo logs {job.id} --attempt {last.number}")
+
+
 def test_interruptions_do_not_count_as_losses(zoo, job):
     for _ in range(5):
         jobs.put_back(zoo, jobs.claim(zoo, worker="here-1"))
@@ -204,13 +223,6 @@ def test_jobs_are_listed_the_newest_first(zoo):
     numbers = [jobs.enqueue(zoo, JobKind.IMPORT, {"n": n}).id for n in range(3)]
     assert [job.id for job in jobs.list_jobs(zoo)] == numbers[::-1]
     assert [job.id for job in jobs.list_jobs(zoo, limit=1)] == numbers[-1:]
-
-
-def test_a_job_whose_attempts_only_ever_lost_their_lease_is_given_up(zoo):
-    job = jobs.enqueue(zoo, JobKind.IMPORT, {"model": "m"})
-    claimed = [jobs.claim(later(zoo, 1000 * turn), worker="w") for turn in range(5)]
-    assert [attempt is not None for attempt in claimed] == [True, True, True, False, False]
-    assert jobs.get_job(zoo, job.id).state is JobState.FAILED
 
 
 ADA = Caller(account="ada", roles={"ada": Role.WRITE})

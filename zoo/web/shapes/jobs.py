@@ -177,7 +177,7 @@ class AttemptAnswer(Shape):
     ended_at: datetime | None
     outcome: str | None = Field(
         description="the state it left the job in; retried after an error that may pass; lost where"
-        " its process died"
+        " its process died, lapsed where its lease ran out"
     )
     error: dict[str, Any] | None
     threads: int | None = Field(description="what it was given of the machine; null is all")
