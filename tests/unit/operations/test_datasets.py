@@ -226,8 +226,8 @@ def asked(zoo, monkeypatch):
     is_locked = []
 
     @contextmanager
-    def locked():
-        with writing() as db:
+    def locked(**how):
+        with writing(**how) as db:
             is_locked.append(True)
             yield db
             is_locked.clear()
