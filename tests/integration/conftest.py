@@ -26,6 +26,7 @@ from zoo.operations.opening import open_zoo
 from zoo.operations.surgery import DenseOptions, enqueue_dense, enqueue_surgery
 from zoo.settings import read_settings
 from zoo.web.app import create_app
+from zoo.worker import finetune
 from zoo.worker.progress import Progress
 from zoo.worker.run import run
 from zoo.worker.verify import verify
@@ -266,3 +267,17 @@ def surgeon(stocked):
     """A surgeon in the stocked zoo."""
     with open_zoo(read_settings(home=stocked)) as zoo:
         yield Surgeon(zoo)
+
+
+@pytest.fixture
+def anew(monkeypatch):
+    """The names of the models that torch had a part in."""
+    seen = []
+    usual = finetune.run
+
+    def watched(zoo, job, progress):
+        seen.append(job.params["name"])
+        usual(zoo, job, progress)
+
+    monkeypatch.setattr(finetune, "run", watched)
+    return seen

@@ -18,7 +18,7 @@ from zoo.operations.reproduce import compare_repetition, enqueue_reproduce
 from zoo.serving.predictor import Opening, open_session
 from zoo.settings import read_settings
 from zoo.training.finetune import labels_of
-from zoo.worker import finetune, precision
+from zoo.worker import precision
 from zoo.worker.progress import Progress
 from zoo.worker.proof import read_batches
 from zoo.worker.run import run
@@ -32,20 +32,6 @@ SAME = ("model.onnx", "model.safetensors", "layers.json", "config.json")
 def zoo(home):
     with open_zoo(read_settings(home=home)) as opened:
         yield opened
-
-
-@pytest.fixture
-def anew(monkeypatch):
-    """The names of the models that torch had a part in."""
-    seen = []
-    usual = finetune.run
-
-    def watched(zoo, job, progress):
-        seen.append(job.params["name"])
-        usual(zoo, job, progress)
-
-    monkeypatch.setattr(finetune, "run", watched)
-    return seen
 
 
 @pytest.fixture

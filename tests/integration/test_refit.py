@@ -18,7 +18,6 @@ from zoo.operations.finetune import enqueue_finetune
 from zoo.operations.opening import open_zoo
 from zoo.serving.predictor import Opening, open_session
 from zoo.settings import read_settings
-from zoo.worker import finetune
 from zoo.worker.progress import Progress
 from zoo.worker.run import run
 
@@ -30,20 +29,6 @@ SAME = ("model.onnx", "model.safetensors", "layers.json", "config.json")
 def zoo(home):
     with open_zoo(read_settings(home=home)) as opened:
         yield opened
-
-
-@pytest.fixture
-def anew(monkeypatch):
-    """The names of the models that torch had a part in."""
-    seen = []
-    usual = finetune.run
-
-    def watched(zoo, job, progress):
-        seen.append(job.params["name"])
-        usual(zoo, job, progress)
-
-    monkeypatch.setattr(finetune, "run", watched)
-    return seen
 
 
 def fit(zoo, name, *, dataset="digits", **options):
