@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import NotRunnable
-from zoo.serving.batches import BUCKETS, choose_most_together
+from zoo.serving.batches import BUCKETS, MEASURED, choose_most_together
 from zoo.serving.dense import open_graph
 from zoo.serving.memory import used_bytes
 from zoo.serving.network import open_network
@@ -17,8 +18,6 @@ from zoo.serving.optimised import GraphCache, Note, size_of_weights
 from zoo.serving.pair import Pair, Runners
 from zoo.serving.predictor import CUDA, Opening, Predictor, wants_cuda
 from zoo.serving.shelf import Served
-
-MEASUREMENTS = 2  # of each number of pictures; the better one counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +116,7 @@ class Loading:
             if written is not None:
                 alone = open_graph(graph, Opening(device="cpu", threads=1, save_as=written))
                 answer = warm(alone)
-                most = choose_most_together(lambda count: _measure_ns(alone, count))
+                most = choose_most_together(_measuring(alone))
                 self.cache.keep(digest, written, Note.of(answer, most))
 
 
@@ -139,18 +138,24 @@ def warm(predictor: Predictor, count: int = 1) -> NDArray[np.float32]:
     Raises:
         NotRunnable: it fails.
     """
+    return predictor.predict(_draw_pictures(predictor, count))
+
+
+def _draw_pictures(predictor: Predictor, count: int) -> NDArray[np.uint8]:
     height, width = predictor.preprocessing.crop_px
-    noise = np.random.default_rng(0).integers(0, 256, (count, height, width, 3), np.uint8)
-    return predictor.predict(noise)
+    drawn: NDArray[np.uint8] = np.random.default_rng(0).integers(
+        0, 256, (count, height, width, 3), np.uint8
+    )
+    return drawn
 
 
-def _measure_ns(predictor: Predictor, count: int) -> float:
-    """Measure what one of so many pictures costs this thread, the first run aside."""
-    warm(predictor, count)
-    return min(_run_ns(predictor, count) for _ in range(MEASUREMENTS)) / count
+def _measuring(predictor: Predictor) -> Callable[[int], float]:
+    """Give what tells the CPU nanoseconds that a picture of so many in a run costs this thread."""
+    pictures = _draw_pictures(predictor, MEASURED[-1])
 
+    def measure_ns(count: int) -> float:
+        begun_ns = time.thread_time_ns()
+        predictor.predict(pictures[:count])
+        return (time.thread_time_ns() - begun_ns) / count
 
-def _run_ns(predictor: Predictor, count: int) -> int:
-    begun_ns = time.thread_time_ns()
-    warm(predictor, count)
-    return time.thread_time_ns() - begun_ns
+    return measure_ns

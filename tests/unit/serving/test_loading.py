@@ -277,9 +277,25 @@ def test_runs_are_shared_where_that_is_a_tenth_cheaper(costs, most):
     assert choose_most_together(costs.__getitem__) == most
 
 
+def test_a_processor_that_has_yet_to_wake_does_not_make_shared_runs_seem_cheap():
+    asked = []
+
+    def measure(count):
+        asked.append(count)
+        return {1: 10, 2: 10.5}.get(count, 11) * (3 if len(asked) <= 2 else 1)
+
+    assert choose_most_together(measure) == 1
+    assert asked == [1, 2] * 3  # and what is not cheaper is not measured for long
+
+
+def test_one_slow_run_does_not_make_shared_runs_seem_dear_or_cheap():
+    slow = iter([1, 1, 1, 4, 1, 1, 4, 1, 1, 1, 1, 1])
+    assert choose_most_together(lambda count: {1: 10, 2: 8}.get(count, 9) * next(slow, 1)) == 2
+
+
 def test_what_was_measured_says_how_runs_are_shared(loading, write, monkeypatch):
     costs = {1: 10, 2: 8, 4: 9}
-    monkeypatch.setattr(loading_module, "_measure_ns", lambda _, count: costs[count])
+    monkeypatch.setattr(loading_module, "_measuring", lambda _: costs.__getitem__)
     assert loading.load("a", write()).most_together == 2
     assert loading.load("a", write()).most_together == 2
 
