@@ -4,12 +4,13 @@ On a CPU a batch is seldom cheaper: ResNet-18 costs the same from 1 to 16 pictur
 above 1. Quantized networks gain a sixth at 2. On a GPU batches are what it is for.
 """
 
-import math
 from collections.abc import Callable
+from functools import partial
+
+from zoo.serving.costs import share_of
 
 MEASURED = (1, 2, 4, 8)
 BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128)  # what runs on a GPU are padded to
-TURNS, FEWEST_TURNS = 5, 2  # of measuring
 LEAST_GAIN = 0.1  # of the cost of a picture, below which requests do not wait for each other
 
 
@@ -21,29 +22,13 @@ def choose_most_together(measure: Callable[[int], float]) -> int:
     """
     best, before = 1, 1.0
     for count in MEASURED[1:]:
-        share = _share_of_alone(measure, count)
+        share = share_of(partial(measure, 1), partial(measure, count))
         if share >= before:
             break
         if share <= 1 - LEAST_GAIN:
             best = count
         before = share
     return best
-
-
-def _share_of_alone(measure: Callable[[int], float], count: int) -> float:
-    """Tell what a picture costs in a run of so many, of what it costs alone.
-
-    Both are measured turn by turn and the least of each counts: measured one after the other, what
-    came first would seem dear, as the processor has yet to wake and its caches are cold.
-    """
-    for first in (1, count):
-        measure(first)
-    alone = together = math.inf
-    for turn in range(1, TURNS + 1):
-        alone, together = min(alone, measure(1)), min(together, measure(count))
-        if turn >= FEWEST_TURNS and together >= alone:  # Most graphs: they are not kept waiting.
-            break
-    return together / alone
 
 
 def pad_to(count: int) -> int:

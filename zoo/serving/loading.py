@@ -4,6 +4,7 @@ import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from zoo.errors import NotRunnable
 from zoo.serving.batches import BUCKETS, MEASURED, choose_most_together
+from zoo.serving.costs import share_of
 from zoo.serving.dense import open_graph
 from zoo.serving.memory import used_bytes
 from zoo.serving.network import open_network
@@ -18,6 +20,10 @@ from zoo.serving.optimised import GraphCache, Note, size_of_weights
 from zoo.serving.pair import Pair, Runners
 from zoo.serving.predictor import CUDA, Opening, Predictor, wants_cuda
 from zoo.serving.shelf import Served
+
+JOIN = b"Concat"
+MOST_PARTED_BYTES = 2**26  # of a graph: a few times that is taken while it is rewritten
+LEAST_SAVED = 0.02  # of the cost, for which a graph is run otherwise than it was published
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,10 +120,11 @@ class Loading:
         """
         with self.cache.adding(digest) as written, contextlib.suppress(NotRunnable):
             if written is not None:
-                alone = open_graph(graph, Opening(device="cpu", threads=1, save_as=written))
-                answer = warm(alone)
+                usual = _open_alone(graph, written)
+                note = Note.of(warm(usual), most_together=1)
+                alone, path = _open_parted(graph, (usual, note), written) or (usual, written)
                 most = choose_most_together(_measuring(alone))
-                self.cache.keep(digest, written, Note.of(answer, most))
+                self.cache.keep(digest, path, replace(note, most_together=most))
 
 
 def _open_checked(path: Path, threads: int, note: Note) -> Predictor:
@@ -130,6 +137,39 @@ def _open_checked(path: Path, threads: int, note: Note) -> Predictor:
     if not note.is_of(warm(predictor)):
         raise NotRunnable("The optimised graph says something else than it did.")
     return predictor
+
+
+def _open_alone(graph: Path | bytes, written: Path) -> Predictor:
+    """Open a graph for runs on one thread, and write it down as it is optimised for them.
+
+    Raises:
+        NotRunnable: it cannot be opened.
+    """
+    return open_graph(graph, Opening(device="cpu", threads=1, save_as=written))
+
+
+def _open_parted(
+    graph: Path, usual: tuple[Predictor, Note], written: Path
+) -> tuple[Predictor, Path] | None:
+    """Open a graph without its concatenations, where that says the same and costs less.
+
+    Give it, and where it was written to.
+    """
+    if graph.stat().st_size > MOST_PARTED_BYTES or JOIN not in (data := graph.read_bytes()):
+        return None
+    from zoo.serving.parts import part_joins  # noqa: PLC0415  # slow to import
+
+    path = written.parent / "parted" / written.name  # which names the file of its weights
+    path.parent.mkdir()
+    alone, note = usual
+    try:
+        parted = _open_alone(part_joins(data), path)
+        if not note.is_of(warm(parted)):
+            return None
+    except NotRunnable:
+        return None
+    share = share_of(*(partial(_measuring(one), 1) for one in (alone, parted)))
+    return (parted, path) if share <= 1 - LEAST_SAVED else None
 
 
 def warm(predictor: Predictor, count: int = 1) -> NDArray[np.float32]:

@@ -9,6 +9,7 @@ import pytest
 from zoo.errors import NotRunnable
 from zoo.serving import loading as loading_module
 from zoo.serving.batches import choose_most_together, pad_to
+from zoo.serving.dense import open_graph
 from zoo.serving.loading import Loading, warm
 from zoo.serving.optimised import GraphCache
 from zoo.serving.pair import Pair, Runners
@@ -275,6 +276,61 @@ def test_a_graph_that_fails_on_its_first_picture_is_refused(loading, write, cach
 )
 def test_runs_are_shared_where_that_is_a_tenth_cheaper(costs, most):
     assert choose_most_together(costs.__getitem__) == most
+
+
+@pytest.fixture
+def joined(tmp_path, graph):
+    """Write a graph that lays the channels of two layers behind each other, for a third."""
+    from onnx import TensorProto, helper, numpy_helper  # noqa: PLC0415  # slow
+
+    random = np.random.default_rng(2)
+    drawn = {"a": (2, 3), "b": (4, 3), "c": (3, 6)}
+    constants = {name: random.normal(size=(*sides, 1, 1)) / 20 for name, sides in drawn.items()}
+    nodes = [
+        *(
+            helper.make_node(
+                "Constant", [], [name], value=numpy_helper.from_array(value.astype(np.float32))
+            )
+            for name, value in constants.items()
+        ),
+        helper.make_node("Cast", ["images"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("Transpose", ["floats"], ["channels first"], perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["channels first", "a"], ["first"]),
+        helper.make_node("Conv", ["channels first", "b"], ["second"]),
+        helper.make_node("Concat", ["first", "second"], ["both"], axis=1),
+        helper.make_node("Conv", ["both", "c"], ["third"]),
+        helper.make_node("GlobalAveragePool", ["third"], ["pooled"]),
+        helper.make_node("Flatten", ["pooled"], ["scores"]),
+        helper.make_node("Softmax", ["scores"], ["probabilities"], axis=1),
+    ]
+    path = tmp_path / "joined.onnx"
+    path.write_bytes(graph(nodes=nodes))
+    return path
+
+
+@pytest.mark.parametrize(("share", "is_whole"), [(0.9, False), (0.99, True), (1.2, True)])
+def test_layers_are_run_apart_where_that_is_cheaper(loading, joined, monkeypatch, share, is_whole):
+    cache = loading.cache
+    monkeypatch.setattr(loading_module, "share_of", lambda *_: share)
+    answer = warm(loading.load("a", joined).predictor)
+    kept, _ = cache.find("a")
+    assert (b"Concat" in kept.read_bytes()) == is_whole
+    np.testing.assert_allclose(answer, warm(open_graph(joined)), rtol=1e-5)
+    np.testing.assert_array_equal(warm(loading.load("a", joined).predictor), answer)
+    assert not [path for path in cache.folder.iterdir() if path.is_dir()]
+
+
+@pytest.mark.parametrize("is_graph", [False, True])
+def test_layers_run_apart_that_fail_or_say_something_else_are_left(
+    graph, joined, monkeypatch, loading, is_graph
+):
+    spoiled = graph() if is_graph else b"no graph"
+    monkeypatch.setattr("zoo.serving.parts.part_joins", lambda _: spoiled)
+    monkeypatch.setattr(loading_module, "share_of", lambda *_: 0.1)
+    answer = warm(loading.load("a", joined).predictor)
+    kept, _ = loading.cache.find("a")
+    assert b"Concat" in kept.read_bytes()
+    np.testing.assert_allclose(answer, warm(open_graph(joined)), rtol=1e-5)
 
 
 def test_a_processor_that_has_yet_to_wake_does_not_make_shared_runs_seem_cheap():

@@ -1,0 +1,193 @@
+"""Values laid behind each other only to be convolved: their parts are convolved instead.
+
+A convolution of ``Concat(x1, x2)`` is ``W1 * x1 + W2 * x2``, where W1 and W2 are the columns of its
+weights for the channels of x1 and of x2. ONNX Runtime adds the first product while it writes the
+second, so nothing is copied: of SqueezeNet, whose eight modules each end in such a pair, 6 % of the
+cost. Pooling between the two treats every channel by itself, so it is done to each part.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError
+from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
+
+from zoo.errors import NotRunnable
+from zoo.formats.onnx.model import DEFAULT_DOMAINS
+
+CHANNELWISE = ("AveragePool", "LeakyRelu", "MaxPool", "Relu")  # by their first input alone
+FOLDED = "BatchNormalization"  # ONNX Runtime folds it into a convolution that it follows
+MOST_PARTS = 4  # each more reads and writes the sum once more
+AXIS = 1  # of channels
+PREFIX = "zoo.parts"
+
+Part = tuple[str, int]  # a value, and its channels
+
+
+def part_joins(data: bytes) -> bytes:
+    """Give a graph that computes the same without the concatenations that only convolutions read.
+
+    Raises:
+        NotRunnable: there are none, or the graph is none that this can follow.
+    """
+    try:
+        model = onnx.load_model_from_string(data)
+    except (DecodeError, ValueError) as error:
+        raise NotRunnable("The graph is damaged or no ONNX file.") from error
+    if model.functions or any(_has_graph(node) for node in model.graph.node):
+        raise NotRunnable("The graph holds others, which may read any value.")
+    found = _Graph(model)
+    parted = {node.output[0] for node in model.graph.node if found.is_partable(node)}
+    if not parted:
+        raise NotRunnable("No concatenation is read by convolutions alone.")
+    nodes = [one for node in model.graph.node for one in found.rewrite(node, parted)]
+    written = [node.SerializeToString() for node in nodes]
+    del model.graph.node[:]
+    model.graph.node.extend(map(NodeProto.FromString, written))
+    read = {name for node in nodes for name in node.input} | found.seen
+    kept = [one for one in model.graph.initializer if one.name in read]
+    constants = [one.SerializeToString() for one in (*kept, *found.weights)]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(map(TensorProto.FromString, constants))
+    del model.graph.value_info[:]
+    return bytes(model.SerializeToString())
+
+
+class _Graph:
+    """What is known of a graph's values: who makes them, who reads them, of how many channels."""
+
+    def __init__(self, model: ModelProto) -> None:
+        self.constants = {one.name: one for one in model.graph.initializer}
+        for node in model.graph.node:
+            if _is(node, "Constant") and (value := _attributes(node).get("value")) is not None:
+                self.constants[node.output[0]] = value
+        self.made_by = {output: node for node in model.graph.node for output in node.output}
+        self.readers: defaultdict[str, list[NodeProto]] = defaultdict(list)
+        for node in model.graph.node:
+            for name in node.input:
+                self.readers[name].append(node)
+        self.seen = {output.name for output in model.graph.output}
+        self.parts: dict[str, list[Part]] = {}  # of values that are not made whole
+        self.weights: list[TensorProto] = []
+
+    def is_partable(self, node: NodeProto) -> bool:
+        """Tell whether a node lays channels behind each other that only convolutions read."""
+        return (
+            _is(node, "Concat")
+            and _attributes(node).get("axis") == AXIS
+            and 1 < len(node.input) <= MOST_PARTS
+            and all(self.channels(name) is not None for name in node.input)
+            and self._is_convolved(node.output[0], sum(map(self._count, node.input)))
+        )
+
+    def channels(self, name: str) -> int | None:
+        """Count the channels of a value; None where that cannot be told."""
+        node = self.made_by.get(name)
+        while node is not None and _is(node, *CHANNELWISE) and name == node.output[0]:
+            name = node.input[0]
+            node = self.made_by.get(name)
+        if node is None:
+            return None
+        if _is(node, "Concat") and _attributes(node).get("axis") == AXIS:
+            counts = [self.channels(one) for one in node.input]
+            return None if None in counts else sum(map(self._count, node.input))
+        weight = self.constants.get(node.input[1]) if _is(node, "Conv") else None
+        return None if weight is None else int(weight.dims[0])
+
+    def _count(self, name: str) -> int:
+        return self.channels(name) or 0
+
+    def _is_convolved(self, name: str, channels: int) -> bool:
+        """Tell whether a value is read by convolutions alone, be it pooled before."""
+        readers = self.readers[name]
+        return (
+            name not in self.seen
+            and bool(readers)
+            and all(
+                self._is_convolution(node, name, channels)
+                or (
+                    _is(node, *CHANNELWISE)
+                    and len(node.output) == 1
+                    and self._is_convolved(node.output[0], channels)
+                )
+                for node in readers
+            )
+        )
+
+    def _is_convolution(self, node: NodeProto, name: str, channels: int) -> bool:
+        if not _is(node, "Conv") or list(node.input).count(name) != 1 or node.input[0] != name:
+            return False
+        weight = self.constants.get(node.input[1])
+        return (
+            _attributes(node).get("group", 1) == 1
+            and weight is not None
+            and weight.data_type == TensorProto.FLOAT
+            and weight.dims[1] == channels
+            and not any(_is(one, FOLDED) for one in self.readers[node.output[0]])
+        )
+
+    def rewrite(self, node: NodeProto, parted: set[str]) -> Iterator[NodeProto]:
+        """Give what stands in the place of a node; they come in the order of the graph."""
+        if node.output[0] in parted:
+            self.parts[node.output[0]] = [(name, self._count(name)) for name in node.input]
+        elif not node.input or node.input[0] not in self.parts:
+            yield node
+        elif node.op_type == "Conv":
+            yield from self._convolve(node, self.parts[node.input[0]])
+        else:
+            yield from self._treat(node, self.parts[node.input[0]])
+
+    def _treat(self, node: NodeProto, parts: Sequence[Part]) -> Iterator[NodeProto]:
+        """Do to each part what was done to all channels."""
+        whole = node.output[0]
+        treated = [
+            (f"{PREFIX}/{whole}/{number}", channels) for number, (_, channels) in enumerate(parts)
+        ]
+        for (part, _), (name, _) in zip(parts, treated, strict=True):
+            yield _copy(node, [part, *node.input[1:]], name)
+        self.parts[whole] = treated
+
+    def _convolve(self, node: NodeProto, parts: Sequence[Part]) -> Iterator[NodeProto]:
+        """Convolve each part by its own columns of the weights, and add up."""
+        weight = numpy_helper.to_array(self.constants[node.input[1]])
+        ends = np.cumsum([channels for _, channels in parts])
+        bias, total = list(node.input[2:]), ""
+        for number, own in enumerate(np.split(weight, ends[:-1], axis=1)):
+            name = f"{PREFIX}/{node.output[0]}/{number}"
+            self.weights.append(
+                numpy_helper.from_array(np.ascontiguousarray(own), f"{name}/weight")
+            )
+            yield _copy(node, [parts[number][0], f"{name}/weight", *bias], name)
+            if not number:
+                bias, total = [], name  # The bias is added once.
+                continue
+            added = node.output[0] if number == len(parts) - 1 else f"{name}/sum"
+            yield helper.make_node("Add", [total, name], [added], name=f"{name}/add")
+            total = added
+
+
+def _copy(node: NodeProto, inputs: Sequence[str], output: str) -> NodeProto:
+    """Give a node that does the same to other values."""
+    made = NodeProto()
+    made.CopyFrom(node)
+    made.name = output
+    del made.input[:]
+    made.input.extend(inputs)
+    made.output[0] = output
+    return made
+
+
+def _is(node: NodeProto, *kinds: str) -> bool:
+    return node.op_type in kinds and node.domain in DEFAULT_DOMAINS
+
+
+def _attributes(node: NodeProto) -> dict[str, Any]:
+    return {one.name: helper.get_attribute_value(one) for one in node.attribute}
+
+
+def _has_graph(node: NodeProto) -> bool:
+    """Tell whether a node holds a graph of its own, which may read any value."""
+    return any(one.type in {AttributeProto.GRAPH, AttributeProto.GRAPHS} for one in node.attribute)
