@@ -190,8 +190,20 @@ def rank(
     probabilities: np.ndarray, labels: tuple[str, ...], top: int | None = None
 ) -> tuple[ClassScore, ...]:
     """Give the classes of a picture, the most probable first; the best ``top`` of them, or all."""
-    order = np.argsort(-probabilities, kind="stable")[:top]
+    order = _order(probabilities, top)
     return tuple(
         ClassScore(label=labels[index], index=int(index), probability=float(probabilities[index]))
         for index in order
     )
+
+
+def _order(probabilities: np.ndarray, top: int | None) -> np.ndarray:
+    """Give the places of the best, the first of equals first.
+
+    Sorting all of a thousand classes costs more than all else that is written of them.
+    """
+    if top is None or not 0 < top < len(probabilities):
+        return np.argsort(-probabilities, kind="stable")[:top]
+    least = np.partition(probabilities, -top)[-top]
+    among = np.flatnonzero(probabilities >= least)
+    return among[np.argsort(-probabilities[among], kind="stable")][:top]

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
@@ -25,7 +27,7 @@ from zoo.errors import (
 from zoo.operations import predict as predicting
 from zoo.operations.fetch import get_revision
 from zoo.operations.models import set_private
-from zoo.operations.predict import infer, open_service, predict
+from zoo.operations.predict import infer, open_service, predict, rank
 from zoo.serving.asking import Terms
 from zoo.serving.figures import Reason
 
@@ -235,3 +237,14 @@ def test_what_one_caller_found_is_not_known_to_another(zoo, published):
     infer(zoo, service, "own/colours", images)
     with pytest.raises(ModelNotFound):
         infer(replace(zoo, caller=ANONYMOUS), service, "own/colours", images)
+
+
+@given(
+    st.lists(st.sampled_from([0.0, 0.1, 0.2, 0.3]), min_size=1, max_size=12),
+    st.one_of(st.none(), st.integers(0, 14)),
+)
+def test_the_best_are_those_of_all_in_order(probabilities, top):
+    labels = tuple(map(str, range(len(probabilities))))
+    best = rank(np.array(probabilities, np.float32), labels, top)
+    in_order = sorted(range(len(probabilities)), key=lambda place: -probabilities[place])
+    assert [score.index for score in best] == in_order[:top]
