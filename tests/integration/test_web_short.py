@@ -9,8 +9,9 @@ from math import prod
 import pytest
 from werkzeug.test import EnvironBuilder
 
-from zoo.errors import NotRunnable
+from zoo.errors import NotRunnable, Unauthenticated
 from zoo.serving.predictor import Predictor
+from zoo.web.heads import KNOWN
 from zoo.web.short import Short
 
 pytestmark = pytest.mark.usefixtures("stocked")
@@ -88,6 +89,48 @@ def test_the_short_way_answers_what_the_long_one_does(client, picture, routed, l
     assert (short[0] == 200) == (not routed)  # What is refused, Flask tells.
     long()
     assert short == told(client.post(url, data=body, headers=headers))
+
+
+@pytest.fixture
+def ask_again(app):
+    """Ask by a head that came before on its connection, as the worker does."""
+
+    def ask_again(known, body, **environ):
+        builder = EnvironBuilder(INFER, method="POST", data=body, base_url="http://localhost")
+        started = []
+        given = builder.get_environ() | {"REMOTE_ADDR": "127.0.0.1", KNOWN: known} | environ
+        answer = b"".join(app.wsgi_app(given, lambda status, _: started.append(status)))
+        return started[0], answer
+
+    return ask_again
+
+
+def test_a_head_that_came_before_is_looked_at_once(app, ask_again, routed, monkeypatch):
+    known = {}
+    first = ask_again(known, in_json(id="7"))
+    monkeypatch.setattr(app.wsgi_app, "ways", ())
+    assert ask_again(known, in_json(id="8")) == (first[0], first[1].replace(b'"7"', b'"8"'))
+    assert not routed
+    ask_again({}, in_json(id="7"))
+    assert routed  # Nothing but what that head told is known.
+
+
+def test_who_asks_is_looked_at_each_time(ask_again, monkeypatch):
+    known = {}
+    assert ask_again(known, in_json())[0] == "200 OK"
+
+    def refuse(*_, **__):
+        raise Unauthenticated("The token is no longer good.")
+
+    monkeypatch.setattr("zoo.web.short.admit", refuse)
+    assert ask_again(known, in_json())[0].startswith("401")
+
+
+def test_of_a_sender_that_was_refused_nothing_is_known(ask_again):
+    known = {}
+    refused = ask_again(known, in_json(), HTTP_HOST="evil.example")
+    assert refused[0].startswith("403")
+    assert not known
 
 
 UNUSUAL = {

@@ -11,8 +11,13 @@ from typing import Any
 from gunicorn.http import wsgi
 from gunicorn.http.message import Request
 
+KNOWN = "zoo.known"  # in the WSGI environment: a place for what is told by this head alone
 END = b"\r\n\r\n"
 SMALL_BYTES = 2**16  # of an answer that is copied behind its head, to be sent at once
+MOST_CHECKED = 64  # headers of answers
+TELLING = {"content-length", "upgrade"}  # headers that gunicorn does more with than pass them on
+
+Header = tuple[str, str]
 
 
 class Heads:
@@ -22,6 +27,7 @@ class Heads:
         self.head = b""
         self._request: Any = None
         self._environ: dict[str, Any] | None = None
+        self._checked: dict[Header, Header] = {}
 
     def __call__(self, cfg: Any, unreader: Any, peer: Any, number: int) -> Any:  # noqa: ANN401  # gunicorn's
         """Give the next request; as `Request`, of which it is one."""
@@ -46,12 +52,33 @@ class Heads:
         """Give a response to write and the variables of a request that is like the last."""
         if self._environ is None or request._expected_100_continue:  # noqa: SLF001  # answered there
             response, environ = wsgi.create(request, conn.sock, conn.client, conn.server, cfg)
-            self._environ = dict(environ)
+            self._environ = {**environ, KNOWN: {}}
             return response, environ
-        return wsgi.Response(request, conn.sock, cfg), {
+        return Answer(request, conn.sock, cfg, self._checked), {
             **self._environ,
             "wsgi.input": request.body,
         }
+
+
+class Answer(wsgi.Response):  # type: ignore[misc]  # gunicorn has no types
+    """An answer whose headers are not checked again that another had on the same connection."""
+
+    def __init__(self, request: Any, sock: Any, cfg: Any, checked: dict[Header, Header]) -> None:  # noqa: ANN401  # gunicorn's
+        super().__init__(request, sock, cfg)
+        self.checked = checked
+
+    def process_headers(self, headers: Any) -> None:  # noqa: ANN401  # the application's
+        """Take the headers of the application, as gunicorn does."""
+        for header in headers:
+            known = self.checked.get(header) if type(header) is tuple else None
+            if known is not None:
+                self.headers.append(known)
+                continue
+            before = len(self.headers)
+            super().process_headers([header])
+            is_kept = len(self.headers) > before and header[0].lower() not in TELLING
+            if is_kept and type(header) is tuple and len(self.checked) < MOST_CHECKED:
+                self.checked[header] = self.headers[-1]
 
 
 def send(response: Any, parts: Any) -> None:  # noqa: ANN401  # gunicorn's, and the application's

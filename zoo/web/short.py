@@ -14,6 +14,7 @@ from typing import Any
 
 from flask import Flask
 
+from zoo.domain.access import Caller
 from zoo.operations.opening import Zoo
 from zoo.operations.predict import predict
 from zoo.serving.asking import Terms
@@ -23,6 +24,7 @@ from zoo.web.api.predict import JSON, write_predictions
 from zoo.web.body import receive_whole
 from zoo.web.connection import watch_client
 from zoo.web.context import SERVICE, ZOO
+from zoo.web.heads import KNOWN
 from zoo.web.inference.answered import write_outputs
 from zoo.web.inference.body import read_json_bytes
 from zoo.web.inference.infer import Asked, infer, outputs_of
@@ -41,6 +43,7 @@ INFER = re.compile(rf"/v2/models/({SERVED})/infer")
 PREDICT = re.compile(rf"/v1/models/({SERVED})/predict")
 UNUSUAL = ("HTTP_TRANSFER_ENCODING", "HTTP_CONTENT_ENCODING", "QUERY_STRING")
 MOST_DIGITS = 18
+PLAIN = "plain"
 
 Environ = dict[str, Any]
 Written = tuple[bytes, dict[str, str]]
@@ -55,6 +58,16 @@ class Way:
     need: Need
     most_bytes: int
     answer: Callable[[Zoo, Service, Environ, str, memoryview], Written]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plain:
+    """A request as its head tells it, which is the same for all that begin with that head."""
+
+    way: Way
+    name: str  # of what is served
+    size_bytes: int  # of its body
+    is_open: bool | None = None  # whether the server is open to its sender, once that is known
 
 
 class Short:
@@ -74,29 +87,38 @@ class Short:
     def __call__(self, environ: Environ, start: Callable[..., Any]) -> Iterable[bytes]:
         """Answer a request, or have Flask do it."""
         begun_s = time.monotonic()
-        for way in self.ways:
-            if (found := way.pattern.fullmatch(environ["PATH_INFO"])) and _is_plain(environ, way):
-                break
-        else:
+        known: dict[str, Plain] = environ.get(KNOWN, {})
+        plain = known.get(PLAIN) or self._find_plain(environ)
+        if plain is None:
             return self.app(environ, start)
         try:
-            body, headers = self._answer(environ, way, found[1])
+            is_open = plain.is_open
+            if is_open is None:
+                is_open = check_sender(self.zoo.settings, environ)
+                known[PLAIN] = replace(plain, is_open=is_open)
+            caller = admit(self.zoo, self.rates, environ, plain.way.need, is_open=is_open)
+            body, headers = self._answer(environ, plain, caller)
         except Exception as error:  # noqa: BLE001  # Flask raises it again, and tells it
             environ |= {FAILED: error, BEGUN: begun_s}
             return self.app(environ, start)
-        self.traffic.count(("POST", way.rule, "200"), time.monotonic() - begun_s)
+        self.traffic.count(("POST", plain.way.rule, "200"), time.monotonic() - begun_s)
         start("200 OK", [("Content-Length", str(len(body))), *headers.items(), *SECURE.items()])
         return [body]
 
-    def _answer(self, environ: Environ, way: Way, name: str) -> Written:
-        is_open = check_sender(self.zoo.settings, environ)
-        caller = admit(self.zoo, self.rates, environ, way.need, is_open=is_open)
-        length = int(environ["CONTENT_LENGTH"])
-        body = receive_whole(environ, length)
+    def _find_plain(self, environ: Mapping[str, Any]) -> Plain | None:
+        """Tell what a request asks by what its head says, if it is as plain as most are."""
+        for way in self.ways:
+            if (found := way.pattern.fullmatch(environ["PATH_INFO"])) and _is_plain(environ, way):
+                return Plain(way=way, name=found[1], size_bytes=int(environ["CONTENT_LENGTH"]))
+        return None
+
+    def _answer(self, environ: Environ, plain: Plain, caller: Caller) -> Written:
+        body = receive_whole(environ, plain.size_bytes)
         try:
-            return way.answer(replace(self.zoo, caller=caller), self.service, environ, name, body)
+            zoo = replace(self.zoo, caller=caller)
+            return plain.way.answer(zoo, self.service, environ, plain.name, body)
         finally:
-            self.service.trimming.after(length)
+            self.service.trimming.after(plain.size_bytes)
 
 
 def _way(

@@ -10,6 +10,8 @@ from types import SimpleNamespace
 import pytest
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
+from gunicorn.http import wsgi
+from gunicorn.http.errors import InvalidHeader, InvalidHeaderName
 from gunicorn.http.message import Request
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
@@ -185,3 +187,38 @@ def test_a_client_that_is_gone_leaves_no_trace(monkeypatch):
     monkeypatch.setattr(Logger, "exception", lambda *arguments: told.append(arguments))
     assert converse(PatientWorker, SAME).count(b"200 OK") < len(SAME)
     assert (len(broken), told) == (1, [])
+
+
+ANSWERED = [
+    [("Content-Length", "3"), ("Content-Type", "text/plain"), ("X", " padded\t")],
+    [("Connection", "Upgrade"), ("Upgrade", "websocket"), ("X", "y")],
+    [("Connection", "Upgrade"), ("Upgrade", "h2c"), ("Keep-Alive", "1"), ("x", "y")],
+    [["X", "y"], ("X", "y"), ("X", "y")],
+    [("Content-Length", "3"), ("Content-Length", "4")],
+    [("X", "y\r\nZ: injected")],
+    [("X y", "z")],
+    [(b"X", "y")],
+    [("X", 1)],
+]
+
+
+def take_headers(response, headers):
+    try:
+        response.process_headers(headers)
+    except (TypeError, ValueError, InvalidHeader, InvalidHeaderName) as error:
+        return type(error), str(error)
+    return response.headers, response.response_length, response.upgrade
+
+
+@pytest.mark.parametrize("order", [ANSWERED, ANSWERED[::-1]])
+def test_headers_that_were_checked_before_are_taken_as_gunicorn_takes_them(order):
+    checked = {}
+    for headers in [*order, *order]:
+        mine = heads.Answer(None, None, None, checked)
+        assert take_headers(mine, headers) == take_headers(wsgi.Response(None, None, None), headers)
+
+
+def test_no_more_headers_are_kept_than_a_few():
+    checked = {}
+    heads.Answer(None, None, None, checked).process_headers([("X", str(n)) for n in range(1000)])
+    assert len(checked) == heads.MOST_CHECKED

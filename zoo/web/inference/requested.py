@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -23,6 +24,7 @@ MOST_ELEMENTS = 2**40  # whatever the shape says; bodies end far before
 MOST_JSON_BYTES = 2**24
 MOST_MARKS = 2**21
 MARKS = tuple(b",[{")
+SHORT_BYTES, MOST_SHORT = 2**10, 256  # of JSON that is remembered, and how many
 MICROSECONDS = 1e6
 SHARED_MEMORY = "shared_memory_region"
 
@@ -82,28 +84,79 @@ def read_requested(body: memoryview, json_bytes: int | None, takes: Takes) -> Re
             f"Inference-Header-Content-Length is {json_bytes}; the body has {len(body)} bytes.",
             hint="It is the length of the JSON before the tensors, and of nothing else.",
         )
-    data = read_object(body[:json_bytes])
+    told = body[:json_bytes]
+    is_short = len(told) <= SHORT_BYTES
+    head = _read_short_head(bytes(told), takes) if is_short else _read_head(told, takes)
     tail = _Tail(body[len(body) if json_bytes is None else json_bytes :])
-    parameters = _parameters(data, "the request")
-    inputs, texts = _inputs(data, tail, takes)
+    inputs = {one.name: one.read(tail) for one in head.inputs}
     if tail.place != len(tail.octets):
         raise BadRequest(
             f"{len(tail.octets) - tail.place} bytes behind the JSON belong to no input.",
             hint="Each binary input tells its length as binary_data_size.",
         )
+    return replace(head.requested, inputs=inputs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Input:
+    """What the JSON tells of an input; its elements, where they are not behind it."""
+
+    name: str
+    shape: tuple[int, ...]
+    datatype: str
+    size_bytes: int | None  # behind the JSON
+    data: Any = None
+
+    def read(self, tail: _Tail) -> Tensor:
+        if self.size_bytes is None:
+            return read_json(self.data, self.shape, self.datatype, name=self.name)
+        octets = tail.take(self.size_bytes, name=self.name)
+        return read_binary(octets, self.shape, self.datatype, name=self.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Head:
+    """All that the JSON of a request tells."""
+
+    inputs: tuple[_Input, ...]
+    requested: Requested  # without its inputs
+
+
+def _read_head(octets: bytes | memoryview, takes: Takes) -> _Head:
+    """Read the JSON of a request.
+
+    Raises:
+        BadRequest, TooLarge, Unsupported: as `read_requested`.
+    """
+    data = read_object(octets)
+    parameters = _parameters(data, "the request")
+    given = _by_name(data, takes)
+    takes.check_count(
+        sum(
+            math.prod(_shape(one, name))
+            for name, one in given.items()
+            if one.get("datatype") == BYTES
+        )
+    )
     is_binary = _get(parameters, "binary_data_output", bool, default=False)
-    return Requested(
-        inputs=inputs,
-        texts=texts,
+    requested = Requested(
+        inputs={},
+        texts=frozenset(name for name, one in given.items() if "data" in one),
         outputs=_outputs(data, is_binary=is_binary),
         is_binary=is_binary,
         id=_get(data, "id", str, default=None),
         timeout_s=_timeout_s(parameters),
         priority=_whole(parameters, "priority"),
     )
+    inputs = tuple(_read_input(one, name) for name, one in given.items())
+    return _Head(inputs=inputs, requested=requested)
 
 
-def read_object(octets: memoryview) -> dict[str, Any]:
+# A client whose tensors come binary sends the same JSON before them again and again.
+_read_short_head = lru_cache(MOST_SHORT)(_read_head)
+
+
+def read_object(octets: bytes | memoryview) -> dict[str, Any]:
     """Read a JSON object.
 
     Raises:
@@ -120,7 +173,7 @@ def read_object(octets: memoryview) -> dict[str, Any]:
     return data
 
 
-def _check_extent(octets: memoryview) -> None:
+def _check_extent(octets: bytes | memoryview) -> None:
     if len(octets) > MOST_JSON_BYTES:
         raise _too_large(f"{len(octets)} bytes; at most {MOST_JSON_BYTES}")
     if len(octets) > MOST_MARKS:
@@ -135,21 +188,6 @@ def _too_large(told: str) -> TooLarge:
         f"The JSON of the request has {told} are read.",
         hint="Send tensors binary, behind the JSON: set_data_from_numpy(array).",
     )
-
-
-def _inputs(
-    data: Mapping[str, Any], tail: _Tail, takes: Takes
-) -> tuple[dict[str, Tensor], frozenset[str]]:
-    given = _by_name(data, takes)
-    takes.check_count(
-        sum(
-            math.prod(_shape(one, name))
-            for name, one in given.items()
-            if one.get("datatype") == BYTES
-        )
-    )
-    inputs = {name: _read_tensor(one, name, tail) for name, one in given.items()}
-    return inputs, frozenset(name for name, one in given.items() if "data" in one)
 
 
 def _by_name(data: Mapping[str, Any], takes: Takes) -> dict[str, dict[str, Any]]:
@@ -170,7 +208,7 @@ def _by_name(data: Mapping[str, Any], takes: Takes) -> dict[str, dict[str, Any]]
     return given
 
 
-def _read_tensor(given: Mapping[str, Any], name: str, tail: _Tail) -> Tensor:
+def _read_input(given: Mapping[str, Any], name: str) -> _Input:
     parameters = _parameters(given, name)
     _refuse_shared_memory(parameters, name)
     shape = _shape(given, name)
@@ -181,9 +219,13 @@ def _read_tensor(given: Mapping[str, Any], name: str, tail: _Tail) -> Tensor:
             f"The input {name!r} needs data or binary_data_size, one of the two.",
             hint="Give `data` as a list, or append the bytes and tell their number.",
         )
-    if size_bytes is None:
-        return read_json(given["data"], shape, datatype, name=name)
-    return read_binary(tail.take(size_bytes, name=name), shape, datatype, name=name)
+    return _Input(
+        name=name,
+        shape=tuple(shape),
+        datatype=datatype,
+        size_bytes=size_bytes,
+        data=given.get("data"),
+    )
 
 
 def _outputs(data: Mapping[str, Any], *, is_binary: bool) -> tuple[RequestedOutput, ...]:

@@ -185,3 +185,27 @@ def test_a_picture_in_lists_of_lists_is_read():
     body = orjson.dumps({"inputs": [X | {"shape": pixels.shape, "data": pixels.tolist()}]})
     found = read_requested(memoryview(body), None, takes("x"))
     np.testing.assert_array_equal(found.inputs["x"], np.float32(pixels))
+
+
+def test_the_same_json_before_other_bytes_asks_for_other_tensors():
+    read(b"\1\2\3", inputs=[BINARY])
+    second = read(b"\4\5\6", inputs=[BINARY])
+    assert second.inputs["b"].tolist() == [4, 5, 6]
+    for _ in range(2):  # What was wrong is wrong again.
+        with pytest.raises(BadRequest, match="2 are left"):
+            read(b"\4\5", inputs=[BINARY])
+        with pytest.raises(BadRequest, match="belong to no input"):
+            read(b"\4\5\6\7", inputs=[BINARY])
+
+
+def test_the_same_json_is_read_anew_for_a_graph_that_takes_something_else():
+    text = json.dumps({"inputs": [X]}).encode()
+    read_requested(memoryview(text), None, takes("x"))
+    with pytest.raises(BadRequest, match="does not know 'x'"):
+        read_requested(memoryview(text), None, takes("y"))
+
+
+def test_numbers_of_json_that_came_before_are_not_those_that_were_changed_since():
+    first = read(inputs=[X]).inputs["x"]
+    first[:] = 9
+    assert read(inputs=[X]).inputs["x"].tolist() == [1, 2]
