@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo.catalog.jobs import count_attempts
+from zoo.catalog.attempts import count_attempts
 from zoo.domain.job import Attempt, JobKind, JobState
 from zoo.domain.plan import Strategy
 from zoo.domain.training import EPOCH, Overrides

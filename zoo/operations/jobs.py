@@ -6,8 +6,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from zoo.catalog import audit, claiming, jobs, leases
-from zoo.catalog.claiming import LAPSED, LOST, Claimant
+from zoo.catalog import (
+    attempts,
+    audit,
+    claiming,
+    dependencies,
+    jobs,
+    leases,
+    repeats,
+    steering,
+)
+from zoo.catalog.attempts import LAPSED, LOST
+from zoo.catalog.claiming import Claimant
 from zoo.catalog.jobs import ANY_JOB
 from zoo.catalog.tables import LARGEST
 from zoo.domain.access import LOCAL_ACCOUNT
@@ -53,9 +63,9 @@ def enqueue(zoo: Zoo, kind: JobKind, params: dict[str, Any]) -> Job:
     # A long queue is searched while others may write; under their lock, what was added since.
     with zoo.catalog.reading() as db:
         last = jobs.find_last_number(db)
-        found = jobs.find_unfinished(db, kind, params, account=account, limit=limit)
+        found = repeats.find_unfinished(db, kind, params, account=account, limit=limit)
     with zoo.catalog.writing() as db:
-        unfinished = jobs.find_unfinished(
+        unfinished = repeats.find_unfinished(
             db,
             kind,
             params,
@@ -130,7 +140,7 @@ def get_job(zoo: Zoo, number: int, *, after: int = 0) -> Job:
 def list_running(zoo: Zoo) -> list[tuple[Attempt, str]]:
     """List the attempts that hold a job, each with the name of its worker."""
     with zoo.catalog.reading() as db:
-        return jobs.list_running(db)
+        return attempts.list_running(db)
 
 
 def list_jobs(
@@ -168,7 +178,7 @@ def list_unfinished_before(zoo: Zoo, number: int) -> list[int]:
     with zoo.catalog.reading() as db:
         if _seen(zoo, jobs.get_job(db, number)).state.is_at_rest:
             return []
-        return jobs.list_unfinished_before(db, number)
+        return dependencies.list_unfinished_before(db, number)
 
 
 def list_succeeded(zoo: Zoo, kind: JobKind, *, limit: int = 1000) -> list[Job]:
@@ -207,12 +217,12 @@ def claim(
         if attempt.number == 1:
             return attempt
         most = POLICIES[jobs.get_kind(db, attempt.job)].most_lapsed
-        if jobs.count_attempts(db, attempt.job, LAPSED) < most:
+        if attempts.count_attempts(db, attempt.job, LAPSED) < most:
             return attempt
         # It may be what ends its machines, so it is given up.
         error = _lapsed_too_often(jobs.get_job(db, attempt.job, after=LARGEST), most)
-        outcome = jobs.Outcome(state=JobState.FAILED, error=error.as_json())
-        jobs.end_attempt(db, attempt, outcome, now=zoo.clock())
+        outcome = attempts.Outcome(state=JobState.FAILED, error=error.as_json())
+        attempts.end_attempt(db, attempt, outcome, now=zoo.clock())
         return None
 
 
@@ -267,7 +277,7 @@ def tell(  # noqa: PLR0913  # the parts of one event
         total=total,
     )
     with zoo.catalog.writing() as db:
-        jobs.add_event(db, attempt, event)
+        attempts.add_event(db, attempt, event)
 
 
 def put_back(zoo: Zoo, attempt: Attempt) -> None:
@@ -276,7 +286,7 @@ def put_back(zoo: Zoo, attempt: Attempt) -> None:
     Raises:
         LeaseLost: another attempt counts now.
     """
-    _end(zoo, attempt, jobs.Outcome(state=JobState.QUEUED))
+    _end(zoo, attempt, attempts.Outcome(state=JobState.QUEUED))
 
 
 def lose(zoo: Zoo, attempt: Attempt) -> None:
@@ -286,13 +296,13 @@ def lose(zoo: Zoo, attempt: Attempt) -> None:
     """
     with contextlib.suppress(LeaseLost), zoo.catalog.writing() as db:
         most = POLICIES[jobs.get_kind(db, attempt.job)].most_lost
-        is_last = jobs.count_attempts(db, attempt.job, LOST) + 1 >= most
-        outcome = jobs.Outcome(
+        is_last = attempts.count_attempts(db, attempt.job, LOST) + 1 >= most
+        outcome = attempts.Outcome(
             state=JobState.FAILED if is_last else JobState.QUEUED,
             name=LOST,
             error=_died_too_often(zoo, attempt, most).as_json() if is_last else None,
         )
-        jobs.end_attempt(db, attempt, outcome, now=zoo.clock())
+        attempts.end_attempt(db, attempt, outcome, now=zoo.clock())
 
 
 def succeed(zoo: Zoo, attempt: Attempt, result: dict[str, Any]) -> None:
@@ -301,7 +311,7 @@ def succeed(zoo: Zoo, attempt: Attempt, result: dict[str, Any]) -> None:
     Raises:
         LeaseLost: another attempt counts now.
     """
-    _end(zoo, attempt, jobs.Outcome(state=JobState.SUCCEEDED, result=result))
+    _end(zoo, attempt, attempts.Outcome(state=JobState.SUCCEEDED, result=result))
 
 
 def fail(zoo: Zoo, attempt: Attempt, error: ZooError) -> None:
@@ -332,7 +342,7 @@ def cancel(zoo: Zoo, number: int) -> Job:
         JobNotFound: there is none of that number.
     """
     return _change(
-        zoo, number, "job.cancel", lambda db: jobs.cancel_job(db, number, now=zoo.clock())
+        zoo, number, "job.cancel", lambda db: steering.cancel_job(db, number, now=zoo.clock())
     )
 
 
@@ -342,7 +352,7 @@ def pause(zoo: Zoo, number: int) -> Job:
     Raises:
         JobNotFound: there is none of that number.
     """
-    return _change(zoo, number, "job.pause", lambda db: jobs.pause_job(db, number))
+    return _change(zoo, number, "job.pause", lambda db: steering.pause_job(db, number))
 
 
 def resume(zoo: Zoo, number: int) -> Job:
@@ -359,7 +369,7 @@ def resume(zoo: Zoo, number: int) -> Job:
         job = _seen(zoo, jobs.get_job(db, number, after=LARGEST))
     if job.state is JobState.PAUSED and job.account != LOCAL_ACCOUNT:
         check_asker(zoo, job)
-    return _change(zoo, number, "job.resume", lambda db: jobs.resume_job(db, number))
+    return _change(zoo, number, "job.resume", lambda db: steering.resume_job(db, number))
 
 
 def set_priority(zoo: Zoo, number: int, priority: int) -> Job:
@@ -377,7 +387,7 @@ def set_priority(zoo: Zoo, number: int, priority: int) -> Job:
         zoo,
         number,
         "job.priority",
-        lambda db: jobs.set_priority(db, number, priority),
+        lambda db: steering.set_priority(db, number, priority),
         before=job.priority,
         to=priority,
     )
@@ -437,26 +447,26 @@ def _check_before(job: Job) -> None:
         )
 
 
-def _end(zoo: Zoo, attempt: Attempt, outcome: jobs.Outcome) -> None:
+def _end(zoo: Zoo, attempt: Attempt, outcome: attempts.Outcome) -> None:
     with zoo.catalog.writing() as db:
-        jobs.end_attempt(db, attempt, outcome, now=zoo.clock())
+        attempts.end_attempt(db, attempt, outcome, now=zoo.clock())
 
 
 def _fail(zoo: Zoo, attempt: Attempt, error: ZooError) -> None:
     told, now = error.as_json(), zoo.clock()
     with zoo.catalog.writing() as db:
         policy = POLICIES[jobs.get_kind(db, attempt.job)]
-        retries = jobs.count_attempts(db, attempt.job, RETRIED)
+        retries = attempts.count_attempts(db, attempt.job, RETRIED)
         if not is_transient(error) or retries >= policy.most_retries:
-            outcome = jobs.Outcome(state=JobState.FAILED, error=told)
-            jobs.end_attempt(db, attempt, outcome, now=now)
+            outcome = attempts.Outcome(state=JobState.FAILED, error=told)
+            attempts.end_attempt(db, attempt, outcome, now=now)
             return
         pause_s = policy.pause_s(retries)
         message = f"{error} It is tried again in {pause_s:g} s."
         event = JobEvent(number=0, attempt=attempt.number, at=now, step=RETRY, message=message)
-        jobs.add_event(db, attempt, event)
-        outcome = jobs.Outcome(state=JobState.QUEUED, name=RETRIED, error=told, pause_s=pause_s)
-        jobs.end_attempt(db, attempt, outcome, now=now, reading=zoo.lease_clock(db))
+        attempts.add_event(db, attempt, event)
+        outcome = attempts.Outcome(state=JobState.QUEUED, name=RETRIED, error=told, pause_s=pause_s)
+        attempts.end_attempt(db, attempt, outcome, now=now, reading=zoo.lease_clock(db))
 
 
 def _died_too_often(zoo: Zoo, attempt: Attempt, times: int) -> JobFailed:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from zoo.catalog import audit, datasets, garbage, jobs, leases, models, refs
+from zoo.catalog import attempts, audit, datasets, garbage, jobs, leases, models, refs
 from zoo.catalog.tables import LARGEST
 from zoo.domain.access import Role
 from zoo.domain.job import Attempt, JobState
@@ -109,8 +109,8 @@ def publish(zoo: Zoo, publication: Publication) -> Revision:
         )
         if publication.attempt is not None and publication.ends_job:
             result = {"revision": revision.address, **publication.summary}
-            outcome = jobs.Outcome(state=JobState.SUCCEEDED, result=result)
-            jobs.end_attempt(db, publication.attempt, outcome, now=now)
+            outcome = attempts.Outcome(state=JobState.SUCCEEDED, result=result)
+            attempts.end_attempt(db, publication.attempt, outcome, now=now)
         return as_seen(zoo, db, revision)
 
 

@@ -2,7 +2,7 @@
 
 from sqlalchemy.orm import Session
 
-from zoo.catalog import jobs
+from zoo.catalog import jobs, repeats, steering
 from zoo.domain.job import Job
 from zoo.domain.terms import Terms
 from zoo.errors import Conflict
@@ -18,8 +18,8 @@ def take_up(db: Session, job: Job, terms: Terms) -> None:
     if terms.rerun_of is None:
         _check_terms(db, job, terms)
     elif terms.rerun_of < job.id:
-        jobs.link_rerun(db, job.id, terms.rerun_of)
-    jobs.resume_job(db, job.id)
+        repeats.link_rerun(db, job.id, terms.rerun_of)
+    steering.resume_job(db, job.id)
 
 
 def check_room(zoo: Zoo, db: Session) -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from zoo.catalog import jobs as rows
+from zoo.catalog import repeats
 from zoo.catalog.leases import Reading, read_clock
 from zoo.domain.access import Caller, Role
 from zoo.domain.job import JobKind, JobState
@@ -85,7 +86,7 @@ def test_a_job_that_somebody_adds_between_the_two_looks_is_taken_up(zoo, monkeyp
 
 
 def test_a_job_that_ends_between_the_two_looks_is_queued_anew(zoo, job, monkeypatch):
-    find = rows.find_unfinished
+    find = repeats.find_unfinished
 
     def look(db, *given, **more):
         found = find(db, *given, **more)
@@ -93,21 +94,20 @@ def test_a_job_that_ends_between_the_two_looks_is_queued_anew(zoo, job, monkeypa
             jobs.cancel(zoo, found.id)
         return found
 
-    monkeypatch.setattr(rows, "find_unfinished", look)
+    monkeypatch.setattr(repeats, "find_unfinished", look)
     assert jobs.enqueue(zoo, JobKind.IMPORT, PARAMS).id != job.id
 
 
 def test_under_the_lock_of_writers_no_more_is_read_however_long_the_queue_is(zoo):
     for number in range(30):
         jobs.enqueue(zoo, JobKind.IMPORT, {"model": f"net-{number}"})
+    params = {"model": "net-3"}
     with zoo.catalog.reading() as db:
         last = rows.find_last_number(db)
-        assert rows.find_unfinished(db, JobKind.IMPORT, {"model": "net-3"}).id == 4
-        assert not rows.find_unfinished(db, JobKind.IMPORT, {"model": "net-3"}, after=last)
-        assert (
-            rows.find_unfinished(db, JobKind.IMPORT, {"model": "net-3"}, after=last, at=4).id == 4
-        )
-        assert not rows.find_unfinished(db, JobKind.IMPORT, {"model": "net-3"}, after=last, at=5)
+        assert repeats.find_unfinished(db, JobKind.IMPORT, params).id == 4
+        assert not repeats.find_unfinished(db, JobKind.IMPORT, params, after=last)
+        assert repeats.find_unfinished(db, JobKind.IMPORT, params, after=last, at=4).id == 4
+        assert not repeats.find_unfinished(db, JobKind.IMPORT, params, after=last, at=5)
 
 
 def test_a_job_is_claimed_by_one(zoo, job, attempt):

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from zoo.catalog.jobs import count_attempts
+from zoo.catalog.attempts import count_attempts
 from zoo.domain.job import Attempt, JobKind, JobState
 from zoo.domain.terms import Terms
 from zoo.errors import CatalogUnavailable, EngineUnavailable, NoHead, RankLost
