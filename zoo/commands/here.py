@@ -17,6 +17,7 @@ from zoo.operations import (
     quotas,
     refs,
     statistics,
+    steering,
     sweep,
 )
 
@@ -246,19 +247,19 @@ class Here:
 
     def cancel_job(self, number: int) -> Job:
         """Cancel a job."""
-        return jobs.cancel(self.zoo, number)
+        return steering.cancel(self.zoo, number)
 
     def pause_job(self, number: int) -> Job:
         """Put a job aside."""
-        return jobs.pause(self.zoo, number)
+        return steering.pause(self.zoo, number)
 
     def resume_job(self, number: int) -> Job:
         """Queue a job again that was put aside."""
-        return jobs.resume(self.zoo, number)
+        return steering.resume(self.zoo, number)
 
     def set_priority(self, number: int, priority: int) -> Job:
         """Have a job come earlier, or later."""
-        return jobs.set_priority(self.zoo, number, priority)
+        return steering.set_priority(self.zoo, number, priority)
 
     def rerun_job(self, number: int, changes: Mapping[str, str]) -> Job:
         """Queue once more what a job was to do, with changes."""

@@ -6,7 +6,6 @@ from zoo.catalog import jobs, repeats, steering
 from zoo.domain.job import Job
 from zoo.domain.terms import Terms
 from zoo.errors import Conflict
-from zoo.operations.opening import Zoo
 
 
 def take_up(db: Session, job: Job, terms: Terms) -> None:
@@ -20,26 +19,6 @@ def take_up(db: Session, job: Job, terms: Terms) -> None:
     elif terms.rerun_of < job.id:
         repeats.link_rerun(db, job.id, terms.rerun_of)
     steering.resume_job(db, job.id)
-
-
-def check_room(zoo: Zoo, db: Session) -> None:
-    """Refuse another job to an account that has as many unfinished ones as it may.
-
-    Raises:
-        Conflict: it has.
-    """
-    account, most = zoo.caller.account, zoo.settings.quota_jobs
-    if not most or zoo.caller.rules:
-        return
-    held = jobs.count_unfinished(db, account)
-    if held >= most:
-        raise Conflict(
-            f"{account!r} may have {most} jobs that are not finished, and has {held}.",
-            hint="Wait for some to end, or cancel some: zoo jobs cancel NUMBER",
-            account=account,
-            most_jobs=most,
-            held_jobs=held,
-        )
 
 
 def _check_terms(db: Session, job: Job, terms: Terms) -> None:
