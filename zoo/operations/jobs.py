@@ -22,6 +22,7 @@ from zoo.catalog.jobs import ANY_JOB
 from zoo.catalog.tables import LARGEST
 from zoo.domain.job import Attempt, Job, JobEvent, JobKind, JobState, JobWish
 from zoo.domain.resources import Needs, Room
+from zoo.domain.terms import USUAL
 from zoo.errors import (
     JobNotFound,
 )
@@ -47,7 +48,8 @@ def enqueue(zoo: Zoo, kind: JobKind, params: dict[str, Any]) -> Job:
         Invalid, Forbidden: it cannot have the priority that is asked for.
     """
     account, limit, now, terms = zoo.caller.account, zoo.caller.limit, zoo.clock(), zoo.terms
-    check_priority(zoo, terms.priority)
+    priority = USUAL if terms.priority is None else terms.priority
+    check_priority(zoo, priority)
     # A long queue is searched while others may write; under their lock, what was added since.
     with zoo.catalog.reading() as db:
         last = jobs.find_last_number(db)
@@ -75,7 +77,7 @@ def enqueue(zoo: Zoo, kind: JobKind, params: dict[str, Any]) -> Job:
             account=account,
             limit=limit,
             now=now,
-            priority=terms.priority,
+            priority=priority,
             needs=terms.needs,
             after=terms.after,
             rerun_of=terms.rerun_of,

@@ -25,7 +25,7 @@ def _check_terms(db: Session, job: Job, terms: Terms) -> None:
     """Refuse terms that would be dropped, since the job they are for is queued already."""
     needs = terms.needs
     asked = {
-        "priority": (terms.priority or None, job.priority),
+        "priority": (terms.priority, job.priority),
         "threads": (needs.threads, job.threads),
         "memory_bytes": (needs.memory_bytes, job.memory_bytes),
     }

@@ -100,6 +100,16 @@ def test_terms_that_would_be_dropped_are_refused(zoo, job, terms, named, hint):
     assert jobs.get_job(zoo, job.id) == before
 
 
+def test_a_priority_of_0_is_asked_for_only_where_it_is_given(zoo):
+    jobs.enqueue(replace(zoo, terms=Terms(priority=-5)), JobKind.IMPORT, PARAMS)
+    assert jobs.enqueue(zoo, JobKind.IMPORT, PARAMS).priority == -5
+    with pytest.raises(Conflict, match="on other terms: priority") as caught:
+        jobs.enqueue(replace(zoo, terms=Terms(priority=0)), JobKind.IMPORT, PARAMS)
+    assert "zoo jobs priority 1 0" in caught.value.hint
+    steering.set_priority(zoo, 1, 0)
+    assert jobs.enqueue(replace(zoo, terms=Terms(priority=0)), JobKind.IMPORT, PARAMS).id == 1
+
+
 def test_terms_that_are_the_same_or_left_out_take_a_job_up_again(zoo):
     earlier, done = (jobs.enqueue(zoo, JobKind.VERIFY, {"model": one}) for one in ("a", "b"))
     jobs.succeed(zoo, jobs.claim(zoo, worker="w", number=done.id), {})
