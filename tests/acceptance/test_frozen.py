@@ -10,7 +10,7 @@ from zoo.domain.job import JobState
 from zoo.domain.plan import Strategy
 from zoo.domain.training import Overrides
 from zoo.errors import LeaseLost
-from zoo.operations import jobs
+from zoo.operations import jobs, steering
 from zoo.operations.datasets import add_dataset
 from zoo.operations.fetch import list_revisions
 from zoo.operations.finetune import enqueue_finetune
@@ -97,13 +97,13 @@ def test_a_job_that_is_put_aside_stops_and_goes_on_from_its_checkpoint(zoo, star
     job = enqueue_finetune(zoo, "lenet", "digits", name="mine", **options)
     first = start(job.id)
     await_true(lambda: is_training(zoo, first.attempt))
-    jobs.pause(zoo, job.id)
+    steering.pause(zoo, job.id)
     first.await_end(PATIENCE_S)
     assert not first.is_running
     paused = jobs.get_job(zoo, job.id)
     assert (paused.state, paused.attempts[0].outcome) == (JobState.PAUSED, "paused")
     assert jobs.claim(zoo, worker="w", number=job.id) is None
-    jobs.resume(zoo, job.id)
+    steering.resume(zoo, job.id)
     start(job.id).await_end(PATIENCE_S)
     done = jobs.get_job(zoo, job.id)
     assert done.state is JobState.SUCCEEDED, done.error

@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from zoo.catalog.jobs import count_attempts
+from zoo.catalog.attempts import count_attempts
 from zoo.domain.job import JobState
 from zoo.domain.plan import Strategy
 from zoo.domain.training import EPOCH, Overrides

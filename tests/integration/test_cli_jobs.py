@@ -4,7 +4,7 @@ import pytest
 
 from zoo.commands import logs as logs_command
 from zoo.domain.job import JobState
-from zoo.operations import jobs
+from zoo.operations import jobs, steering
 from zoo.operations.opening import open_zoo
 from zoo.settings import read_settings
 
@@ -172,7 +172,7 @@ def test_what_a_job_waits_for_is_told(ok, zoo_cli, zoo, client, monkeypatch):
 
 
 def test_who_follows_a_log_is_told_what_the_job_waits_for(zoo_cli, queued, monkeypatch, zoo):
-    monkeypatch.setattr(logs_command.time, "sleep", lambda _seconds: jobs.cancel(zoo, queued))
+    monkeypatch.setattr(logs_command.time, "sleep", lambda _seconds: steering.cancel(zoo, queued))
     ran = zoo_cli("logs", queued, "-f")
     assert ran.err == f"job {queued} waits for its turn, and a worker with room for it\n"
 

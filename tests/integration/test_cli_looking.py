@@ -5,7 +5,7 @@ import json
 import pytest
 
 from zoo.catalog.database import SCHEMA
-from zoo.operations import jobs
+from zoo.operations import failing, jobs
 from zoo.operations.finetune import enqueue_finetune
 from zoo.operations.opening import open_zoo
 from zoo.settings import read_settings
@@ -150,7 +150,7 @@ def test_a_job_that_failed_tells_why(zoo_cli, home):
     with open_zoo(read_settings(home=home)) as zoo:
         job = enqueue_finetune(zoo, "lenet", "digits", seed=4)
         for attempt in iter(lambda: jobs.claim(zoo, worker="the test"), None):
-            jobs.lose(zoo, attempt)
+            failing.lose(zoo, attempt)
     shown = zoo_cli("jobs", "show", job.id).out
     assert "failed" in shown
     assert "  next: " in shown

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from zoo.catalog.jobs import count_attempts
+from zoo.catalog.attempts import count_attempts
 from zoo.domain.job import Attempt, JobKind, JobState
 from zoo.domain.plan import Strategy
 from zoo.domain.training import EPOCH, Overrides
 from zoo.errors import EngineUnavailable
-from zoo.operations import jobs
+from zoo.operations import jobs, steering
 from zoo.operations.fetch import list_revisions
 from zoo.operations.finetune import enqueue_finetune
 from zoo.operations.opening import open_zoo
@@ -123,7 +123,7 @@ def test_what_is_killed_stopped_and_cancelled_on_its_way(worker):
     work_until(worker, lambda: has_trained(zoo, job, attempt=3))
     told = [one for one in jobs.get_job(zoo, job.id).events if "going on at step" in one.message]
     assert [one.attempt for one in told] == [2, 3]
-    jobs.cancel(zoo, job.id)
+    steering.cancel(zoo, job.id)
     work_until(worker, lambda: not worker.running)
     assert state(zoo, job) is JobState.CANCELLED
     assert len(list_revisions(zoo, "mine")) == 1  # the probe
@@ -150,7 +150,7 @@ def test_what_outlived_its_worker_is_looked_after_by_the_next_and_runs_once(zoo,
         supervisor.stop_and_put_back(zoo, found[other.id])
         assert not found[other.id].is_running
         assert (state(zoo, other), lost(zoo, other)) == (JobState.QUEUED, 0)
-        jobs.cancel(zoo, other.id)
+        steering.cancel(zoo, other.id)
         ended = finish(second, job)
     finally:
         for execution in second.running:

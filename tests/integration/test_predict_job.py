@@ -7,7 +7,7 @@ import json
 import pytest
 
 from zoo.domain.job import JobState
-from zoo.operations import jobs
+from zoo.operations import failing, jobs, steering
 from zoo.operations.answer_lines import Form
 from zoo.operations.opening import open_zoo
 from zoo.operations.predictions import enqueue_predictions
@@ -95,7 +95,7 @@ def test_what_was_cut_off_goes_on_to_the_same_bytes(zoo, is_asked, form):
     else:
         with pytest.raises(Killed):
             run(zoo, short)
-        jobs.lose(zoo, attempt)
+        failing.lose(zoo, attempt)
         lines = job_folder(zoo.predictions_folder, job) / "1" / "lines"
         lines.write_bytes(lines.read_bytes()[:-9])
     assert jobs.get_job(zoo, job.id).state is JobState.QUEUED
@@ -111,14 +111,14 @@ def test_an_attempt_that_does_not_know_of_its_end_writes_no_lines_of_its_success
     first = jobs.claim(zoo, worker="the first", number=job.id)
     with pytest.raises(Killed):
         run(zoo, ShortLife(zoo, first, 9))
-    jobs.lose(zoo, first)
+    failing.lose(zoo, first)
     stale = job_folder(zoo.predictions_folder, job) / "1" / "lines"
     second = jobs.claim(zoo, worker="the second", number=job.id)
     with pytest.raises(Killed):
         run(zoo, ShortLife(zoo, second, 20))
     with stale.open("a") as lines:
         lines.write("what a stale process writes\n")
-    jobs.lose(zoo, second)
+    failing.lose(zoo, second)
     done = finish(zoo, job)
     assert (done.state, done.result["pictures"]) == (JobState.SUCCEEDED, 50)
 
@@ -128,7 +128,7 @@ def test_a_cancelled_job_leaves_nothing(zoo):
     attempt = jobs.claim(zoo, worker="the test", number=job.id)
     with pytest.raises(Killed):
         run(zoo, ShortLife(zoo, attempt, 9))
-    jobs.cancel(zoo, job.id)
+    steering.cancel(zoo, job.id)
     assert (job_folder(zoo.predictions_folder, job)).exists()
     finish(zoo, enqueue_predictions(zoo, "lenet-digits", "digits", top=1))
     assert list(zoo.predictions_folder.glob("*")) == []

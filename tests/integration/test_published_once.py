@@ -5,7 +5,7 @@ import pytest
 from zoo.domain.job import JobState
 from zoo.domain.plan import Strategy
 from zoo.domain.training import Overrides
-from zoo.operations import jobs
+from zoo.operations import failing, jobs
 from zoo.operations.fetch import get_revision, list_revisions
 from zoo.operations.finetune import enqueue_finetune
 from zoo.operations.opening import open_zoo
@@ -42,7 +42,7 @@ def test_what_was_published_before_a_kill_is_not_published_again(
             with pytest.raises(Killed):
                 run(zoo, Progress(zoo, attempt))
         published = {one.id for one in list_revisions(zoo, "mine")}
-        jobs.lose(zoo, attempt)
+        failing.lose(zoo, attempt)
         run(zoo, Progress(zoo, jobs.claim(zoo, worker="the test")))
         assert jobs.get_job(zoo, job.id).state is JobState.SUCCEEDED
         ended = {one.id for one in list_revisions(zoo, "mine")}

@@ -106,6 +106,8 @@ def test_other_terms_for_what_is_queued_already_are_refused_with_its_number(clie
         assert f"Job {job['id']} " in told["message"]
         assert next(iter(terms)) in told["message"]
         assert f" {job['id']}" in told["hint"]
+    client.patch(f"/v1/jobs/{job['id']}", json={"priority": -4})
+    assert client.post("/v1/jobs", json=body | {"priority": 0}).status_code == 409
     again = client.post("/v1/jobs", json=body)
     assert (again.status_code, again.json["id"], again.json["threads"]) == (202, job["id"], 1)
 

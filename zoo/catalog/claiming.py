@@ -13,13 +13,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, String, and_, case, cast, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
+from zoo.catalog.attempts import LAPSED, end_attempts
 from zoo.catalog.leases import Reading, is_due, is_lapsed
 from zoo.catalog.tables import AttemptRow, JobRow, TurnRow
 from zoo.domain.job import Attempt, JobKind, JobState
 from zoo.domain.resources import USUAL, Room, Share
 
-LOST = "lost"  # of an attempt whose process died on a machine that saw it
-LAPSED = "lapsed"  # of one whose lease ran out: nobody knows what became of it
 MOST_PASSED = 8
 
 _others = aliased(JobRow)
@@ -145,23 +144,6 @@ def _still_fits(db: Session, claimant: Claimant, choice: Choice, reading: Readin
         and share.threads <= free.threads
         and share.memory_bytes <= free.memory_bytes
         and set(share.gpus) <= set(free.gpus)
-    )
-
-
-def end_attempts(
-    db: Session,
-    job: int,
-    *,
-    outcome: str,
-    now: datetime,
-    error: dict[str, Any] | None = None,
-) -> None:
-    """Close the attempts of a job that are still open."""
-    db.execute(
-        update(AttemptRow)
-        .where(AttemptRow.job_id == job, AttemptRow.ended_at.is_(None))
-        .values(ended_at=now, outcome=outcome, error=error)
-        .execution_options(synchronize_session=False)
     )
 
 

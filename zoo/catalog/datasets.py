@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
-from zoo.catalog.models import add_blobs
+from zoo.catalog.publishing import add_blobs
 from zoo.catalog.rows import by_code_points
 from zoo.catalog.tables import DatasetRow, PictureRow
 from zoo.domain.dataset import (

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, exists, select, update
+from sqlalchemy import and_, exists, func, select, update
 from sqlalchemy.orm import Session, aliased
 
+from zoo.catalog.job_rows import UNFINISHED
 from zoo.catalog.tables import DependencyRow, JobRow
 from zoo.domain.job import JobState
 from zoo.errors import EarlierJobFailed
@@ -36,6 +37,29 @@ def list_after(db: Session, number: int, states: Iterable[JobState]) -> list[int
         .order_by(DependencyRow.job_id)
     )
     return list(rows)
+
+
+def have_succeeded(db: Session, numbers: Iterable[int]) -> bool:
+    """Tell whether all of some jobs have succeeded."""
+    wanted = list(numbers)
+    if not wanted:
+        return True
+    others = select(func.count()).where(JobRow.id.in_(wanted), JobRow.state != JobState.SUCCEEDED)
+    return not db.scalar(others)
+
+
+def list_unfinished_before(db: Session, number: int) -> list[int]:
+    """List all unfinished jobs that a job comes after, the oldest first; each is looked at once."""
+    found: set[int] = set()
+    level = [number]
+    while level:
+        earlier = {one for each in list_before(db, level).values() for one in each} - found
+        rows = db.scalars(
+            select(JobRow.id).where(JobRow.id.in_(earlier), JobRow.state.in_(UNFINISHED))
+        )
+        level = list(rows)
+        found.update(level)
+    return sorted(found)  # A job comes after older ones alone.
 
 
 def settle_dependents(

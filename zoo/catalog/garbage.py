@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import and_, delete, exists, func, or_, select, union, update
 from sqlalchemy.orm import Session
 
+from zoo.catalog.job_rows import UNFINISHED
 from zoo.catalog.pages import load_revisions
 from zoo.catalog.rows import note_change
 from zoo.catalog.tables import (
@@ -75,7 +76,7 @@ class JobsHold:
 
     def find(self, db: Session, digests: Collection[str]) -> set[str]:
         """Find those of some digests that jobs which are not finished were told of, or answers."""
-        is_open = JobRow.state.in_([state for state in JobState if not state.is_final])
+        is_open = JobRow.state.in_(UNFINISHED)
         is_answer = and_(
             JobRow.kind.in_([kind for kind in JobKind if kind.gives_files]),
             JobRow.state == JobState.SUCCEEDED,

@@ -5,7 +5,8 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from zoo.catalog.models import check_alike, is_visible_to
+from zoo.catalog.models import is_visible_to
+from zoo.catalog.publishing import check_alike
 from zoo.catalog.rows import as_model, get_model_row, note_change
 from zoo.catalog.tables import ModelRow, RenameRow, RevisionRow
 from zoo.domain.access import LOCAL, Caller

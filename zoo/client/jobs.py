@@ -234,7 +234,7 @@ class Jobs(Asking):
             "threads": terms.needs.threads,
             "memory_bytes": terms.needs.memory_bytes,
         }
-        given = {name: value for name, value in told.items() if value}
+        given = {name: value for name, value in told.items() if value not in (None, [])}
         return self.ask(Job, "POST", path, {**body, **given})
 
     def _follow(self, number: int, listen: Callable[[JobEvent], None]) -> Job:

@@ -45,7 +45,6 @@ def terms_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option(
         "--priority",
         type=click.IntRange(LOWEST, HIGHEST),
-        default=0,
         help="The higher comes first; above 0 for admins.  [default: 0]",
     )
     @click.option(
@@ -63,7 +62,7 @@ def terms_options(command: Callable[..., Any]) -> Callable[..., Any]:
     def with_terms(
         *arguments: object,
         after: tuple[int, ...],
-        priority: int,
+        priority: int | None,
         threads: int | None,
         memory: int | None,
         **more: object,

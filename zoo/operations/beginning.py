@@ -1,6 +1,6 @@
 """The beginning of an attempt: what its job is to do is settled, where that had to wait."""
 
-from zoo.catalog import jobs as rows
+from zoo.catalog import attempts
 from zoo.domain.access import LOCAL_ACCOUNT
 from zoo.domain.job import LATER, Attempt, Job
 from zoo.operations import jobs
@@ -30,7 +30,7 @@ def begin(zoo: Zoo, attempt: Attempt) -> Job:
         request["model"] = published_by(jobs.get_job(zoo, number))
     params = SETTLE[job.kind](as_asker(zoo, job), request)
     with zoo.catalog.writing() as db:
-        rows.set_params(db, attempt, params)
+        attempts.set_params(db, attempt, params)
     return jobs.get_job(zoo, attempt.job)
 
 

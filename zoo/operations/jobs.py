@@ -1,39 +1,38 @@
-"""The life of a job: queued, claimed, kept alive, told about, ended."""
+"""The life of a job: queued, claimed, kept alive, told about, ended.
 
-import contextlib
-import time
-from collections.abc import Callable, Iterator
+What people change of it stands in ``steering``, what becomes of it when an attempt fails in
+``failing``.
+"""
+
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from zoo.catalog import audit, claiming, jobs, leases
-from zoo.catalog.claiming import LAPSED, LOST, Claimant
+from zoo.catalog import (
+    attempts,
+    audit,
+    claiming,
+    dependencies,
+    jobs,
+    leases,
+    repeats,
+)
+from zoo.catalog.claiming import Claimant
 from zoo.catalog.jobs import ANY_JOB
 from zoo.catalog.tables import LARGEST
-from zoo.domain.access import LOCAL_ACCOUNT
 from zoo.domain.job import Attempt, Job, JobEvent, JobKind, JobState, JobWish
 from zoo.domain.resources import Needs, Room
-from zoo.domain.retries import POLICIES, is_transient
-from zoo.domain.terms import HIGHEST, LOWEST, OWN_HIGHEST
+from zoo.domain.terms import USUAL
 from zoo.errors import (
-    CatalogUnavailable,
-    Conflict,
-    Forbidden,
-    Invalid,
-    JobFailed,
     JobNotFound,
-    LeaseLost,
-    StorageFull,
-    ZooError,
 )
+from zoo.operations.failing import give_up_lapsed
 from zoo.operations.opening import Zoo
 from zoo.operations.room import find_room
-from zoo.operations.taking_up import check_room, take_up
+from zoo.operations.taking_up import take_up
+from zoo.operations.terms import check_before, check_priority, check_room
 
-RETRIED = "retried"  # of an attempt that met an error which may pass
-RETRY = "retry"  # the step that says so
 PAGE = 500  # jobs that are read at once
-REST_S = 1.0  # between two tries at writing an end down
 
 
 def enqueue(zoo: Zoo, kind: JobKind, params: dict[str, Any]) -> Job:
@@ -49,13 +48,14 @@ def enqueue(zoo: Zoo, kind: JobKind, params: dict[str, Any]) -> Job:
         Invalid, Forbidden: it cannot have the priority that is asked for.
     """
     account, limit, now, terms = zoo.caller.account, zoo.caller.limit, zoo.clock(), zoo.terms
-    check_priority(zoo, terms.priority)
+    priority = USUAL if terms.priority is None else terms.priority
+    check_priority(zoo, priority)
     # A long queue is searched while others may write; under their lock, what was added since.
     with zoo.catalog.reading() as db:
         last = jobs.find_last_number(db)
-        found = jobs.find_unfinished(db, kind, params, account=account, limit=limit)
+        found = repeats.find_unfinished(db, kind, params, account=account, limit=limit)
     with zoo.catalog.writing() as db:
-        unfinished = jobs.find_unfinished(
+        unfinished = repeats.find_unfinished(
             db,
             kind,
             params,
@@ -69,7 +69,7 @@ def enqueue(zoo: Zoo, kind: JobKind, params: dict[str, Any]) -> Job:
             return jobs.get_job(db, unfinished.id)
         check_room(zoo, db)
         for number in terms.after:
-            _check_before(_seen(zoo, jobs.get_job(db, number)))
+            check_before(check_seen(zoo, jobs.get_job(db, number)))
         job = jobs.add_job(
             db,
             kind,
@@ -77,7 +77,7 @@ def enqueue(zoo: Zoo, kind: JobKind, params: dict[str, Any]) -> Job:
             account=account,
             limit=limit,
             now=now,
-            priority=terms.priority,
+            priority=priority,
             needs=terms.needs,
             after=terms.after,
             rerun_of=terms.rerun_of,
@@ -89,27 +89,6 @@ def enqueue(zoo: Zoo, kind: JobKind, params: dict[str, Any]) -> Job:
         return job
 
 
-def check_priority(zoo: Zoo, priority: int) -> None:
-    """Refuse a priority that the caller cannot give.
-
-    Raises:
-        Invalid: nobody can.
-        Forbidden: only those who look after the zoo can.
-    """
-    if not LOWEST <= priority <= HIGHEST:
-        raise Invalid(
-            f"There is no priority {priority}.",
-            hint=f"Give {LOWEST} to {OWN_HIGHEST}; those who look after the zoo up to {HIGHEST}.",
-            priority=priority,
-        )
-    if priority > OWN_HIGHEST and not zoo.caller.rules:
-        raise Forbidden(
-            f"{zoo.caller.account!r} may not put jobs before those of others.",
-            hint=f"Order your own by {LOWEST} to {OWN_HIGHEST}, or ask an admin of the zoo.",
-            priority=priority,
-        )
-
-
 def get_job(zoo: Zoo, number: int, *, after: int = 0) -> Job:
     """Give a job with its attempts and its events later than event ``after``.
 
@@ -117,7 +96,7 @@ def get_job(zoo: Zoo, number: int, *, after: int = 0) -> Job:
         JobNotFound: there is none of that number.
     """
     with zoo.catalog.reading() as db:
-        job = _seen(zoo, jobs.get_job(db, number, after=after))
+        job = check_seen(zoo, jobs.get_job(db, number, after=after))
         if job.state is JobState.WAITING:
             # Without their events, of which there may be thousands.
             earlier = [jobs.get_job(db, before, after=LARGEST) for before in job.after]
@@ -130,7 +109,7 @@ def get_job(zoo: Zoo, number: int, *, after: int = 0) -> Job:
 def list_running(zoo: Zoo) -> list[tuple[Attempt, str]]:
     """List the attempts that hold a job, each with the name of its worker."""
     with zoo.catalog.reading() as db:
-        return jobs.list_running(db)
+        return attempts.list_running(db)
 
 
 def list_jobs(
@@ -166,9 +145,9 @@ def list_unfinished_before(zoo: Zoo, number: int) -> list[int]:
         JobNotFound: there is none of that number.
     """
     with zoo.catalog.reading() as db:
-        if _seen(zoo, jobs.get_job(db, number)).state.is_at_rest:
+        if check_seen(zoo, jobs.get_job(db, number)).state.is_at_rest:
             return []
-        return jobs.list_unfinished_before(db, number)
+        return dependencies.list_unfinished_before(db, number)
 
 
 def list_succeeded(zoo: Zoo, kind: JobKind, *, limit: int = 1000) -> list[Job]:
@@ -206,14 +185,8 @@ def claim(
             return None
         if attempt.number == 1:
             return attempt
-        most = POLICIES[jobs.get_kind(db, attempt.job)].most_lapsed
-        if jobs.count_attempts(db, attempt.job, LAPSED) < most:
-            return attempt
-        # It may be what ends its machines, so it is given up.
-        error = _lapsed_too_often(jobs.get_job(db, attempt.job, after=LARGEST), most)
-        outcome = jobs.Outcome(state=JobState.FAILED, error=error.as_json())
-        jobs.end_attempt(db, attempt, outcome, now=zoo.clock())
-        return None
+        # It may be what ends its machines, so it is given up at last.
+        return None if give_up_lapsed(zoo, db, attempt) else attempt
 
 
 def keep_alive(zoo: Zoo, attempt: Attempt) -> None:
@@ -267,7 +240,7 @@ def tell(  # noqa: PLR0913  # the parts of one event
         total=total,
     )
     with zoo.catalog.writing() as db:
-        jobs.add_event(db, attempt, event)
+        attempts.add_event(db, attempt, event)
 
 
 def put_back(zoo: Zoo, attempt: Attempt) -> None:
@@ -276,23 +249,7 @@ def put_back(zoo: Zoo, attempt: Attempt) -> None:
     Raises:
         LeaseLost: another attempt counts now.
     """
-    _end(zoo, attempt, jobs.Outcome(state=JobState.QUEUED))
-
-
-def lose(zoo: Zoo, attempt: Attempt) -> None:
-    """End an attempt whose process died without a word; the job waits, or fails by its policy.
-
-    An attempt that did write down its end stays as it is.
-    """
-    with contextlib.suppress(LeaseLost), zoo.catalog.writing() as db:
-        most = POLICIES[jobs.get_kind(db, attempt.job)].most_lost
-        is_last = jobs.count_attempts(db, attempt.job, LOST) + 1 >= most
-        outcome = jobs.Outcome(
-            state=JobState.FAILED if is_last else JobState.QUEUED,
-            name=LOST,
-            error=_died_too_often(zoo, attempt, most).as_json() if is_last else None,
-        )
-        jobs.end_attempt(db, attempt, outcome, now=zoo.clock())
+    _end(zoo, attempt, attempts.Outcome(state=JobState.QUEUED))
 
 
 def succeed(zoo: Zoo, attempt: Attempt, result: dict[str, Any]) -> None:
@@ -301,97 +258,7 @@ def succeed(zoo: Zoo, attempt: Attempt, result: dict[str, Any]) -> None:
     Raises:
         LeaseLost: another attempt counts now.
     """
-    _end(zoo, attempt, jobs.Outcome(state=JobState.SUCCEEDED, result=result))
-
-
-def fail(zoo: Zoo, attempt: Attempt, error: ZooError) -> None:
-    """End an attempt with an error, and with it the job, unless it is one that may pass.
-
-    Where it may, the job waits a while and is tried again, as often as its policy says. What cannot
-    be written down, for want of the catalog itself, is tried until the lease would have run out.
-
-    Raises:
-        LeaseLost: another attempt counts now.
-    """
-    give_up = time.monotonic() + zoo.settings.lease_s
-    while True:
-        try:
-            _fail(zoo, attempt, error)
-        except (CatalogUnavailable, StorageFull):
-            if time.monotonic() > give_up:
-                raise
-            time.sleep(REST_S)
-        else:
-            return
-
-
-def cancel(zoo: Zoo, number: int) -> Job:
-    """Cancel a job; one that is finished stays as it is.
-
-    Raises:
-        JobNotFound: there is none of that number.
-    """
-    return _change(
-        zoo, number, "job.cancel", lambda db: jobs.cancel_job(db, number, now=zoo.clock())
-    )
-
-
-def pause(zoo: Zoo, number: int) -> Job:
-    """Put a job aside; one that runs stops at its next checkpoint, one that is finished stays.
-
-    Raises:
-        JobNotFound: there is none of that number.
-    """
-    return _change(zoo, number, "job.pause", lambda db: jobs.pause_job(db, number))
-
-
-def resume(zoo: Zoo, number: int) -> Job:
-    """Queue a job again that was put aside; any other stays as it is.
-
-    Raises:
-        JobNotFound: there is none of that number.
-        Forbidden, ModelNotFound: its account may not do that any more; it stays put aside.
-    """
-    # It is needed for what was put aside alone, and reads models and datasets.
-    from zoo.operations.rights import check_asker  # noqa: PLC0415
-
-    with zoo.catalog.reading() as db:
-        job = _seen(zoo, jobs.get_job(db, number, after=LARGEST))
-    if job.state is JobState.PAUSED and job.account != LOCAL_ACCOUNT:
-        check_asker(zoo, job)
-    return _change(zoo, number, "job.resume", lambda db: jobs.resume_job(db, number))
-
-
-def set_priority(zoo: Zoo, number: int, priority: int) -> Job:
-    """Have a job come earlier, or later; one that is finished stays as it is.
-
-    Raises:
-        JobNotFound: there is none of that number.
-        Invalid, Forbidden: the caller cannot give that priority, or take the one that it has.
-    """
-    check_priority(zoo, priority)
-    with zoo.catalog.reading() as db:
-        job = _seen(zoo, jobs.get_job(db, number))
-        check_priority(zoo, job.priority)
-    return _change(
-        zoo,
-        number,
-        "job.priority",
-        lambda db: jobs.set_priority(db, number, priority),
-        before=job.priority,
-        to=priority,
-    )
-
-
-def _change(
-    zoo: Zoo, number: int, action: str, change: Callable[[Any], object], **detail: object
-) -> Job:
-    """Change a job that the caller may know of, and write down that they did."""
-    with zoo.catalog.writing() as db:
-        _seen(zoo, jobs.get_job(db, number))
-        change(db)
-        audit.add_entry(db, zoo.caller, action, f"job {number}", now=zoo.clock(), **detail)
-        return jobs.get_job(db, number)
+    _end(zoo, attempt, attempts.Outcome(state=JobState.SUCCEEDED, result=result))
 
 
 def is_seen(zoo: Zoo, job: Job) -> bool:
@@ -399,8 +266,12 @@ def is_seen(zoo: Zoo, job: Job) -> bool:
     return zoo.caller.rules or zoo.caller.asked(job.account, job.limit)
 
 
-def _seen(zoo: Zoo, job: Job) -> Job:
-    """Give a job to those who may know of it: who asked for it, and who looks after the zoo."""
+def check_seen(zoo: Zoo, job: Job) -> Job:
+    """Give a job to those who may know of it: who asked for it, and who looks after the zoo.
+
+    Raises:
+        JobNotFound: it is another's.
+    """
     if not is_seen(zoo, job):
         raise JobNotFound(f"There is no job {job.id}.", job=job.id)
     return job
@@ -424,60 +295,6 @@ def _tell_machine(zoo: Zoo, job: Job) -> str:
     return "its turn, and a worker with room for it"
 
 
-def _check_before(job: Job) -> None:
-    """Refuse to have a job come after one that will not succeed any more."""
-    if job.state.is_final and job.state is not JobState.SUCCEEDED:
-        raise Conflict(
-            f"Job {job.id} was {job.state.value}, so nothing can come after it."
-            if job.state is JobState.CANCELLED
-            else f"Job {job.id} has {job.state.value}, so nothing can come after it.",
-            hint=f"Run it again and name the new one: zoo jobs rerun {job.id}",
-            job=job.id,
-            state=job.state.value,
-        )
-
-
-def _end(zoo: Zoo, attempt: Attempt, outcome: jobs.Outcome) -> None:
+def _end(zoo: Zoo, attempt: Attempt, outcome: attempts.Outcome) -> None:
     with zoo.catalog.writing() as db:
-        jobs.end_attempt(db, attempt, outcome, now=zoo.clock())
-
-
-def _fail(zoo: Zoo, attempt: Attempt, error: ZooError) -> None:
-    told, now = error.as_json(), zoo.clock()
-    with zoo.catalog.writing() as db:
-        policy = POLICIES[jobs.get_kind(db, attempt.job)]
-        retries = jobs.count_attempts(db, attempt.job, RETRIED)
-        if not is_transient(error) or retries >= policy.most_retries:
-            outcome = jobs.Outcome(state=JobState.FAILED, error=told)
-            jobs.end_attempt(db, attempt, outcome, now=now)
-            return
-        pause_s = policy.pause_s(retries)
-        message = f"{error} It is tried again in {pause_s:g} s."
-        event = JobEvent(number=0, attempt=attempt.number, at=now, step=RETRY, message=message)
-        jobs.add_event(db, attempt, event)
-        outcome = jobs.Outcome(state=JobState.QUEUED, name=RETRIED, error=told, pause_s=pause_s)
-        jobs.end_attempt(db, attempt, outcome, now=now, reading=zoo.lease_clock(db))
-
-
-def _died_too_often(zoo: Zoo, attempt: Attempt, times: int) -> JobFailed:
-    log = str(zoo.log_path(attempt))
-    return JobFailed(
-        f"The process of job {attempt.job} died {times} times without a word.",
-        hint=f"Often memory ran out. What the last one, attempt {attempt.number}, printed is in"
-        f" {log}.",
-        log=log,
-        attempt=attempt.number,
-    )
-
-
-def _lapsed_too_often(job: Job, times: int) -> JobFailed:
-    last = [one for one in job.attempts if one.outcome == LAPSED][-1]
-    machine = last.worker.partition(":")[0]
-    return JobFailed(
-        f"The lease of job {job.id} ran out {times} times, last that of attempt {last.number} on"
-        f" {machine}: nobody heard of it any more.",
-        hint="See whether the job ends its machines, often by their memory, or the network is"
-        f" lost. What it printed: zoo logs {job.id} --attempt {last.number}",
-        attempt=last.number,
-        worker=last.worker,
-    )
+        attempts.end_attempt(db, attempt, outcome, now=zoo.clock())

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from io import SEEK_END, BytesIO
 from typing import BinaryIO
 
-from zoo.catalog import jobs as rows
+from zoo.catalog import logs as rows
 from zoo.domain.job import Attempt, AttemptRecord
 from zoo.errors import Conflict, LogNotFound
 from zoo.operations import jobs

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from zoo.catalog import audit, datasets, garbage, jobs, leases, models, refs
+from zoo.catalog import attempts, audit, datasets, garbage, jobs, leases, models, publishing, refs
 from zoo.catalog.tables import LARGEST
 from zoo.domain.access import Role
 from zoo.domain.job import Attempt, JobState
@@ -72,13 +72,13 @@ def publish(zoo: Zoo, publication: Publication) -> Revision:
         named = (*publication.refs, *([publication.tag] if publication.tag else []))
         if any(refs.is_protected(db, name, ref) for ref in named):
             check_role(asker, Role.ADMIN, name)
-        new = models.NewRevision(
+        new = publishing.NewRevision(
             model=name,
             files=publication.files,
             message=publication.message,
             summary=publication.summary,
             traits=traits,
-            lineage=models.Lineage(
+            lineage=publishing.Lineage(
                 parent_pk=_revision_pk(db, publication.parent),
                 dataset_pk=_dataset_pk(db, publication.dataset),
                 job_id=publication.attempt.job if publication.attempt else None,
@@ -90,7 +90,7 @@ def publish(zoo: Zoo, publication: Publication) -> Revision:
         )
         before = quotas.count(zoo, db, name)
         quotas.check_bytes(zoo, db, name, publication.files.values())
-        revision = models.add_revision(db, new, now=now)
+        revision = publishing.add_revision(db, new, now=now)
         quotas.check_counts(zoo, db, name, before)
         for ref in publication.refs[1:]:
             refs.move_ref(db, revision.model, ref, revision.id, now=now)
@@ -109,8 +109,8 @@ def publish(zoo: Zoo, publication: Publication) -> Revision:
         )
         if publication.attempt is not None and publication.ends_job:
             result = {"revision": revision.address, **publication.summary}
-            outcome = jobs.Outcome(state=JobState.SUCCEEDED, result=result)
-            jobs.end_attempt(db, publication.attempt, outcome, now=now)
+            outcome = attempts.Outcome(state=JobState.SUCCEEDED, result=result)
+            attempts.end_attempt(db, publication.attempt, outcome, now=now)
         return as_seen(zoo, db, revision)
 
 

@@ -2,7 +2,7 @@
 
 from sqlalchemy.orm import Session
 
-from zoo.catalog import audit, jobs, leases, models, refs
+from zoo.catalog import attempts, audit, leases, models, refs
 from zoo.domain.access import Role
 from zoo.domain.job import Attempt, JobState
 from zoo.domain.revision import MAIN, Ref, RefKind, Revision, check_model_name, check_ref_name
@@ -105,8 +105,8 @@ def move_alias(  # noqa: PLR0913  # what is moved where, and for whom
         )
         if attempt is not None:
             result = {"revision": revision.address, "alias": ref}
-            outcome = jobs.Outcome(state=JobState.SUCCEEDED, result=result)
-            jobs.end_attempt(db, attempt, outcome, now=now)
+            outcome = attempts.Outcome(state=JobState.SUCCEEDED, result=result)
+            attempts.end_attempt(db, attempt, outcome, now=now)
         return as_seen(zoo, db, revision)
 
 

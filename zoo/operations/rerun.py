@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from zoo.catalog import jobs as rows
+from zoo.catalog import repeats
 from zoo.domain.job import LATER, Job, JobKind
 from zoo.domain.plan import Classifier, CodesPrecision, Strategy
 from zoo.domain.quantization import MOST_PICTURES, PER_CENT, Precision
@@ -64,7 +64,7 @@ def list_changes(kind: JobKind) -> list[str]:
 def _find_last(zoo: Zoo, db: Session, number: int) -> int:
     """Give the job in place of another, among those that the caller may know of."""
     account = None if zoo.caller.rules else zoo.caller.account
-    return rows.find_last_rerun(db, number, account=account)
+    return repeats.find_last_rerun(db, number, account=account)
 
 
 def _terms(zoo: Zoo, job: Job, params: Mapping[str, Any]) -> Terms:

@@ -2,11 +2,10 @@
 
 from sqlalchemy.orm import Session
 
-from zoo.catalog import jobs
+from zoo.catalog import jobs, repeats, steering
 from zoo.domain.job import Job
 from zoo.domain.terms import Terms
 from zoo.errors import Conflict
-from zoo.operations.opening import Zoo
 
 
 def take_up(db: Session, job: Job, terms: Terms) -> None:
@@ -18,35 +17,15 @@ def take_up(db: Session, job: Job, terms: Terms) -> None:
     if terms.rerun_of is None:
         _check_terms(db, job, terms)
     elif terms.rerun_of < job.id:
-        jobs.link_rerun(db, job.id, terms.rerun_of)
-    jobs.resume_job(db, job.id)
-
-
-def check_room(zoo: Zoo, db: Session) -> None:
-    """Refuse another job to an account that has as many unfinished ones as it may.
-
-    Raises:
-        Conflict: it has.
-    """
-    account, most = zoo.caller.account, zoo.settings.quota_jobs
-    if not most or zoo.caller.rules:
-        return
-    held = jobs.count_unfinished(db, account)
-    if held >= most:
-        raise Conflict(
-            f"{account!r} may have {most} jobs that are not finished, and has {held}.",
-            hint="Wait for some to end, or cancel some: zoo jobs cancel NUMBER",
-            account=account,
-            most_jobs=most,
-            held_jobs=held,
-        )
+        repeats.link_rerun(db, job.id, terms.rerun_of)
+    steering.resume_job(db, job.id)
 
 
 def _check_terms(db: Session, job: Job, terms: Terms) -> None:
     """Refuse terms that would be dropped, since the job they are for is queued already."""
     needs = terms.needs
     asked = {
-        "priority": (terms.priority or None, job.priority),
+        "priority": (terms.priority, job.priority),
         "threads": (needs.threads, job.threads),
         "memory_bytes": (needs.memory_bytes, job.memory_bytes),
     }

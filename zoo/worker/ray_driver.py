@@ -16,7 +16,7 @@ from ray.exceptions import RayActorError, RayError
 
 from zoo.domain.job import Attempt, Job
 from zoo.errors import EngineUnavailable, JobFailed, LeaseLost
-from zoo.operations import jobs
+from zoo.operations import failing, jobs
 from zoo.operations.opening import Zoo, open_zoo
 from zoo.settings import read_settings
 from zoo.worker.processes import noted
@@ -142,7 +142,7 @@ class _Held:
             log=str(self.zoo.log_path(self.voice.attempt)),
         )
         with contextlib.suppress(LeaseLost):
-            jobs.fail(self.zoo, self.voice.attempt, failed)
+            failing.fail(self.zoo, self.voice.attempt, failed)
         return 0
 
 

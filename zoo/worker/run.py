@@ -15,7 +15,7 @@ import traceback
 
 from zoo.domain.job import Attempt
 from zoo.errors import Interrupted, JobFailed, LeaseLost, RankLost, StorageFull, ZooError, is_full
-from zoo.operations import jobs
+from zoo.operations import failing, jobs
 from zoo.operations.beginning import begin
 from zoo.operations.opening import Zoo, open_zoo
 from zoo.settings import read_settings
@@ -77,14 +77,14 @@ def run(zoo: Zoo, progress: Progress) -> None:
             raise
         except RankLost as error:
             if progress.is_spread:
-                jobs.lose(zoo, progress.attempt)
+                failing.lose(zoo, progress.attempt)
             else:
-                jobs.fail(zoo, progress.attempt, error)
+                failing.fail(zoo, progress.attempt, error)
         except ZooError as error:
-            jobs.fail(zoo, progress.attempt, error)
+            failing.fail(zoo, progress.attempt, error)
         except Exception as error:  # noqa: BLE001  # the one place: a failure is written down
             traceback.print_exc()
-            jobs.fail(zoo, progress.attempt, _failure(zoo, progress.attempt, error))
+            failing.fail(zoo, progress.attempt, _failure(zoo, progress.attempt, error))
 
 
 def _failure(zoo: Zoo, attempt: Attempt, error: Exception) -> ZooError:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from zoo.domain.job import Attempt, Job, JobEvent, JobState
 from zoo.errors import EngineUnavailable, Interrupted, LeaseLost, ZooError
-from zoo.operations import jobs
+from zoo.operations import failing, jobs
 from zoo.operations.logs import keep_logs
 from zoo.operations.opening import Zoo
 from zoo.operations.room import find_room
@@ -132,7 +132,7 @@ def free_the_dead(zoo: Zoo, engine: Engine) -> None:
     """Give back the jobs whose process died on this machine, whoever started it."""
     for attempt, worker in jobs.list_running(zoo):
         if engine.is_dead(attempt, worker):
-            jobs.lose(zoo, attempt)
+            failing.lose(zoo, attempt)
 
 
 def stop_and_put_back(zoo: Zoo, execution: Execution) -> None:

@@ -4,10 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from zoo.catalog.claiming import Claimant, claim_job
 from zoo.catalog.database import Database
+from zoo.catalog.jobs import add_job
 from zoo.catalog.leases import Reading
 from zoo.catalog.tables import Base
+from zoo.domain.job import JobKind
 
+LEASE_S = 60
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -46,3 +50,22 @@ def db(catalog):
     """A writing transaction."""
     with catalog.writing() as session:
         yield session
+
+
+@pytest.fixture
+def add(db, clock):
+    """Queue a job."""
+    return lambda kind=JobKind.IMPORT, **params: add_job(db, kind, params, now=clock())
+
+
+@pytest.fixture
+def claim(db, clock):
+    """Take a job."""
+    return lambda number=None, worker="here:home:1": claim_job(
+        db,
+        Claimant(worker=worker),
+        now=clock(),
+        reading=clock.reading(),
+        lease_s=LEASE_S,
+        number=number,
+    )

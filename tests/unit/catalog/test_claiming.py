@@ -4,8 +4,9 @@ from collections import Counter
 
 import pytest
 
+from zoo.catalog.attempts import Outcome, end_attempt
 from zoo.catalog.claiming import MOST_PASSED, Claimant, choose_job, claim_job
-from zoo.catalog.jobs import Outcome, add_job, end_attempt, get_job
+from zoo.catalog.jobs import add_job, get_job
 from zoo.catalog.tables import AttemptRow
 from zoo.domain.job import JobKind, JobState
 from zoo.domain.resources import Needs, Room

@@ -5,9 +5,11 @@ from datetime import timedelta
 import pytest
 
 from zoo.catalog import leases
+from zoo.catalog.attempts import Outcome, end_attempt
 from zoo.catalog.claiming import Claimant, claim_job
-from zoo.catalog.jobs import Outcome, add_job, end_attempt, pause_job
+from zoo.catalog.jobs import add_job
 from zoo.catalog.leases import Reading, extend_lease, look_at_lease, read_clock
+from zoo.catalog.steering import pause_job
 from zoo.domain.job import JobKind, JobState
 from zoo.errors import LeaseLost
 

@@ -14,10 +14,6 @@ from zoo.catalog.datasets import add_dataset, get_dataset_pk, list_datasets
 from zoo.catalog.jobs import add_job
 from zoo.catalog.lifecycle import set_private
 from zoo.catalog.models import (
-    Lineage,
-    NewRevision,
-    add_blobs,
-    add_revision,
     find_sizes,
     get_model,
     get_revision,
@@ -26,6 +22,7 @@ from zoo.catalog.models import (
     list_names,
     list_revisions,
 )
+from zoo.catalog.publishing import Lineage, NewRevision, add_blobs, add_revision
 from zoo.catalog.refs import list_history, list_moves, list_refs, move_ref
 from zoo.catalog.statistics import list_popular
 from zoo.catalog.tables import Base, BlobRow, DatasetRow, ModelRow, RefRow

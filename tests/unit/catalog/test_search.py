@@ -14,7 +14,8 @@ import pytest
 
 from zoo.catalog import garbage, lifecycle
 from zoo.catalog.index import ModelIndex
-from zoo.catalog.models import NewRevision, add_revision, search_models
+from zoo.catalog.models import search_models
+from zoo.catalog.publishing import NewRevision, add_revision
 from zoo.catalog.refs import move_ref
 from zoo.catalog.searching import count_sizes
 from zoo.domain.access import ANONYMOUS, LOCAL, Caller, Role, owner_of

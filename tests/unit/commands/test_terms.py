@@ -21,7 +21,8 @@ def run(*arguments):
 
 
 def test_nothing_is_asked_for_by_default():
-    assert run().output == "[0, [], null]\n\n"
+    assert run().output == "[null, [], null]\n\n"
+    assert run("--priority", "0").output == "[0, [], null]\n\n"
 
 
 def test_terms_are_given_to_the_command():

@@ -1,11 +1,17 @@
 """Pictures, datasets and revisions to operate on."""
 
 import hashlib
+from dataclasses import replace
 from io import BytesIO
 
 import pytest
 from PIL import Image
 
+from zoo.catalog.leases import read_clock
+from zoo.domain.access import Caller, Role
+from zoo.domain.job import JobKind
+from zoo.domain.terms import Terms
+from zoo.operations import failing, jobs
 from zoo.operations.publish import Publication, publish
 
 
@@ -57,3 +63,72 @@ def published(zoo):
 @pytest.fixture
 def digest_of():
     return lambda data: hashlib.sha256(data).hexdigest()
+
+
+@pytest.fixture
+def job(zoo):
+    """A job in the queue."""
+    return jobs.enqueue(zoo, JobKind.IMPORT, {"model": "net", "files": {"a": ["0", 1]}})
+
+
+@pytest.fixture
+def attempt(zoo, job):
+    """An attempt that holds it."""
+    return jobs.claim(zoo, worker="here-1", number=job.id)
+
+
+@pytest.fixture
+def ada(zoo):
+    """The zoo as an account sees it that does not look after it."""
+    return replace(zoo, caller=Caller(account="ada", roles={"ada": Role.WRITE}))
+
+
+@pytest.fixture
+def later():
+    """Give the zoo some seconds later by the clock of leases, or when all leases have run out."""
+
+    def later(zoo, seconds=None):
+        more = zoo.settings.lease_s + 1 if seconds is None else seconds
+
+        def read(db):
+            found = read_clock(db)
+            return replace(found, at_s=found.at_s + more)
+
+        return replace(zoo, lease_clock=read)
+
+    return later
+
+
+@pytest.fixture
+def enqueue():
+    """Queue a job of that number on some terms; give its number in the queue."""
+
+    def enqueue(zoo, number, **terms):
+        on_terms = replace(zoo, terms=Terms(**terms))
+        return jobs.enqueue(on_terms, JobKind.IMPORT, {"number": number}).id
+
+    return enqueue
+
+
+@pytest.fixture
+def end():
+    """Have a job succeed, or fail with an error."""
+
+    def end(zoo, number, error=None):
+        attempt = jobs.claim(zoo, worker="w", number=number)
+        if error is None:
+            jobs.succeed(zoo, attempt, {"revision": f"net@{number}"})
+        else:
+            failing.fail(zoo, attempt, error)
+
+    return end
+
+
+@pytest.fixture
+def states():
+    """Tell how jobs stand."""
+
+    def states(zoo, *numbers):
+        return [jobs.get_job(zoo, number).state.value for number in numbers]
+
+    return states

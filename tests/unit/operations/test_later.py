@@ -17,7 +17,7 @@ from zoo.errors import (
     LeaseLost,
     NotRunnable,
 )
-from zoo.operations import jobs, refs
+from zoo.operations import failing, jobs, refs, steering
 from zoo.operations.accounts import grant_role, withdraw_role
 from zoo.operations.alias import enqueue_alias, move_alias
 from zoo.operations.beginning import begin
@@ -122,7 +122,7 @@ def test_what_can_be_told_beforehand_is_refused_at_once(zoo, first, insects):
     own = jobs.enqueue(writer, JobKind.IMPORT, {"model": "ada/net"}).id
     with pytest.raises(Forbidden):
         enqueue_finetune(writer, f"job:{own}", dataset.address, name="lab/mine")
-    jobs.cancel(zoo, first)
+    steering.cancel(zoo, first)
     with pytest.raises(Conflict):
         enqueue_alias(zoo, f"job:{first}", "production")
 
@@ -136,7 +136,7 @@ def test_what_does_not_suit_is_told_when_the_turn_has_come(zoo, first, end, inse
     attempt = claim(zoo, tune.id)
     with pytest.raises(NotRunnable) as caught:
         begin(zoo, attempt)
-    jobs.fail(zoo, attempt, caught.value)
+    failing.fail(zoo, attempt, caught.value)
     assert jobs.get_job(zoo, fewer.id).state is JobState.FAILED
 
 

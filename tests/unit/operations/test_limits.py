@@ -7,7 +7,7 @@ import pytest
 from zoo.domain.access import Limit, Role
 from zoo.domain.job import JobKind, JobState
 from zoo.errors import Forbidden, JobNotFound
-from zoo.operations import jobs
+from zoo.operations import jobs, steering
 from zoo.operations.accounts import authenticate, create_token, grant_role
 from zoo.operations.alias import enqueue_alias, move_alias
 from zoo.operations.beginning import begin
@@ -47,10 +47,10 @@ def test_a_token_for_one_owner_knows_the_jobs_that_were_asked_for_with_such_a_to
     labs = jobs.enqueue(lab, JobKind.SURGERY, WORK | {"name": "lab/net"})
     for asked in (
         lambda: jobs.get_job(lab, mine.id),
-        lambda: jobs.cancel(lab, mine.id),
-        lambda: jobs.pause(lab, mine.id),
-        lambda: jobs.resume(lab, mine.id),
-        lambda: jobs.set_priority(lab, mine.id, -1),
+        lambda: steering.cancel(lab, mine.id),
+        lambda: steering.pause(lab, mine.id),
+        lambda: steering.resume(lab, mine.id),
+        lambda: steering.set_priority(lab, mine.id, -1),
         lambda: rerun(lab, mine.id),
         lambda: read_log(lab, mine.id),
         lambda: enqueue_alias(lab, f"job:{mine.id}", "production"),
@@ -63,7 +63,7 @@ def test_a_token_for_one_owner_knows_the_jobs_that_were_asked_for_with_such_a_to
     assert [job.id for job in jobs.list_jobs(shows(owner="ada"))] == []
     assert [job.id for job in jobs.list_jobs(whole)] == [labs.id, mine.id]
     assert [job.id for job in jobs.list_jobs(zoo)] == [labs.id, mine.id]
-    assert jobs.cancel(other_lab, labs.id).state is JobState.CANCELLED
+    assert steering.cancel(other_lab, labs.id).state is JobState.CANCELLED
 
 
 def test_a_job_keeps_the_limit_of_its_token_beside_what_it_is_to_do(shows):

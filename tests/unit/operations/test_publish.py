@@ -16,7 +16,7 @@ from zoo.errors import (
     ModelNotFound,
     RevisionNotFound,
 )
-from zoo.operations import jobs
+from zoo.operations import jobs, steering
 from zoo.operations.commit import keep_content
 from zoo.operations.datasets import add_dataset
 from zoo.operations.fetch import get_model, get_revision
@@ -95,7 +95,7 @@ def test_a_jobs_result_is_published_as_it_succeeds(zoo, published, attempt):
 
 
 def test_an_attempt_that_lost_its_lease_publishes_nothing(zoo, published, attempt):
-    jobs.cancel(zoo, attempt.job)
+    steering.cancel(zoo, attempt.job)
     with pytest.raises(LeaseLost):
         published(attempt=attempt)
     assert names(zoo) == []

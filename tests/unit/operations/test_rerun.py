@@ -8,7 +8,7 @@ from zoo.domain.access import Caller, Role
 from zoo.domain.job import JobKind, JobState
 from zoo.domain.terms import Terms
 from zoo.errors import Conflict, Forbidden, Invalid, JobNotFound, ModelNotFound, NoHead
-from zoo.operations import jobs
+from zoo.operations import failing, jobs, steering
 from zoo.operations.alias import enqueue_alias
 from zoo.operations.rerun import CHANGES, TRAINED, list_changes, rerun
 
@@ -21,7 +21,7 @@ def end(zoo, number, **result):
 
 
 def give_up(zoo, number):
-    jobs.fail(zoo, jobs.claim(zoo, worker="w", number=number), NoHead())
+    failing.fail(zoo, jobs.claim(zoo, worker="w", number=number), NoHead())
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def test_what_a_caller_may_not_do_is_not_done_by_running_it_again(zoo, published
         (JobKind.VERIFY, {"model": None}, Forbidden),
     ):
         job = jobs.enqueue(ada, kind, params)
-        jobs.cancel(ada, job.id)
+        steering.cancel(ada, job.id)
         with pytest.raises(error):
             rerun(ada, job.id)
 
@@ -147,8 +147,8 @@ def test_jobs_of_others_are_not_run_again(zoo, alias):
 def test_an_account_cannot_keep_the_priority_that_an_admin_gave(zoo):
     ada = replace(zoo, caller=ADA)
     job = jobs.enqueue(ada, JobKind.IMPORT, {"model": "ada/net"})
-    jobs.set_priority(zoo, job.id, 50)
-    jobs.cancel(ada, job.id)
+    steering.set_priority(zoo, job.id, 50)
+    steering.cancel(ada, job.id)
     assert rerun(ada, job.id).priority == 0
 
 

@@ -7,7 +7,7 @@ import pytest
 from zoo.domain.access import Role
 from zoo.domain.job import JobKind, JobState
 from zoo.errors import Forbidden, ModelNotFound
-from zoo.operations import jobs
+from zoo.operations import jobs, steering
 from zoo.operations.accounts import authenticate, create_token, grant_role, withdraw_role
 from zoo.operations.beginning import begin
 from zoo.operations.models import set_private
@@ -41,12 +41,12 @@ def result(zoo, attempt, model="lab/cut", **more):
 def test_a_withdrawn_role_ends_what_was_queued_and_what_was_put_aside(zoo, ada, surgery):
     queued = jobs.enqueue(ada, JobKind.SURGERY, surgery)
     aside = jobs.enqueue(ada, JobKind.SURGERY, surgery | {"name": "lab/other"})
-    jobs.pause(ada, aside.id)
+    steering.pause(ada, aside.id)
     withdraw_role(zoo, "ada", "lab")
     with pytest.raises(Forbidden):
         begin(zoo, jobs.claim(zoo, worker="w", number=queued.id))
     with pytest.raises(Forbidden):
-        jobs.resume(ada, aside.id)
+        steering.resume(ada, aside.id)
     assert jobs.get_job(zoo, aside.id).state is JobState.PAUSED
 
 
@@ -97,8 +97,8 @@ def test_a_job_moves_a_protected_main_for_admins_alone_and_says_so_before_it_wor
 
 def test_what_is_asked_for_on_the_zoos_own_machine_needs_no_account(zoo, surgery):
     job = jobs.enqueue(zoo, JobKind.SURGERY, surgery)
-    jobs.pause(zoo, job.id)
-    jobs.resume(zoo, job.id)
+    steering.pause(zoo, job.id)
+    steering.resume(zoo, job.id)
     attempt = jobs.claim(zoo, worker="w", number=job.id)
     begin(zoo, attempt)
     publish(zoo, result(zoo, attempt))

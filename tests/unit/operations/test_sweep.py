@@ -18,12 +18,13 @@ from zoo.errors import Conflict, Forbidden, ModelNotFound, PathNotFound
 from zoo.operations.access import list_audit
 from zoo.operations.commit import Change, commit, find_proven, keep_content
 from zoo.operations.fetch import get_model, get_revision
-from zoo.operations.jobs import cancel, enqueue
+from zoo.operations.jobs import enqueue
 from zoo.operations.models import create_model, delete_model, restore_model
 from zoo.operations.opening import open_zoo
 from zoo.operations.publish import Publication, publish, put_text
 from zoo.operations.refs import add_ref
 from zoo.operations.scrub import repair, scrub
+from zoo.operations.steering import cancel
 from zoo.operations.sweep import sweep
 from zoo.operations.xet import _folder
 from zoo.settings import read_settings

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from zoo.domain.job import JobKind
-from zoo.operations import jobs
+from zoo.operations import jobs, steering
 from zoo.operations.opening import open_zoo
 from zoo.settings import read_settings
 from zoo.worker.finished import clear_finished, job_folder
@@ -50,6 +50,6 @@ def test_what_is_finished_or_of_a_catalog_of_before_is_removed_and_nothing_else(
         folder.mkdir(parents=True)
     clear_finished(zoo, root)
     assert set(root.iterdir()) == {own, older, odd}
-    jobs.cancel(zoo, job.id)
+    steering.cancel(zoo, job.id)
     clear_finished(zoo, root)
     assert set(root.iterdir()) == {odd}

@@ -7,7 +7,7 @@ import pytest
 
 from zoo.domain.job import JobKind
 from zoo.errors import CatalogUnavailable, Interrupted, LeaseLost
-from zoo.operations import jobs
+from zoo.operations import jobs, steering
 from zoo.settings import read_settings
 from zoo.worker.progress import Progress
 
@@ -55,7 +55,7 @@ def test_an_attempt_that_lost_its_lease_hears_it_at_its_next_word(progress):
 def test_a_cancelled_job_is_told_by_the_heartbeat(zoo, progress):
     # A lease of nothing beats at once.
     quick = Progress(replace(zoo, settings=read_settings(lease_s=0.01)), progress.attempt)
-    jobs.cancel(zoo, progress.attempt.job)
+    steering.cancel(zoo, progress.attempt.job)
     beat = threading.Thread(target=quick.beat)
     beat.start()
     assert quick.lost.wait(30)

@@ -10,11 +10,11 @@ from dataclasses import replace
 
 import pytest
 
-from zoo.catalog.jobs import count_attempts
+from zoo.catalog.attempts import count_attempts
 from zoo.domain.job import Attempt, JobKind, JobState
 from zoo.domain.terms import Terms
 from zoo.errors import CatalogUnavailable, EngineUnavailable, NoHead, RankLost
-from zoo.operations import jobs
+from zoo.operations import failing, jobs, steering
 from zoo.worker import processes
 from zoo.worker.engines import open_engine
 from zoo.worker.progress import Progress
@@ -66,7 +66,7 @@ def test_a_job_whose_process_died_waits_for_another_attempt(zoo, attempt):
 def test_a_follower_hears_every_event_once_and_the_end(zoo, attempt):
     jobs.tell(zoo, attempt, "build", "one")
     jobs.tell(zoo, attempt, "export", "two")
-    jobs.fail(zoo, attempt, NoHead())
+    failing.fail(zoo, attempt, NoHead())
     heard = []
     job = run_job(zoo, attempt.job, heard.append)
     assert [event.message for event in heard] == ["one", "two"]
@@ -95,7 +95,7 @@ def test_a_rank_that_a_cluster_lost_is_no_fault_of_the_job(
 
 
 def test_an_attempt_that_does_not_count_any_more_writes_nothing(zoo, attempt):
-    jobs.cancel(zoo, attempt.job)
+    steering.cancel(zoo, attempt.job)
     progress = Progress(zoo, Attempt(job=attempt.job, number=attempt.number))
     progress.lost.set()
     run(zoo, progress)
@@ -139,7 +139,7 @@ def test_what_does_not_hear_that_its_job_is_cancelled_is_ended_after_a_grace(
     process.stdout.readline()
     worker = Supervisor(zoo)
     worker.running.append(processes.JobProcess(attempt=attempt, process=process))
-    jobs.cancel(zoo, attempt.job)
+    steering.cancel(zoo, attempt.job)
     worker.step()
     assert process.poll() is None
     monkeypatch.setattr("zoo.worker.supervisor.GRACE_S", 0)
@@ -205,7 +205,7 @@ def queue_after(zoo, name, *numbers):
 def test_following_a_job_that_has_ended_runs_nothing_before_it(zoo):
     parent = queue_after(zoo, "parent")
     child = queue_after(zoo, "child", parent)
-    jobs.cancel(zoo, child)
+    steering.cancel(zoo, child)
     assert run_job(zoo, child, print).state is JobState.CANCELLED
     assert jobs.get_job(zoo, parent).state is JobState.QUEUED
     assert jobs.list_unfinished_before(zoo, child) == []
@@ -225,7 +225,7 @@ def test_each_job_before_another_is_looked_at_once_however_many_ways_lead_to_it(
 def test_jobs_that_are_put_aside_hold_nobody_up(zoo):
     numbers = [queue_after(zoo, name) for name in ("one", "other")]
     for number in numbers:
-        jobs.pause(zoo, number)
+        steering.pause(zoo, number)
     seen = []
     run_jobs(zoo, numbers, seen.append)
     assert [(one.id, one.state) for one in seen] == [(one, JobState.PAUSED) for one in numbers]

@@ -17,7 +17,7 @@ from zoo.errors import (
     RevisionNotFound,
     Unsupported,
 )
-from zoo.operations import jobs
+from zoo.operations import jobs, steering
 from zoo.operations.finetune import enqueue_finetune
 from zoo.operations.logs import read_log
 from zoo.operations.rerun import rerun
@@ -127,7 +127,7 @@ def get_log(number: int) -> ResponseReturnValue:
 @tells(JobAnswer, body=ChangeBody, refuses=(JobNotFound, Invalid))
 def patch_job(number: int) -> ResponseReturnValue:
     """Have a job come earlier, or later; one that is finished stays as it is."""
-    return _told(jobs.set_priority(current_zoo(), number, read_body(ChangeBody).priority))
+    return _told(steering.set_priority(current_zoo(), number, read_body(ChangeBody).priority))
 
 
 @bp.post("/<int:number>/pause")
@@ -135,7 +135,7 @@ def patch_job(number: int) -> ResponseReturnValue:
 @tells(JobAnswer, refuses=(JobNotFound,))
 def pause_job(number: int) -> ResponseReturnValue:
     """Put a job aside; one that runs stops at its next checkpoint first."""
-    return _told(jobs.pause(current_zoo(), number))
+    return _told(steering.pause(current_zoo(), number))
 
 
 @bp.post("/<int:number>/resume")
@@ -143,7 +143,7 @@ def pause_job(number: int) -> ResponseReturnValue:
 @tells(JobAnswer, refuses=(JobNotFound,))
 def resume_job(number: int) -> ResponseReturnValue:
     """Queue a job again that was put aside; it goes on where it stopped."""
-    return _told(jobs.resume(current_zoo(), number))
+    return _told(steering.resume(current_zoo(), number))
 
 
 @bp.post("/<int:number>/rerun")
@@ -175,7 +175,7 @@ def rerun_job(number: int) -> ResponseReturnValue:
 @tells(JobAnswer, refuses=(JobNotFound,))
 def cancel_job(number: int) -> ResponseReturnValue:
     """Cancel a job; one that is finished stays as it is."""
-    return _told(jobs.cancel(current_zoo(), number))
+    return _told(steering.cancel(current_zoo(), number))
 
 
 def _told(job: Job) -> Response:

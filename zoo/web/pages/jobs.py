@@ -7,7 +7,7 @@ from flask import Blueprint, redirect
 from flask.typing import ResponseReturnValue
 
 from zoo.domain.job import Job, JobKind, JobState
-from zoo.operations import jobs
+from zoo.operations import jobs, steering
 from zoo.operations.made import list_files
 from zoo.operations.rerun import rerun
 from zoo.web.access import Need, needs
@@ -101,7 +101,7 @@ def show_job(number: int) -> ResponseReturnValue:
 @needs(Need.WRITE)
 def post_cancel(number: int) -> ResponseReturnValue:
     """Cancel a job, and show it."""
-    jobs.cancel(current_zoo(), number)
+    steering.cancel(current_zoo(), number)
     return redirect(f"/jobs/{number}", SEE_OTHER)
 
 

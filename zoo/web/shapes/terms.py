@@ -12,25 +12,25 @@ from zoo.domain.terms import (
     MOST_MEMORY_BYTES,
     MOST_THREADS,
     OWN_HIGHEST,
+    USUAL,
     Terms,
 )
 from zoo.web.shapes.base import Shape
 
 Number = Annotated[int, Field(ge=1, le=2**31 - 1)]
-Priority = Annotated[
-    int,
-    Field(
-        ge=LOWEST,
-        le=HIGHEST,
-        description=f"the higher comes first; above {OWN_HIGHEST} for admins",
-    ),
-]
+ORDER = f"the higher comes first; above {OWN_HIGHEST} for admins"
+Priority = Annotated[int, Field(ge=LOWEST, le=HIGHEST, description=ORDER)]
 
 
 class TermsBody(Shape):
     """What every body that queues a job may say."""
 
-    priority: Priority = 0
+    priority: int | None = Field(
+        default=None,
+        ge=LOWEST,
+        le=HIGHEST,
+        description=f"{ORDER}; null is {USUAL}, or what a job has that is queued already",
+    )
     after: list[Number] = Field(
         default=[], max_length=MOST_AFTER, description="jobs that have to succeed before"
     )
