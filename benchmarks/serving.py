@@ -1,11 +1,15 @@
 """What serving costs beside the bare model, how long requests wait, what reloading does to them.
 
     python benchmarks/serving.py [--home FOLDER] [--rounds 5] [--only cost,...]
+    python benchmarks/serving.py --device cuda
 
 A SqueezeNet and a ResNet-18 of random weights are made in a zoo of its own (--home keeps it for the
 next time). CPU milliseconds per picture of all processes of `zoo serve` are held against those of
 `session.run` alone, with the same options and as many callers as runners, measured turn by turn;
 the clients' time is not counted. Exits with 1 where a promise of docs/serving.md does not hold.
+
+On a GPU pictures a second are told: by plain `session.run`, by the way that is served, by torch and
+through HTTP. Exits with 2, and one line, where ONNX Runtime does not come up on CUDA.
 """
 
 import argparse
@@ -19,6 +23,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +31,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+from device import Asked, ask_figure, refuse_without
 from load import (
     OK,
     ROOT,
@@ -44,6 +50,7 @@ from PIL import Image
 sys.path.insert(0, str(ROOT))
 
 from zoo.domain.quantization import Kept, Method
+from zoo.export.fp16 import write_fp16
 from zoo.export.int8 import list_values, simplify, write_int8
 from zoo.export.ranges import measure_ranges
 from zoo.operations.fetch import get_file, get_revision
@@ -68,7 +75,9 @@ LEAST = {  # of the bare model's CPU time in the whole server's
 PEERS = {"squeezenet": 0.87, "resnet18": 0.96}
 LEAST_INT8 = 2.4  # times as much as ours costs in 8 bits
 CALIBRATION = 16  # pictures
-PARTS = ("cost", "int8", "waits", "reload", "shelf")
+PARTS = ("cost", "int8", "waits", "reload", "shelf")  # on the CPU
+PICTURES = {"cpu": (1, 8), "cuda": (1, 8, 32, 128)}  # in a run
+CLIENTS_ON = {"cpu": (1, 4), "cuda": (1, 4, 16, 64, 128)}
 SERVE = [str(ROOT / "cli.py"), "serve", "--port", "0"]
 SIDE = 224
 CLIENTS = (1, 4, 16)
@@ -82,17 +91,24 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--swaps", type=int, default=50)
     parser.add_argument("--loads", type=int, default=1000)
-    parser.add_argument("--only", default=",".join(PARTS))
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each figure of a device")
+    parser.add_argument("--models", default=",".join(MODELS), help="of the figures of a device")
+    parser.add_argument("--only", help=f"some of {', '.join(PARTS)}; device")
     parser.add_argument("--raw", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.raw:
         _run_raw(options.raw)
         return
+    refuse_without(options.device)
+    chosen = options.only or ("device" if options.device == "cuda" else ",".join(PARTS))
     with tempfile.TemporaryDirectory(prefix="zoo-serving-") as scratch:
         os.environ["ZOO_HOME"] = str(options.home or scratch)
         _make_models()
+        os.environ["ZOO_DEVICE"] = options.device
         parts = {"cost": _cost, "int8": _int8, "waits": _waits, "reload": _reload, "shelf": _shelf}
-        held = [parts[name](options) for name in options.only.split(",")]
+        parts["device"] = _device
+        held = [parts[name](options) for name in chosen.split(",")]
     sys.exit(0 if all(held) else 1)
 
 
@@ -186,7 +202,7 @@ def _run_raw(graph: Path) -> None:
 
     Each run stays on its caller's thread, which costs the least.
     """
-    session = open_graph(graph, Opening(threads=1)).session
+    session = open_graph(graph, Opening(device="cpu", threads=1)).session
     pixels = np.random.default_rng(3).integers(0, 256, (1, SIDE, SIDE, 3), np.uint8)
     callers = count_cores()
     for line in sys.stdin:
@@ -286,6 +302,79 @@ def _write_int8(graph: bytes) -> bytes:
     model = simplify(graph)
     ranges = measure_ranges(model, list_values(model), pictures)
     return write_int8(model, ranges[Method.MINMAX], Kept.NONE)
+
+
+# --- device
+
+
+def _device(options: argparse.Namespace) -> bool:
+    """Tell pictures a second with and without the server, and beside torch; nothing is promised."""
+    names = options.models.split(",")
+    if options.device == "cuda":
+        names = [one for name in names for one in (name, _publish_fp16(name))]
+    best = {name: _measure_bare(name, options) for name in names}
+    print(
+        "\nmodel            body    clients  pictures/s  p50 ms  p99 ms  / best session.run  lost"
+    )
+    lost = 0
+    with serving(SERVE, worker_slots=0) as server:
+        for name in names:
+            print(f"{name}: served by {_told_way(server, name)}")
+            for body, request in _requests(name).items():
+                for clients in CLIENTS_ON[options.device]:
+                    rate, answers = _ask_for(server, request, clients, options.seconds)
+                    lost += failures(answers)
+                    print(
+                        f"{name:<16} {body:<7} {clients:7} {rate:11.1f}"
+                        f" {quantile_ms(answers, 0.5):7.1f} {quantile_ms(answers, 0.99):7.1f}"
+                        f" {rate / best[name]:18.3f} {failures(answers):5}"
+                    )
+    return lost == 0
+
+
+def _publish_fp16(name: str) -> str:
+    """Publish a model's graph in 16 bits, and give its name."""
+    with open_zoo(read_settings()) as zoo:
+        if not _has(zoo, f"{name}-fp16"):
+            graph = write_fp16(simplify(_graph(name).read_bytes()))
+            files = {"model.onnx": zoo.blobs.put([graph])}
+            publish(zoo, Publication(model=f"{name}-fp16", files=files, message=""))
+    return f"{name}-fp16"
+
+
+def _measure_bare(name: str, options: argparse.Namespace) -> float:
+    """Tell pictures a second without a server; give the best of `session.run`."""
+    counts = PICTURES[options.device]
+    asked = Asked(device=options.device, counts=counts, seconds=options.seconds)
+    architecture = MODELS[name.removesuffix("-fp16")]
+    heading = f"{name}, pictures/s in runs of"
+    print(f"\n{heading:<38}" + "".join(f"{one:>10}" for one in counts))
+    rates = {}
+    for figure in ("plain", "way", "torch"):
+        told, rates[figure] = ask_figure(figure, _graph(name), architecture, asked)
+        print(f"{told:<38}" + "".join(f"{rates[figure][one]:10.1f}" for one in counts))
+    for other in ("plain", "torch"):
+        ratios = (rates["way"][one] / rates[other][one] for one in counts)
+        print(f"{'the way / ' + other:<38}" + "".join(f"{one:10.2f}" for one in ratios))
+    return max(rates["plain"].values())
+
+
+def _told_way(server: Server, name: str) -> str:
+    """Tell what a model's metadata say of how it runs."""
+    with urllib.request.urlopen(f"http://{server.host}:{server.port}/v2/models/{name}") as answer:
+        told = json.load(answer)["properties"]
+    return f"{told['provider']}, {told.get('runs', 'one session a core')}"
+
+
+def _ask_for(
+    server: Server, request: bytes, clients: int, seconds: float
+) -> tuple[float, list[Answer]]:
+    """Have clients ask for so long, after they have begun; give answers a second, and all."""
+    ask_all(server, [request], clients=clients, count=2 * clients)
+    begun = time.perf_counter()
+    with asking(server, request, clients=clients) as answers:
+        time.sleep(seconds)
+    return len(answers) / (time.perf_counter() - begun), answers
 
 
 # --- waits

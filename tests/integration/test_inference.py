@@ -145,6 +145,13 @@ def test_metadata_tell_inputs_outputs_and_every_revision(client, head):
     assert one == told | {"versions": [head]}
 
 
+def test_metadata_tell_how_a_model_runs_on_a_gpu(client, monkeypatch):
+    assert "runs" not in client.get(MODEL).json["properties"]
+    monkeypatch.setattr("zoo.operations.serve.way_of", lambda _: "graphs")
+    assert client.get(MODEL).json["properties"]["runs"] == "graphs"
+    assert client.get(f"{MODEL}/config").json["parameters"]["runs"] == {"string_value": "graphs"}
+
+
 def test_the_configuration_leaves_the_axis_of_pictures_out(client, head):
     for url in (f"{MODEL}/config", f"{MODEL}/versions/{head}/config"):
         told = client.get(url).json

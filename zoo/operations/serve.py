@@ -19,6 +19,7 @@ from zoo.operations.opening import Zoo
 from zoo.operations.predict import look_up
 from zoo.operations.raw import read_raw
 from zoo.serving.asking import PLAIN, Terms
+from zoo.serving.bound import way_of
 from zoo.serving.dense import DensePredictor
 from zoo.serving.lines import Target
 from zoo.serving.network import STRINGS, Feeds, Port, Tensor, check_names, read_ports
@@ -87,6 +88,7 @@ class Description:
     outputs: tuple[Port, ...]
     provider: str  # the execution provider that really runs
     most_together: int  # pictures of several requests that one run may hold
+    way: str = ""  # how it runs on a GPU: on bound buffers, as CUDA graphs, or plainly
     labels: tuple[str, ...] = ()  # of a classifier
     preprocessing: Preprocessing | None = None  # of a classifier
 
@@ -161,6 +163,7 @@ def describe(zoo: Zoo, service: Service, address: str) -> Description:
                 outputs=network.outputs,
                 provider=network.provider,
                 most_together=1,
+                way=way_of(network.session),
             )
         return _describe_classifier(target, served)
 
@@ -196,6 +199,7 @@ def _describe_classifier(target: Target, served: Served) -> Description:
         outputs=tuple(port for port in outputs if port.name == PROBABILITIES),
         provider=predictor.provider,
         most_together=served.most_together,
+        way=way_of(predictor.session),
         labels=predictor.labels,
         preprocessing=predictor.preprocessing,
     )

@@ -11,11 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import NotRunnable
-from zoo.serving.batches import BUCKETS, MEASURED, choose_most_together
+from zoo.serving.batches import MEASURED, choose_most_together
+from zoo.serving.bound import Bound
 from zoo.serving.costs import share_of
+from zoo.serving.cuda import open_fastest
 from zoo.serving.dense import open_graph
+from zoo.serving.lane import Lane
 from zoo.serving.memory import used_bytes
-from zoo.serving.network import open_network
+from zoo.serving.network import Network, open_network
 from zoo.serving.optimised import GraphCache, Note, size_of_weights
 from zoo.serving.pair import Pair, Runners
 from zoo.serving.predictor import CUDA, Opening, Predictor, wants_cuda
@@ -33,6 +36,7 @@ class Loading:
     device: str = "auto"
     cache: GraphCache
     runners: Runners = field(default_factory=Runners)
+    lane: Lane = field(default_factory=Lane)  # of the GPU, where there is one
 
     def prepare(self, digest: str, graph: Path) -> None:
         """Make the optimised copy of a graph, where there is none, so that it loads quickly."""
@@ -62,7 +66,7 @@ class Loading:
         """
         begun_ns, before_bytes = time.monotonic_ns(), used_bytes()
         return Served(
-            predictor=open_network(graph, Opening(device=self.device)),
+            predictor=self._on_lane(open_network(graph, Opening(device=self.device))),
             size_bytes=max(used_bytes() - before_bytes, graph.stat().st_size),
             load_ns=time.monotonic_ns() - begun_ns,
         )
@@ -100,17 +104,20 @@ class Loading:
 
     def _open_new(self, digest: str, graph: Path) -> Served:
         """Open a graph as it was published; on the CPU its optimised copy, once that is made."""
-        if not wants_cuda(self.device):
-            self._optimise(digest, graph)
-            if (kept := self._find_kept(digest)) is not None:
-                return replace(kept, is_from_cache=False)
+        if wants_cuda(self.device):
+            return open_fastest(graph, device=self.device, lane=self.lane)
+        self._optimise(digest, graph)
+        if (kept := self._find_kept(digest)) is not None:
+            return replace(kept, is_from_cache=False)
         predictor = open_graph(graph, Opening(device=self.device))
-        warm(predictor)
-        if predictor.provider != CUDA:  # It was tried, or there is no room for a copy.
-            return Served(predictor=predictor, size_bytes=0)
-        for count in BUCKETS[1:]:
-            warm(predictor, count)
-        return Served(predictor=predictor, size_bytes=0, most_together=BUCKETS[-1])
+        warm(predictor)  # It was tried, or there is no room for a copy.
+        return Served(predictor=predictor, size_bytes=0)
+
+    def _on_lane(self, network: Network) -> Network:
+        """Have a network on a GPU run where everything does there."""
+        if network.provider != CUDA:
+            return network
+        return replace(network, session=Bound(session=network.session, lane=self.lane))
 
     def _optimise(self, digest: str, graph: Path) -> None:
         """Keep a graph optimised, with what it says and how many pictures its runs should hold.

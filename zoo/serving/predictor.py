@@ -5,7 +5,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from zoo.domain.preprocessing import Preprocessing
 from zoo.domain.reading import read_labels
-from zoo.errors import NotRunnable, Unsupported
+from zoo.errors import NotRunnable, Unsupported, ZooError
 from zoo.serving.cores import count_cores
 from zoo.serving.dividing import guard_divisions
 from zoo.serving.external import refuse_external_data
@@ -107,6 +107,7 @@ class Opening:
     threads: int | None = None  # None: one for each core
     is_optimised: bool = False  # whether the graph has been optimised before
     save_as: Path | None = None  # where the optimised graph is written to, its weights beside it
+    provider_options: Mapping[str, str] = field(default_factory=dict)  # where that is CUDA
 
 
 AUTO = Opening()
@@ -164,7 +165,9 @@ def open_bare(graph: Path | bytes, how: Opening) -> Any:  # noqa: ANN401  # the 
         session = onnxruntime.InferenceSession(
             source,
             sess_options=_options(how, onnxruntime),
-            providers=_providers(how.device, onnxruntime),
+            providers=_with_options(_providers(how.device, onnxruntime), how.provider_options),
+            # Options that it does not take are an error, not a reason to go on without them.
+            enable_fallback=int(not how.provider_options),
         )
         session.disable_fallback()  # to another provider, unasked
     except _refusals() as error:
@@ -221,11 +224,20 @@ def _reason(error: Exception) -> str:
     return BUILT_AT.sub("", str(error)).rstrip(". \n") + "."
 
 
+def list_faults() -> tuple[type[Exception], ...]:
+    """List what comes of a way to run a graph that does not work here.
+
+    Buffers and options are refused by errors of Python's own, which `run_session` does not raise.
+    """
+    return (ZooError, RuntimeError, ValueError, *_refusals())
+
+
 def _refusals() -> tuple[type[Exception], ...]:
     """Name what ONNX Runtime raises over a graph; these errors share no kind of their own."""
     from onnxruntime.capi import onnxruntime_pybind11_state as faults  # noqa: PLC0415  # slow
 
     return (
+        faults.EPFail,  # of a GPU
         faults.Fail,
         faults.InvalidArgument,
         faults.InvalidGraph,
@@ -275,3 +287,10 @@ def _providers(device: str, onnxruntime: Any) -> Sequence[str]:  # noqa: ANN401 
     with redirect_stdout(sys.stderr):  # which it complains to, where answers of commands go
         onnxruntime.preload_dlls()
     return [CUDA, CPU]
+
+
+def _with_options(
+    providers: Sequence[str], options: Mapping[str, str]
+) -> list[str | tuple[str, Mapping[str, str]]]:
+    """Give CUDA its options; the CPU has none."""
+    return [(name, options) if options and name == CUDA else name for name in providers]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from zoo.images.turns import Turns
 from zoo.serving.asking import Desk
+from zoo.serving.cuda import RUNS_AT_ONCE
 from zoo.serving.dispatcher import Dispatcher
 from zoo.serving.figures import Figures
 from zoo.serving.lines import Lines, Target
@@ -13,6 +14,7 @@ from zoo.serving.loading import Loading
 from zoo.serving.memory import Trimming
 from zoo.serving.optimised import GraphCache
 from zoo.serving.pair import Runners
+from zoo.serving.predictor import wants_cuda
 from zoo.serving.queue import Queue
 from zoo.serving.shelf import Shelf
 from zoo.settings import Settings
@@ -34,7 +36,8 @@ class Service:
     @classmethod
     def open(cls, settings: Settings, *, cache: Path) -> "Service":
         """Make a service of the size the settings allow, with nothing loaded yet."""
-        figures, runners, trimming = Figures(), Runners(), Trimming()
+        figures, trimming = Figures(), Trimming()
+        runners = Runners(count=RUNS_AT_ONCE) if wants_cuda(settings.device) else Runners()
         queue = Queue(most_pictures=settings.queue_pictures, most_bytes=settings.queue_bytes)
         return cls(
             lines=Lines(

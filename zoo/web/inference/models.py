@@ -135,6 +135,8 @@ def _config(port: Port, found: Description) -> dict[str, Any]:
 def _properties(found: Description) -> dict[str, str]:
     """Tell what of a model the protocol has no words for."""
     told = {"revision": found.target.address, "provider": found.provider}
+    if found.way:
+        told["runs"] = found.way
     if found.preprocessing is None:
         return told
     return told | {

@@ -61,8 +61,8 @@ class ModelMetadataAnswer(ProtocolShape):
     inputs: list[TensorAnswer]
     outputs: list[TensorAnswer]
     properties: dict[str, str] = Field(
-        description="the revision that answers, the execution provider that really runs, and how"
-        " pictures are prepared for it"
+        description="the revision that answers, the execution provider that really runs, how it"
+        " runs on a GPU, and how pictures are prepared for it"
     )
 
 
