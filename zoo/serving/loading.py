@@ -1,32 +1,21 @@
 """Loading a graph: opened, tried once, and measured, before the first request sees it."""
 
-import contextlib
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from zoo.errors import NotRunnable
-from zoo.serving.batches import MEASURED, choose_most_together
 from zoo.serving.bound import Bound
-from zoo.serving.costs import share_of
 from zoo.serving.cuda import open_fastest
 from zoo.serving.dense import open_graph
 from zoo.serving.lane import Lane
 from zoo.serving.memory import used_bytes
 from zoo.serving.network import Network, open_network
 from zoo.serving.optimised import GraphCache, Note, size_of_weights
+from zoo.serving.optimising import optimise, warm
 from zoo.serving.pair import Pair, Runners
 from zoo.serving.predictor import CUDA, Opening, Predictor, wants_cuda
 from zoo.serving.shelf import Served
-
-JOIN = b"Concat"
-MOST_PARTED_BYTES = 2**26  # of a graph: a few times that is taken while it is rewritten
-LEAST_SAVED = 0.02  # of the cost, for which a graph is run otherwise than it was published
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +30,7 @@ class Loading:
     def prepare(self, digest: str, graph: Path) -> None:
         """Make the optimised copy of a graph, where there is none, so that it loads quickly."""
         if not wants_cuda(self.device) and self.cache.find(digest) is None:
-            self._optimise(digest, graph)
+            optimise(self.cache, digest, graph)
 
     def load(self, digest: str, graph: Path) -> Served:
         """Open a graph, warm it, and measure what it takes.
@@ -106,7 +95,7 @@ class Loading:
         """Open a graph as it was published; on the CPU its optimised copy, once that is made."""
         if wants_cuda(self.device):
             return open_fastest(graph, device=self.device, lane=self.lane)
-        self._optimise(digest, graph)
+        optimise(self.cache, digest, graph)
         if (kept := self._find_kept(digest)) is not None:
             return replace(kept, is_from_cache=False)
         predictor = open_graph(graph, Opening(device=self.device))
@@ -119,20 +108,6 @@ class Loading:
             return network
         return replace(network, session=Bound(session=network.session, lane=self.lane))
 
-    def _optimise(self, digest: str, graph: Path) -> None:
-        """Keep a graph optimised, with what it says and how many pictures its runs should hold.
-
-        One thread runs it meanwhile, whose time is not mixed with that of requests. Where it fails,
-        or cannot be written, nothing is kept.
-        """
-        with self.cache.adding(digest) as written, contextlib.suppress(NotRunnable):
-            if written is not None:
-                usual = _open_alone(graph, written)
-                note = Note.of(warm(usual), most_together=1)
-                alone, path = _open_parted(graph, (usual, note), written) or (usual, written)
-                most = choose_most_together(_measuring(alone))
-                self.cache.keep(digest, path, replace(note, most_together=most))
-
 
 def _open_checked(path: Path, threads: int, note: Note) -> Predictor:
     """Open an optimised graph and hold it against what was noted of it.
@@ -144,65 +119,3 @@ def _open_checked(path: Path, threads: int, note: Note) -> Predictor:
     if not note.is_of(warm(predictor)):
         raise NotRunnable("The optimised graph says something else than it did.")
     return predictor
-
-
-def _open_alone(graph: Path | bytes, written: Path) -> Predictor:
-    """Open a graph for runs on one thread, and write it down as it is optimised for them.
-
-    Raises:
-        NotRunnable: it cannot be opened.
-    """
-    return open_graph(graph, Opening(device="cpu", threads=1, save_as=written))
-
-
-def _open_parted(
-    graph: Path, usual: tuple[Predictor, Note], written: Path
-) -> tuple[Predictor, Path] | None:
-    """Open a graph without its concatenations, where that says the same and costs less.
-
-    Give it, and where it was written to.
-    """
-    if graph.stat().st_size > MOST_PARTED_BYTES or JOIN not in (data := graph.read_bytes()):
-        return None
-    from zoo.serving.parts import part_joins  # noqa: PLC0415  # slow to import
-
-    path = written.parent / "parted" / written.name  # which names the file of its weights
-    path.parent.mkdir()
-    alone, note = usual
-    try:
-        parted = _open_alone(part_joins(data), path)
-        if not note.is_of(warm(parted)):
-            return None
-    except NotRunnable:
-        return None
-    share = share_of(*(partial(_measuring(one), 1) for one in (alone, parted)))
-    return (parted, path) if share <= 1 - LEAST_SAVED else None
-
-
-def warm(predictor: Predictor, count: int = 1) -> NDArray[np.float32]:
-    """Run a predictor once over so many pictures, the first of which is always the same.
-
-    Raises:
-        NotRunnable: it fails.
-    """
-    return predictor.predict(_draw_pictures(predictor, count))
-
-
-def _draw_pictures(predictor: Predictor, count: int) -> NDArray[np.uint8]:
-    height, width = predictor.preprocessing.crop_px
-    drawn: NDArray[np.uint8] = np.random.default_rng(0).integers(
-        0, 256, (count, height, width, 3), np.uint8
-    )
-    return drawn
-
-
-def _measuring(predictor: Predictor) -> Callable[[int], float]:
-    """Give what tells the CPU nanoseconds that a picture of so many in a run costs this thread."""
-    pictures = _draw_pictures(predictor, MEASURED[-1])
-
-    def measure_ns(count: int) -> float:
-        begun_ns = time.thread_time_ns()
-        predictor.predict(pictures[:count])
-        return (time.thread_time_ns() - begun_ns) / count
-
-    return measure_ns

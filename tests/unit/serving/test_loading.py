@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from zoo.errors import NotRunnable
-from zoo.serving import loading as loading_module
+from zoo.serving import optimising
 from zoo.serving.batches import choose_most_together, pad_to
 from zoo.serving.dense import open_graph
-from zoo.serving.loading import Loading, warm
+from zoo.serving.loading import Loading
 from zoo.serving.optimised import GraphCache
+from zoo.serving.optimising import warm
 from zoo.serving.pair import Pair, Runners
 
 HEAVY_BYTES = 12_000
@@ -83,7 +84,7 @@ def test_weights_lie_beside_the_optimised_graph(loading, heavy, cache):
 def test_what_was_prepared_is_there_when_it_is_loaded(loading, heavy, cache, monkeypatch):
     loading.prepare("a", heavy)
     written = set(cache.folder.iterdir())
-    monkeypatch.setattr(Loading, "_optimise", None)
+    monkeypatch.setattr("zoo.serving.loading.optimise", None)
     loading.prepare("a", heavy)
     assert loading.load("a", heavy).is_from_cache
     assert written == set(cache.folder.iterdir())
@@ -311,7 +312,7 @@ def joined(tmp_path, graph):
 @pytest.mark.parametrize(("share", "is_whole"), [(0.9, False), (0.99, True), (1.2, True)])
 def test_layers_are_run_apart_where_that_is_cheaper(loading, joined, monkeypatch, share, is_whole):
     cache = loading.cache
-    monkeypatch.setattr(loading_module, "share_of", lambda *_: share)
+    monkeypatch.setattr(optimising, "share_of", lambda *_: share)
     answer = warm(loading.load("a", joined).predictor)
     kept, _ = cache.find("a")
     assert (b"Concat" in kept.read_bytes()) == is_whole
@@ -326,7 +327,7 @@ def test_layers_run_apart_that_fail_or_say_something_else_are_left(
 ):
     spoiled = graph() if is_graph else b"no graph"
     monkeypatch.setattr("zoo.serving.parts.part_joins", lambda _: spoiled)
-    monkeypatch.setattr(loading_module, "share_of", lambda *_: 0.1)
+    monkeypatch.setattr(optimising, "share_of", lambda *_: 0.1)
     answer = warm(loading.load("a", joined).predictor)
     kept, _ = loading.cache.find("a")
     assert b"Concat" in kept.read_bytes()
@@ -351,7 +352,7 @@ def test_one_slow_run_does_not_make_shared_runs_seem_dear_or_cheap():
 
 def test_what_was_measured_says_how_runs_are_shared(loading, write, monkeypatch):
     costs = {1: 10, 2: 8, 4: 9}
-    monkeypatch.setattr(loading_module, "_measuring", lambda _: costs.__getitem__)
+    monkeypatch.setattr(optimising, "_measuring", lambda _: costs.__getitem__)
     assert loading.load("a", write()).most_together == 2
     assert loading.load("a", write()).most_together == 2
 

@@ -1,0 +1,99 @@
+"""Making the optimised copy of a graph: tried, measured, and the cheaper of two ways kept."""
+
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.errors import NotRunnable
+from zoo.serving.batches import MEASURED, choose_most_together
+from zoo.serving.costs import share_of
+from zoo.serving.dense import open_graph
+from zoo.serving.optimised import GraphCache, Note
+from zoo.serving.predictor import Opening, Predictor
+
+JOIN = b"Concat"
+MOST_PARTED_BYTES = 2**26  # of a graph: a few times that is taken while it is rewritten
+LEAST_SAVED = 0.02  # of the cost, for which a graph is run otherwise than it was published
+
+
+def optimise(cache: GraphCache, digest: str, graph: Path) -> None:
+    """Keep a graph optimised, with what it says and how many pictures its runs should hold.
+
+    One thread runs it meanwhile, whose time is not mixed with that of requests. Where it fails, or
+    cannot be written, nothing is kept.
+    """
+    with cache.adding(digest) as written, contextlib.suppress(NotRunnable):
+        if written is not None:
+            usual = _open_alone(graph, written)
+            note = Note.of(warm(usual), most_together=1)
+            alone, path = _open_parted(graph, (usual, note), written) or (usual, written)
+            most = choose_most_together(_measuring(alone))
+            cache.keep(digest, path, replace(note, most_together=most))
+
+
+def warm(predictor: Predictor, count: int = 1) -> NDArray[np.float32]:
+    """Run a predictor once over so many pictures, the first of which is always the same.
+
+    Raises:
+        NotRunnable: it fails.
+    """
+    return predictor.predict(_draw_pictures(predictor, count))
+
+
+def _open_alone(graph: Path | bytes, written: Path) -> Predictor:
+    """Open a graph for runs on one thread, and write it down as it is optimised for them.
+
+    Raises:
+        NotRunnable: it cannot be opened.
+    """
+    return open_graph(graph, Opening(device="cpu", threads=1, save_as=written))
+
+
+def _open_parted(
+    graph: Path, usual: tuple[Predictor, Note], written: Path
+) -> tuple[Predictor, Path] | None:
+    """Open a graph without its concatenations, where that says the same and costs less.
+
+    Give it, and where it was written to.
+    """
+    if graph.stat().st_size > MOST_PARTED_BYTES or JOIN not in (data := graph.read_bytes()):
+        return None
+    from zoo.serving.parts import part_joins  # noqa: PLC0415  # slow to import
+
+    path = written.parent / "parted" / written.name  # which names the file of its weights
+    alone, note = usual
+    try:
+        path.parent.mkdir()
+        parted = _open_alone(part_joins(data), path)
+        if not note.is_of(warm(parted)):
+            return None
+    except (NotRunnable, OSError):  # The disk may be full.
+        return None
+    share = share_of(*(partial(_measuring(one), 1) for one in (alone, parted)))
+    return (parted, path) if share <= 1 - LEAST_SAVED else None
+
+
+def _draw_pictures(predictor: Predictor, count: int) -> NDArray[np.uint8]:
+    height, width = predictor.preprocessing.crop_px
+    drawn: NDArray[np.uint8] = np.random.default_rng(0).integers(
+        0, 256, (count, height, width, 3), np.uint8
+    )
+    return drawn
+
+
+def _measuring(predictor: Predictor) -> Callable[[int], float]:
+    """Give what tells the CPU nanoseconds that a picture of so many in a run costs this thread."""
+    pictures = _draw_pictures(predictor, MEASURED[-1])
+
+    def measure_ns(count: int) -> float:
+        begun_ns = time.thread_time_ns()
+        predictor.predict(pictures[:count])
+        return (time.thread_time_ns() - begun_ns) / count
+
+    return measure_ns
