@@ -1,9 +1,9 @@
 """A graph that resizes and crops by itself: any uint8 picture in, what the graph gave before out.
 
 The sizes follow ``zoo.images.prepare`` in whole numbers, so they are the same for every picture. As
-in Pillow the width is resized first and then the height, each rounded to whole levels. What differs
-is that the whole picture is resized and then cropped, not only the window that the crop keeps, and
-that Pillow takes the height first where it counts that as cheaper.
+in ``zoo.images.resize`` the width is resized first and then the height, each rounded to whole
+levels. What differs is that here the whole picture is resized and then cropped, not only the window
+that the crop keeps, and that there the height comes first where it shrinks while the width grows.
 """
 
 from dataclasses import dataclass

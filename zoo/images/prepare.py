@@ -1,23 +1,20 @@
 """Pixels become the one array that training, evaluation, export and serving all read.
 
-Nothing else in the zoo resizes or crops. So a picture is seen alike wherever it is seen.
+Nothing else in the zoo crops what networks are shown, and all of it is resized by
+`zoo.images.resize`. So a picture is seen alike wherever it is seen.
 """
 
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL.Image import Image, Resampling
+from PIL.Image import Image
 
 from zoo.domain.preprocessing import Interpolation, Preprocessing, Resize
 from zoo.images.decode import decode_reduced
 from zoo.images.orientation import Box
+from zoo.images.resize import resize
 from zoo.images.turns import Take, take_any
-
-RESAMPLING = {
-    Interpolation.BILINEAR: Resampling.BILINEAR,
-    Interpolation.BICUBIC: Resampling.BICUBIC,
-}
 
 Pixels = NDArray[np.uint8]
 """H x W x 3, RGB."""
@@ -63,9 +60,9 @@ def read_uncropped(
         picture, name=name, max_pixels=max_pixels, at_least_px=_longest_px(preprocessing)
     )
     left, top, right, bottom = decoded.extent
-    size = _resized(right - left, bottom - top, preprocessing)
-    filter_ = RESAMPLING[preprocessing.interpolation]
-    return np.array(decoded.image.resize(size, filter_, box=decoded.extent))
+    width, height = _resized(right - left, bottom - top, preprocessing)
+    interpolation = preprocessing.interpolation
+    return resize(decoded.image, (height, width), interpolation, box=decoded.extent)
 
 
 def prepare(image: Image, preprocessing: Preprocessing, *, extent: Box | None = None) -> Pixels:
@@ -74,7 +71,8 @@ def prepare(image: Image, preprocessing: Preprocessing, *, extent: Box | None = 
     Only the window that the crop keeps is resized, in one antialiased step. This equals
     resizing the whole picture and then cropping it (torchvision's Resize and CenterCrop on a PIL
     image) but for rounding: over 60 photographs, cropped to 64, 112 and 224, the mean difference
-    was 0.02 levels of 255 (0.27 in the worst of them), and no pixel differed by more than 2.
+    was 0.004 levels of 255 (0.04 in the worst of them; bicubic 0.001 and 0.005), and no pixel
+    differed by more than 1. From the same convolution without rounding both differed by 0.21.
 
     A picture that has the size asked for comes through bit-identical. A smaller one is scaled up.
     Where ``resize_px`` would leave a side shorter than the crop, the picture is scaled further up
@@ -92,8 +90,7 @@ def prepare(image: Image, preprocessing: Preprocessing, *, extent: Box | None = 
     x0, x1 = _kept(width, resized_width, crop_width)
     y0, y1 = _kept(height, resized_height, crop_height)
     window = (left + x0, top + y0, left + x1, top + y1)
-    filter_ = RESAMPLING[preprocessing.interpolation]
-    return np.array(image.resize((crop_width, crop_height), filter_, box=window))
+    return resize(image, preprocessing.crop_px, preprocessing.interpolation, box=window)
 
 
 def resize_whole(image: Image, size_px: tuple[int, int], interpolation: Interpolation) -> Pixels:
@@ -101,8 +98,7 @@ def resize_whole(image: Image, size_px: tuple[int, int], interpolation: Interpol
 
     A picture of that size comes through bit-identical.
     """
-    height, width = size_px
-    return np.array(image.resize((width, height), RESAMPLING[interpolation]))
+    return resize(image, size_px, interpolation)
 
 
 def shrink_whole(image: Image, side_px: int) -> Pixels:

@@ -4,7 +4,9 @@ import numpy as np
 from numpy.random import Generator
 from PIL import Image
 
+from zoo.domain.preprocessing import Interpolation
 from zoo.images.prepare import Pixels
+from zoo.images.resize import resize
 
 TRIES = 10
 PROPORTIONS = (3 / 4, 4 / 3)  # narrowest and widest, as torchvision's RandomResizedCrop
@@ -20,8 +22,7 @@ def draw_view(
     """
     height, width = picture.shape[:2]
     box = _draw_box(width, height, size_px, rng, least)
-    view = Image.fromarray(picture).resize(size_px[::-1], Image.Resampling.BILINEAR, box=box)
-    pixels: Pixels = np.array(view)
+    pixels = resize(Image.fromarray(picture), size_px, Interpolation.BILINEAR, box=box)
     return pixels[:, ::-1] if rng.random() < 1 / 2 and has_flip else pixels
 
 

@@ -12,7 +12,17 @@ from zoo.operations.opening import Zoo
 from zoo.operations.patrol import get_patrol
 from zoo.serving.predictor import CUDA, NVIDIA_DRIVER
 
-SHOWN = ("zoo", "torch", "numpy", "onnx", "scikit-learn", "sqlalchemy", "flask", "pillow")
+SHOWN = (
+    "zoo",
+    "torch",
+    "numpy",
+    "onnx",
+    "scikit-learn",
+    "sqlalchemy",
+    "flask",
+    "pillow",
+    "cykooz-resizer",
+)
 LITTLE_BYTES = 2**30
 
 

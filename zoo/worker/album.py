@@ -1,9 +1,9 @@
 """The pictures of a zoo as a network reads them; those that take long to decode are kept decoded.
 
 They lie in ``ZOO_HOME/cache/pictures``, one file each, under all that their pixels depend on: the
-digest of the file, resize and crop, the release of Pillow. Jobs of all models that read pictures
-alike share them. What is kept is as good as decoding: it has a checksum, and is made anew where it
-is damaged.
+digest of the file, resize and crop, the releases of what decodes and resizes. Jobs of all models
+that read pictures alike share them. What is kept is as good as decoding: it has a checksum, and is
+made anew where it is damaged.
 """
 
 import contextlib
@@ -18,6 +18,7 @@ import numpy as np
 
 from zoo.domain.preprocessing import Preprocessing
 from zoo.images.prepare import Pixels, read_picture, read_uncropped
+from zoo.images.resize import PIXELS
 from zoo.operations.opening import Zoo
 from zoo.training.cache import body_key
 from zoo.training.eviction import evict
@@ -26,6 +27,7 @@ from zoo.training.eviction import evict
 # takes 0.6 ms, its pixels 0.4 and 0.1; one of 600 px takes 4 ms to decode, of 3000 px 31.
 KEPT_FROM_BYTES = 2**16
 ENDING, CHECKSUM_BYTES, VERSION = ".pixels", 4, 1
+MAKERS = ("pillow", "cykooz-resizer")  # of pixels
 CHECKED_EVERY = 16  # times while the bound's bytes are written, so that it is hardly ever exceeded
 
 
@@ -78,7 +80,8 @@ class Album:
                 },
                 "whole": is_whole,
                 "most": self.zoo.settings.max_picture_pixels,
-                "pillow": version("pillow"),
+                **{name: version(name) for name in MAKERS},
+                "pixels": PIXELS,
                 "version": VERSION,
             }
         )

@@ -18,7 +18,7 @@ from zoo.export.ranges import Range
 from zoo.operations.card import tell_preprocessing, write_card
 from zoo.training.metrics import Accuracy, Comparison, compare, fall_interval, wilson
 
-PACKAGES = ("zoo", "onnx", "numpy", "pillow")
+PACKAGES = ("zoo", "onnx", "numpy", "pillow", "cykooz-resizer")
 CHEAPER = 1.1  # times, from which a graph is called cheaper than another
 ABOUT_EQUAL = 1e-9  # points: what rounding may add to a fall
 CARRIED = (

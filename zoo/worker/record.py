@@ -21,7 +21,7 @@ from zoo.worker.unchanged import Unchanged
 if TYPE_CHECKING:
     from zoo.worker.outcome import Trained  # with torch, which a record does without
 
-PACKAGES = ("zoo", "torch", "onnx", "scikit-learn", "numpy", "pillow")
+PACKAGES = ("zoo", "torch", "onnx", "scikit-learn", "numpy", "pillow", "cykooz-resizer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,8 +15,8 @@ from zoo.export.resized import PICTURE, with_resize
 from zoo.images.prepare import prepare
 
 PHOTOGRAPHS = [(375, 500), (500, 333), (256, 256), (311, 257)]  # height and width
-# Smaller than the crop in one or both, extreme, odd, of one pixel. Where a picture is enlarged
-# along one side, Pillow may take the height first, and rounds otherwise then.
+# Smaller than the crop in one or both, extreme, odd, of one pixel. Where the width grows and the
+# height shrinks, the zoo takes the height first, and rounds otherwise then.
 EXTREMES = [
     (48, 48),
     (47, 131),

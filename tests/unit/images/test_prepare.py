@@ -203,4 +203,5 @@ def test_a_whole_picture_is_resized_as_its_interpolation_says():
         Interpolation, (Image.Resampling.BILINEAR, Image.Resampling.BICUBIC), strict=True
     ):
         resized = resize_whole(image, (9, 50), interpolation)
-        assert np.array_equal(resized, np.asarray(image.resize((50, 9), filter_)))
+        expected = np.asarray(image.resize((50, 9), filter_))
+        assert difference(resized, expected).max() <= 1  # Weights are rounded otherwise.
