@@ -200,6 +200,8 @@ def _warm(predictor: Predictor, way: Way, trial: Trial) -> int:
         if not is_held and way is not PLAIN_WAY:
             raise NotRunnable(f"{count} pictures give something else than by plain runs.")
         most = count
+    if way.has_graphs and not all(trial.holds(predictor, one) for one in BUCKETS):
+        raise NotRunnable("a graph gives something else once later ones were captured.")
     return most
 
 
