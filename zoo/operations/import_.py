@@ -33,7 +33,7 @@ from zoo.operations import jobs
 from zoo.operations.access import check_target
 from zoo.operations.draft import STORED, Draft, put_draft
 from zoo.operations.opening import Zoo
-from zoo.operations.paths import is_there
+from zoo.operations.paths import check_path, is_there
 from zoo.operations.publish import Publication, publish, put_text
 from zoo.storage.blobs import chunks_of
 
@@ -106,6 +106,7 @@ def stage(zoo: Zoo, path: Path) -> dict[str, Blob]:
 
     Raises:
         PathNotFound: there is nothing there.
+        Invalid: it is a FIFO, a socket or a device.
         UnknownFormat: it is a folder without anything the importer knows.
         StorageFull: there is no room.
     """
@@ -128,8 +129,7 @@ def list_package(path: Path) -> dict[str, Path]:
         PathNotFound: there is nothing there.
         UnknownFormat: it is a folder without anything the importer knows.
     """
-    if not is_there(path):
-        raise PathNotFound(f"There is no file or folder {path}.", path=str(path))
+    check_path(path)
     if not path.is_dir():
         return {check_file_path(path.name): path}
     found = {

@@ -10,9 +10,10 @@ from typing import BinaryIO
 
 from zoo.catalog import audit, garbage
 from zoo.domain.revision import Blob, revision_id
-from zoo.errors import BlobNotFound, FileNotFound, PathNotFound, StoreUnavailable
+from zoo.errors import BlobNotFound, FileNotFound, StoreUnavailable
 from zoo.operations.access import check_rules
 from zoo.operations.opening import Zoo
+from zoo.operations.paths import check_path
 from zoo.storage.blobs import Chunk, chunks_of
 
 LOG = logging.getLogger(__name__)
@@ -170,6 +171,7 @@ def repair_with(
 
     Raises:
         PathNotFound: there is no such file or folder.
+        Invalid: it is a FIFO, a socket or a device.
     """
     wanted = {fault.subject for fault in faults if "@" not in fault.subject}
     repaired = []
@@ -213,8 +215,7 @@ def put_back(zoo: Zoo, digest: str, chunks: Iterable[Chunk]) -> Blob:
 
 def _files(paths: Iterable[Path]) -> Iterator[Path]:
     for path in paths:
-        if not path.exists():
-            raise PathNotFound(f"There is no file or folder {path}.", path=str(path))
+        check_path(path)
         yield from (
             sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]
         )
