@@ -1,6 +1,5 @@
 """Every failure is told in one shape, with a status of its kind."""
 
-import errno
 import inspect
 import io
 
@@ -102,7 +101,7 @@ def test_a_full_disk_has_the_one_shape(app, client):
     @app.get("/full")
     @needs(Need.NOBODY)
     def full():
-        raise OSError(errno.ENOSPC, "No space left on device")
+        raise OSError(errors.errno.ENOSPC, "No space left on device")
 
     answer = client.get("/full")
     assert answer.status_code == 507
