@@ -45,7 +45,7 @@ def terms_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option(
         "--priority",
         type=click.IntRange(LOWEST, HIGHEST),
-        help="The higher comes first; above 0 for admins.  [default: 0]",
+        help="The higher comes first; above 0 for admins. A new job has 0 unless told.",
     )
     @click.option(
         "--threads",

@@ -38,7 +38,8 @@ def _check_terms(db: Session, job: Job, terms: Terms) -> None:
     raise Conflict(
         f"Job {job.id} is to do the same, is not finished, and was queued on other terms:"
         f" {', '.join(other)}.",
-        hint=f"Change it: zoo jobs priority {job.id} {terms.priority}"
+        hint="Leave it out to have the job go on, or change it where you may:"
+        f" zoo jobs priority {job.id} {terms.priority}"
         if other == ["priority"]
         else f"Leave them out to have it go on, or {end}",
         job=job.id,

@@ -104,6 +104,13 @@ class Bound:
         slot = self.lane.call(Slot.bind, self.session, shape, classes, memory)
         self.slots[shape[0]] = slot
 
+    def drop(self, count: int) -> None:
+        """Have no slot for so many pictures."""
+        if (slot := self.slots.pop(count, None)) is not None:
+            held: list[object] = [slot]
+            del slot
+            self.lane.let_go(held)
+
     @property
     def size_bytes(self) -> int:
         """Count the bytes of all buffers."""
@@ -146,7 +153,9 @@ class Bound:
         """Run plainly from now on: what failed once on these buffers may do so again."""
         if self.slots:
             LOG.warning("Runs on bound buffers failed and are plain from now on: %s", error)
+        held: list[object] = [self.slots]
         self.slots, self.way = {}, PLAIN_RUN
+        self.lane.let_go(held)
 
 
 def way_of(session: Any) -> str:  # noqa: ANN401  # of ONNX Runtime, or one of several of them

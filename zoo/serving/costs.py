@@ -22,4 +22,4 @@ def share_of(usual: Callable[[], float], other: Callable[[], float]) -> float:
         usually, otherwise = min(usually, usual()), min(otherwise, other())
         if turn >= FEWEST_TURNS and otherwise >= usually:
             break
-    return otherwise / usually
+    return otherwise / usually if usually else 1.0  # where the clock is too coarse to tell

@@ -142,7 +142,7 @@ def open_fastest(
         NotRunnable: it is no graph of the zoo's, or fails on the first picture.
         Unsupported: CUDA was asked for and the session came up without it.
     """
-    plain = open_graph(graph, Opening(device=device))
+    plain = lane.call(open_graph, graph, Opening(device=device))
     if ways is None and plain.provider != CUDA:
         plain.predict(draw_pictures(plain.preprocessing.crop_px)[:1])
         return Served(predictor=plain, size_bytes=0)
@@ -166,7 +166,7 @@ def _try_way(graph: Path, opening: Opening, way: Way, lane: Lane, trial: Trial) 
         Exception: one of `list_faults`: it does not work here.
     """
     # By no name of its own, as whoever holds a session last closes it.
-    predictor = _on_lane(open_graph(graph, opening), way, lane)
+    predictor = _on_lane(lane.call(open_graph, graph, opening), way, lane)
     if predictor.provider != trial.provider:
         raise NotRunnable(f"it comes up on {predictor.provider}.")
     return _served(graph, predictor, _warm(predictor, way, trial))
@@ -194,7 +194,7 @@ def _warm(predictor: Predictor, way: Way, trial: Trial) -> int:
             # What was being captured when it failed cannot be relied on.
             if not most or way.has_graphs:
                 raise
-            predictor.session.slots.pop(count, None)
+            predictor.session.drop(count)
             LOG.warning("Runs of %d pictures and more fail: %s", count, error)
             break
         if not is_held and way is not PLAIN_WAY:

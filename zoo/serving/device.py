@@ -3,7 +3,7 @@
 import ctypes
 
 from zoo.errors import Unsupported
-from zoo.serving.predictor import CUDA, NVIDIA_DRIVER, Opening, open_bare
+from zoo.serving.predictor import CUDA, NVIDIA_DRIVER, Opening, open_bare, wants_cuda
 
 LIBRARIES = ("libcudart.so.13", "libcublas.so.13", "libcublasLt.so.13", "libcudnn.so.9")
 # One node that gives what it takes: the smallest graph there is.
@@ -21,7 +21,7 @@ def check_device(device: str) -> None:
     """
     if device != "cuda":
         return
-    provider = open_bare(IDENTITY, Opening(device=device)).get_providers()[0]
+    provider = _find_provider(device)
     if provider != CUDA:
         missing = list_missing()
         raise Unsupported(
@@ -32,6 +32,16 @@ def check_device(device: str) -> None:
             provider=provider,
             missing=missing,
         )
+
+
+def comes_up_on_cuda(device: str) -> bool:
+    """Tell whether sessions really run on CUDA here; a driver alone does not say it."""
+    return wants_cuda(device) and _find_provider(device) == CUDA
+
+
+def _find_provider(device: str) -> str:
+    provider: str = open_bare(IDENTITY, Opening(device=device)).get_providers()[0]
+    return provider
 
 
 def list_missing() -> list[str]:

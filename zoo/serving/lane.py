@@ -11,6 +11,8 @@ import contextlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
+from queue import Empty, SimpleQueue
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -26,15 +28,34 @@ class Lane:
     """A thread that starts when it is first needed; what it is given runs in that order."""
 
     _thread: ThreadPoolExecutor = field(default_factory=_one_thread)
+    _left: "SimpleQueue[list[object]]" = field(default_factory=SimpleQueue)
 
     def call(self, function: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
         """Call a function on the thread and give what it gives, or raise what it raises.
 
         A function that runs there must not call this itself: it would wait for its own end.
         """
-        return self._thread.submit(function, *given, **named).result()
+        return self._thread.submit(self._run, partial(function, *given, **named)).result()
 
     def let_go(self, held: list[object]) -> None:
-        """Have the thread close things that nobody but this list holds."""
-        with contextlib.suppress(RuntimeError):  # The process ends, and closes all.
-            self._thread.submit(held.clear)
+        """Leave things that nobody but this list holds for the thread to close.
+
+        It does so before it runs anything else, and when it is told to tidy. This may be called
+        while objects are destroyed, at any moment of any thread, so it takes no lock.
+        """
+        self._left.put(held)
+
+    def tidy(self) -> None:
+        """Have the thread close what was left to it."""
+        if not self._left.empty():
+            with contextlib.suppress(RuntimeError):  # The process ends, and closes all.
+                self._thread.submit(self._close)
+
+    def _run(self, function: Callable[[], T]) -> T:
+        self._close()
+        return function()
+
+    def _close(self) -> None:
+        with contextlib.suppress(Empty):
+            while True:
+                self._left.get_nowait().clear()

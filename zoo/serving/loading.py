@@ -55,7 +55,7 @@ class Loading:
         """
         begun_ns, before_bytes = time.monotonic_ns(), used_bytes()
         return Served(
-            predictor=self._on_lane(open_network(graph, Opening(device=self.device))),
+            predictor=self._open_network(graph),
             size_bytes=max(used_bytes() - before_bytes, graph.stat().st_size),
             load_ns=time.monotonic_ns() - begun_ns,
         )
@@ -102,8 +102,12 @@ class Loading:
         warm(predictor)  # It was tried, or there is no room for a copy.
         return Served(predictor=predictor, size_bytes=0)
 
-    def _on_lane(self, network: Network) -> Network:
-        """Have a network on a GPU run where everything does there."""
+    def _open_network(self, graph: Path) -> Network:
+        """Open a network; on a GPU where everything there runs."""
+        how = Opening(device=self.device)
+        if not wants_cuda(self.device):
+            return open_network(graph, how)
+        network = self.lane.call(open_network, graph, how)
         if network.provider != CUDA:
             return network
         return replace(network, session=Bound(session=network.session, lane=self.lane))

@@ -1,6 +1,7 @@
 """Making the optimised copy of a graph: tried, measured, and the cheaper of two ways kept."""
 
 import contextlib
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,6 +20,7 @@ from zoo.serving.predictor import Opening, Predictor
 
 JOIN = b"Concat"
 MOST_PARTED_BYTES = 2**26  # of a graph: a few times that is taken while it is rewritten
+LOG = logging.getLogger(__name__)
 LEAST_SAVED = 0.02  # of the cost, for which a graph is run otherwise than it was published
 
 
@@ -74,6 +76,9 @@ def _open_parted(
         if not note.is_of(warm(parted)):
             return None
     except (NotRunnable, OSError):  # The disk may be full.
+        return None
+    except Exception:  # It is for speed alone: the graph runs as it is.
+        LOG.exception("%s could not be rewritten, and is run as it was published.", graph.name)
         return None
     share = share_of(*(partial(_measuring(one), 1) for one in (alone, parted)))
     return (parted, path) if share <= 1 - LEAST_SAVED else None

@@ -57,65 +57,57 @@ def part_joins(data: bytes) -> bytes:
 
 
 class _Graph:
-    """What is known of a graph's values: who makes them, who reads them, of how many channels."""
+    """What is known of a graph's values: who reads them, and of how many channels they are."""
 
     def __init__(self, model: ModelProto) -> None:
         self.constants = {one.name: one for one in model.graph.initializer}
         for node in model.graph.node:
             if _is(node, "Constant") and (value := _attributes(node).get("value")) is not None:
                 self.constants[node.output[0]] = value
-        self.made_by = {output: node for node in model.graph.node for output in node.output}
         self.readers: defaultdict[str, list[NodeProto]] = defaultdict(list)
         for node in model.graph.node:
             for name in node.input:
                 self.readers[name].append(node)
         self.seen = {output.name for output in model.graph.output}
+        self.channels = dict[str, int]()  # of values of which that can be told
+        for node in model.graph.node:
+            if (count := self._count_channels(node)) is not None:
+                self.channels[node.output[0]] = count
         self.parts: dict[str, list[Part]] = {}  # of values that are not made whole
         self.weights: list[TensorProto] = []
+
+    def _count_channels(self, node: NodeProto) -> int | None:
+        """Count the channels of what a node makes, by what those before it make."""
+        if _joins(node) and all(name in self.channels for name in node.input):
+            return sum(self.channels[name] for name in node.input)
+        if _is(node, *CHANNELWISE):
+            return self.channels.get(node.input[0])
+        weight = self.constants.get(node.input[1]) if _is(node, "Conv") else None
+        return None if weight is None else int(weight.dims[0])
 
     def is_partable(self, node: NodeProto) -> bool:
         """Tell whether a node lays channels behind each other that only convolutions read."""
         return (
-            _is(node, "Concat")
-            and _attributes(node).get("axis") == AXIS
+            _joins(node)
             and 1 < len(node.input) <= MOST_PARTS
-            and all(self.channels(name) is not None for name in node.input)
-            and self._is_convolved(node.output[0], sum(map(self._count, node.input)))
+            and node.output[0] in self.channels
+            and self._is_convolved(node.output[0])
         )
 
-    def channels(self, name: str) -> int | None:
-        """Count the channels of a value; None where that cannot be told."""
-        node = self.made_by.get(name)
-        while node is not None and _is(node, *CHANNELWISE) and name == node.output[0]:
-            name = node.input[0]
-            node = self.made_by.get(name)
-        if node is None:
-            return None
-        if _is(node, "Concat") and _attributes(node).get("axis") == AXIS:
-            counts = [self.channels(one) for one in node.input]
-            return None if None in counts else sum(map(self._count, node.input))
-        weight = self.constants.get(node.input[1]) if _is(node, "Conv") else None
-        return None if weight is None else int(weight.dims[0])
-
-    def _count(self, name: str) -> int:
-        return self.channels(name) or 0
-
-    def _is_convolved(self, name: str, channels: int) -> bool:
+    def _is_convolved(self, whole: str) -> bool:
         """Tell whether a value is read by convolutions alone, be it pooled before."""
-        readers = self.readers[name]
-        return (
-            name not in self.seen
-            and bool(readers)
-            and all(
-                self._is_convolution(node, name, channels)
-                or (
-                    _is(node, *CHANNELWISE)
-                    and len(node.output) == 1
-                    and self._is_convolved(node.output[0], channels)
-                )
-                for node in readers
-            )
-        )
+        waiting = [whole]
+        while waiting:
+            name = waiting.pop()
+            if name in self.seen or not self.readers[name]:
+                return False
+            for node in self.readers[name]:
+                if self._is_convolution(node, name, self.channels[whole]):
+                    continue
+                if not _is(node, *CHANNELWISE) or len(node.output) != 1:
+                    return False
+                waiting.append(node.output[0])
+        return True
 
     def _is_convolution(self, node: NodeProto, name: str, channels: int) -> bool:
         if not _is(node, "Conv") or list(node.input).count(name) != 1 or node.input[0] != name:
@@ -132,7 +124,7 @@ class _Graph:
     def rewrite(self, node: NodeProto, parted: set[str]) -> Iterator[NodeProto]:
         """Give what stands in the place of a node; they come in the order of the graph."""
         if node.output[0] in parted:
-            self.parts[node.output[0]] = [(name, self._count(name)) for name in node.input]
+            self.parts[node.output[0]] = [(name, self.channels[name]) for name in node.input]
         elif not node.input or node.input[0] not in self.parts:
             yield node
         elif node.op_type == "Conv":
@@ -182,6 +174,11 @@ def _copy(node: NodeProto, inputs: Sequence[str], output: str) -> NodeProto:
 
 def _is(node: NodeProto, *kinds: str) -> bool:
     return node.op_type in kinds and node.domain in DEFAULT_DOMAINS
+
+
+def _joins(node: NodeProto) -> bool:
+    """Tell whether a node lays channels behind each other."""
+    return _is(node, "Concat") and _attributes(node).get("axis") == AXIS
 
 
 def _attributes(node: NodeProto) -> dict[str, Any]:

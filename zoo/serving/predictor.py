@@ -229,7 +229,7 @@ def list_faults() -> tuple[type[Exception], ...]:
 
     Buffers and options are refused by errors of Python's own, which `run_session` does not raise.
     """
-    return (ZooError, RuntimeError, ValueError, *_refusals())
+    return (ZooError, RuntimeError, ValueError, TypeError, MemoryError, *_refusals())
 
 
 def _refusals() -> tuple[type[Exception], ...]:

@@ -7,14 +7,15 @@ from pathlib import Path
 from zoo.images.turns import Turns
 from zoo.serving.asking import Desk
 from zoo.serving.cuda import RUNS_AT_ONCE
+from zoo.serving.device import comes_up_on_cuda
 from zoo.serving.dispatcher import Dispatcher
 from zoo.serving.figures import Figures
+from zoo.serving.lane import Lane
 from zoo.serving.lines import Lines, Target
 from zoo.serving.loading import Loading
-from zoo.serving.memory import Trimming
+from zoo.serving.memory import Trimming, give_back
 from zoo.serving.optimised import GraphCache
 from zoo.serving.pair import Runners
-from zoo.serving.predictor import wants_cuda
 from zoo.serving.queue import Queue
 from zoo.serving.shelf import Shelf
 from zoo.settings import Settings
@@ -37,15 +38,23 @@ class Service:
     def open(cls, settings: Settings, *, cache: Path) -> "Service":
         """Make a service of the size the settings allow, with nothing loaded yet."""
         figures, trimming = Figures(), Trimming()
-        runners = Runners(count=RUNS_AT_ONCE) if wants_cuda(settings.device) else Runners()
+        runners, lane = Runners(), Lane()
+        if comes_up_on_cuda(settings.device):
+            runners = Runners(count=RUNS_AT_ONCE)
+
+        def trim() -> None:
+            lane.tidy()
+            give_back()
+
         queue = Queue(most_pictures=settings.queue_pictures, most_bytes=settings.queue_bytes)
         return cls(
             lines=Lines(
-                shelf=Shelf(most_bytes=settings.served_bytes),
+                shelf=Shelf(most_bytes=settings.served_bytes, trim=trim),
                 loading=Loading(
                     device=settings.device,
                     cache=GraphCache(folder=cache, most_bytes=settings.cache_bytes),
                     runners=runners,
+                    lane=lane,
                 ),
             ),
             desk=Desk(

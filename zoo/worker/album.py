@@ -18,7 +18,7 @@ import numpy as np
 
 from zoo.domain.preprocessing import Preprocessing
 from zoo.images.prepare import Pixels, read_picture, read_uncropped
-from zoo.images.resize import PIXELS
+from zoo.images.resize import pixels_key
 from zoo.operations.opening import Zoo
 from zoo.training.cache import body_key
 from zoo.training.eviction import evict
@@ -81,7 +81,7 @@ class Album:
                 "whole": is_whole,
                 "most": self.zoo.settings.max_picture_pixels,
                 **{name: version(name) for name in MAKERS},
-                "pixels": PIXELS,
+                "pixels": pixels_key(),
                 "version": VERSION,
             }
         )

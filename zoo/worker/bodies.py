@@ -14,7 +14,7 @@ from zoo.domain.plan import CodesPrecision
 from zoo.domain.reading import read_list, read_object, read_text
 from zoo.domain.recipe import Recipe
 from zoo.domain.revision import Revision
-from zoo.images.resize import PIXELS
+from zoo.images.resize import pixels_key
 from zoo.operations.kept import keep, read_kept
 from zoo.operations.opening import Zoo
 from zoo.training.cache import CodesCache, body_key
@@ -49,7 +49,7 @@ def body_of(revision: Revision, config: ModelConfig, taps: Sequence[str]) -> dic
         "weights": weights.digest if weights else None,
         "recipe": config.recipe.as_json(),
         "preprocessing": config.preprocessing.as_json(),
-        "pixels": PIXELS,
+        "pixels": pixels_key(),
         "taps": list(taps),
     }
 

@@ -14,7 +14,7 @@ from zoo.domain.dataset import Dataset, Picture, Split
 from zoo.domain.job import Job
 from zoo.domain.plan import CodesPrecision
 from zoo.errors import EmptyDataset, Invalid
-from zoo.images.resize import PIXELS
+from zoo.images.resize import pixels_key
 from zoo.networks.preprocess import Preprocess, find_mean_image
 from zoo.networks.surgery import find_head
 from zoo.networks.taps import CODES, Tap, list_taps, tap_network
@@ -227,7 +227,7 @@ def _key(parent: Parent, tap: str, others: str, kind: Kind) -> str:
             "weights": others or (weights.digest if weights else None),
             "recipe": parent.config.recipe.as_json(),
             "preprocessing": parent.config.preprocessing.as_json(),
-            "pixels": PIXELS,
+            "pixels": pixels_key(),
             "tap": tap,
             "at": find_head(parent.network).layer if tap == CODES else "",
             **({"kind": kind.value} if kind.value else {}),

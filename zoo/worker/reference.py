@@ -26,7 +26,7 @@ from zoo.errors import (
 from zoo.formats.safetensors import read_safetensors, read_safetensors_metadata, write_safetensors
 from zoo.images.member import Limits, draw_members
 from zoo.images.prepare import Pixels, read_picture
-from zoo.images.resize import PIXELS
+from zoo.images.resize import pixels_key
 from zoo.images.source import open_pictures
 from zoo.networks.surgery import find_head
 from zoo.networks.taps import tap_network
@@ -225,7 +225,7 @@ def _key(parent: Parent) -> str:
             "weights": weights.digest if weights else None,
             "recipe": parent.config.recipe.as_json(),
             "preprocessing": parent.config.preprocessing.as_json(),
-            "pixels": PIXELS,
+            "pixels": pixels_key(),
             "at": find_head(parent.network).layer,
         }
     )

@@ -17,7 +17,7 @@ from zoo.domain.plan import Strategy
 from zoo.domain.training import EPOCH, RATES, Beginning, Overrides, Training
 from zoo.errors import TooFewPictures
 from zoo.filters.scheme import parse_scheme
-from zoo.images.resize import PIXELS
+from zoo.images.resize import pixels_key
 from zoo.images.split import draw_split
 from zoo.networks.build import build_network
 from zoo.networks.freezing import freeze_up_to
@@ -221,7 +221,7 @@ class Bench:
             "dataset": self.subject.dataset.address,
             "parent": self.subject.parent.revision.address,
             "versions": [str(torch.__version__), np.__version__],
-            "pixels": PIXELS,
+            "pixels": pixels_key(),
             **({"devices": self.devices} if self.devices > 1 else {}),
         }
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

@@ -23,6 +23,7 @@ from zoo.errors import OneClass, Unsupported
 from zoo.filters.scheme import Scheme, parse_scheme
 from zoo.images.chart import Chart, Line, draw_chart
 from zoo.images.prepare import Pixels, read_picture
+from zoo.images.resize import pixels_key
 from zoo.networks.build import build_network
 from zoo.networks.cutting import cut_at
 from zoo.networks.initial import initialise
@@ -228,7 +229,11 @@ class _Setting:
             "seeds": self.options.seeds,
             "init": str(self.options.init),
             "chance": (1 + self.are_halves) / len(second.classes),
-            "versions": {"torch": str(torch.__version__), "numpy": np.__version__},
+            "versions": {
+                "torch": str(torch.__version__),
+                "numpy": np.__version__,
+                "pixels": pixels_key(),
+            },
         }
 
     def tasks(self, seed: int) -> tuple[Task, Task]:

@@ -11,8 +11,9 @@ from PIL import Image
 
 from zoo.domain.preprocessing import Interpolation
 from zoo.errors import ZooError
+from zoo.images import resize as resize_module
 from zoo.images.memory import check_memory
-from zoo.images.resize import resize
+from zoo.images.resize import pixels_key, resize
 
 PILLOWS = {
     Interpolation.BILINEAR: Image.Resampling.BILINEAR,
@@ -148,3 +149,17 @@ def test_a_pillow_whose_memory_is_unknown_is_refused(monkeypatch, release):
         resize(Image.new("RGB", (10, 10)), (4, 4), Interpolation.BILINEAR)
     monkeypatch.undo()
     check_memory()
+
+
+def test_pixels_are_named_by_what_they_are(monkeypatch):
+    name = pixels_key.__wrapped__()
+    assert name == pixels_key.__wrapped__() == pixels_key()
+    usual = resize_module.resize
+
+    def other(*given, **more):
+        shown = usual(*given, **more)
+        shown[0, 0, 0] ^= 1
+        return shown
+
+    monkeypatch.setattr(resize_module, "resize", other)
+    assert pixels_key.__wrapped__() != name

@@ -155,6 +155,24 @@ def test_the_thread_that_ran_a_session_closes_it():
     assert watched.closed_by == [thread]
 
 
+def test_what_is_let_go_is_closed_when_the_lane_is_tidied():
+    lane, watched = Lane(), Watched()
+    bound = Bound(session=watched.make(), lane=lane)
+    thread = lane.call(threading.current_thread)
+    del bound
+    gc.collect()
+    assert not watched.closed_by
+    lane.tidy()
+    assert lane.call(threading.current_thread) is thread
+    assert watched.closed_by == [thread]
+
+
+def test_objects_may_be_destroyed_while_their_lane_is_given_something():
+    lane = Lane()
+    with lane._thread._shutdown_lock:  # as the collector may begin anywhere, in `submit` too
+        lane.let_go([object()])
+
+
 @pytest.mark.parametrize(("has_graphs", "expected"), [(True, NO_GRAPH), (False, None)])
 def test_plain_runs_of_a_session_with_graphs_are_not_captured(draw, has_graphs, expected):
     watched = Watched()

@@ -19,6 +19,7 @@ from zoo.serving.dense import open_graph
 from zoo.serving.lane import Lane
 from zoo.serving.loading import Loading
 from zoo.serving.optimised import GraphCache
+from zoo.serving.pair import Runners
 from zoo.serving.predictor import CPU, CUDA, open_predictor
 from zoo.serving.service import Service
 from zoo.settings import Settings
@@ -314,9 +315,12 @@ def test_what_comes_up_on_cuda_runs_on_the_lane(loading, path, monkeypatch):
     assert network.session.way == PLAIN_RUN
 
 
-@pytest.mark.parametrize(("device", "count"), [("cuda", RUNS_AT_ONCE), ("cpu", None)])
-def test_few_runs_are_under_way_on_a_gpu(tmp_path, device, count):
-    service = Service.open(Settings(home=tmp_path, device=device), cache=tmp_path)
+@pytest.mark.parametrize("is_there", [True, False])
+def test_few_runs_are_under_way_on_a_gpu_that_is_really_used(tmp_path, monkeypatch, is_there):
+    monkeypatch.setattr("zoo.serving.predictor.NVIDIA_DRIVER", tmp_path)  # A driver there is.
+    if is_there:
+        monkeypatch.setattr("zoo.serving.device.CUDA", CPU)
+    service = Service.open(Settings(home=tmp_path, device="auto"), cache=tmp_path)
     runners = service.desk.dispatcher.runners
-    assert runners.count == (count or runners.__class__().count)
+    assert runners.count == (RUNS_AT_ONCE if is_there else Runners().count)
     assert service.lines.loading.runners is runners

@@ -334,6 +334,17 @@ def test_layers_run_apart_that_fail_or_say_something_else_are_left(
     np.testing.assert_allclose(answer, warm(open_graph(joined)), rtol=1e-5)
 
 
+def test_a_fault_of_the_rewriting_does_not_cost_the_load(loading, joined, monkeypatch, caplog):
+    def fail(_):
+        raise RecursionError
+
+    monkeypatch.setattr("zoo.serving.parts.part_joins", fail)
+    np.testing.assert_allclose(
+        warm(loading.load("a", joined).predictor), warm(open_graph(joined)), rtol=1e-5
+    )
+    assert "run as it was published" in caplog.text
+
+
 def test_a_processor_that_has_yet_to_wake_does_not_make_shared_runs_seem_cheap():
     asked = []
 
@@ -343,6 +354,10 @@ def test_a_processor_that_has_yet_to_wake_does_not_make_shared_runs_seem_cheap()
 
     assert choose_most_together(measure) == 1
     assert asked == [1, 2] * 3  # and what is not cheaper is not measured for long
+
+
+def test_a_clock_too_coarse_to_tell_says_that_nothing_is_gained():
+    assert choose_most_together(lambda _: 0) == 1
 
 
 def test_one_slow_run_does_not_make_shared_runs_seem_dear_or_cheap():

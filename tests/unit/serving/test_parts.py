@@ -209,3 +209,21 @@ def test_a_graph_with_another_inside_is_left_alone():
     draft.add("If", ["yes"], 5, "z", then_branch=inner, else_branch=inner)
     with pytest.raises(NotRunnable, match="holds others"):
         part_joins(draft.write("y"))
+
+
+def test_joins_of_joins_are_counted_in_one_walk():
+    draft = Draft()
+    whole = draft.conv("x", 2)
+    for _ in range(60):
+        whole = draft.concat(whole, draft.conv("x", 1))
+    draft.conv(draft.relu(whole), 2, name="y")
+    assert kinds(check_same(draft.write("y"))).count("Concat") == 59
+
+
+def test_any_number_of_layers_may_lie_between():
+    draft = Draft()
+    whole = draft.concat(draft.conv("x", 2), draft.conv("x", 3))
+    for _ in range(1500):
+        whole = draft.relu(whole)
+    draft.conv(whole, 4, name="y")
+    assert "Concat" not in kinds(part_joins(draft.write("y")))

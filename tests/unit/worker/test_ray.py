@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 
+from zoo.catalog.attempts import count_attempts
 from zoo.domain.job import JobKind, JobState
 from zoo.domain.resources import Needs
 from zoo.domain.terms import Terms
@@ -79,7 +80,7 @@ def test_an_attempt_whose_cluster_went_is_put_back_and_counts_for_nothing(zoo, g
     assert jobs.get_job(zoo, job.id).state is JobState.QUEUED
     worker.step()
     with zoo.catalog.reading() as db:
-        assert jobs.jobs.count_attempts(db, job.id) == 0
+        assert count_attempts(db, job.id) == 0
 
 
 @pytest.mark.parametrize(
