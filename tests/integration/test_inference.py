@@ -13,6 +13,8 @@ import pytest
 from onnx import TensorProto, helper
 from PIL import Image
 
+from zoo.domain.preprocessing import Interpolation
+from zoo.images.prepare import resize_whole
 from zoo.operations.accounts import create_token
 from zoo.operations.models import set_private
 from zoo.operations.publish import Publication, publish
@@ -49,7 +51,7 @@ def expected(client, picture):
 def pixels(picture):
     """The picture as lenet reads it, one of a batch."""
     with Image.open(picture) as image:
-        return np.array(image.convert("RGB").resize((28, 28), Image.Resampling.BILINEAR))[None]
+        return resize_whole(image.convert("RGB"), (28, 28), Interpolation.BILINEAR)[None]
 
 
 def tensor(array, datatype="UINT8", name="images", **more):
