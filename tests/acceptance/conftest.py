@@ -123,12 +123,23 @@ class Command:
 
 
 def is_alive(number):
-    """Tell whether a process has not ended yet; one that only waits to be reaped has."""
+    """Tell whether any thread of a process has not ended yet; one that waits to be reaped has.
+
+    The first thread may be a zombie while others still end and hold the files and locks of all.
+    """
     try:
-        state = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0]
+        threads = [*Path(f"/proc/{number}/task").iterdir()]
     except (FileNotFoundError, ProcessLookupError):
         return False
-    return state not in {"Z", "X"}
+    return any(state_of(thread) not in {"Z", "X"} for thread in threads)
+
+
+def state_of(thread):
+    """Give the state of a thread as its folder in /proc tells it; "X" where it has gone."""
+    try:
+        return (thread / "stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return "X"
 
 
 class Server:
