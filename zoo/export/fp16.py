@@ -5,8 +5,8 @@ from onnxruntime.quantization.onnx_model import ONNXModel
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from zoo.domain.quantization import Precision
-from zoo.export.first8 import PREPROCESSING
 from zoo.export.int8 import finish
+from zoo.formats.onnx.graph.first_layer import PREPROCESSING
 
 SMALLEST = 5.96e-8  # that 16 bits can tell from 0
 

@@ -24,9 +24,10 @@ from onnxruntime.quantization import (
 
 from zoo.domain.quantization import Kept, Precision
 from zoo.errors import NotRunnable, Unsupported
-from zoo.export.first8 import MOST, PIXELS, PREPROCESSING, find_first_layer, read_pixels, take_bytes
+from zoo.export.first8 import MOST, PIXELS, read_pixels, take_bytes
 from zoo.export.parity import RUNTIME_ERRORS
 from zoo.export.ranges import PROVIDERS, Range
+from zoo.formats.onnx.graph.first_layer import PREPROCESSING, find_first_layer
 
 LAYOUT = 2  # another number for other bytes of the same graph and ranges
 PRECISION = "zoo.precision"  # metadata

@@ -19,9 +19,9 @@ from zoo.serving.optimised import GraphCache, Note
 from zoo.serving.predictor import Opening, Predictor
 
 JOIN = b"Concat"
-MOST_PARTED_BYTES = 2**26  # of a graph: a few times that is taken while it is rewritten
+MOST_REWRITTEN_BYTES = 2**26  # of a graph: a few times that is taken while it is rewritten
 LOG = logging.getLogger(__name__)
-LEAST_SAVED = 0.02  # of the cost, for which a graph is run otherwise than it was published
+LEAST_SAVED = 0.02  # of the cost, for which layers are run otherwise than they were published
 
 
 def optimise(cache: GraphCache, digest: str, graph: Path) -> None:
@@ -34,7 +34,7 @@ def optimise(cache: GraphCache, digest: str, graph: Path) -> None:
         if written is not None:
             usual = _open_alone(graph, written)
             note = Note.of(warm(usual), most_together=1)
-            alone, path = _open_parted(graph, (usual, note), written) or (usual, written)
+            alone, path = _open_rewritten(graph, note, usual, written)
             most = choose_most_together(_measuring(alone))
             cache.keep(digest, path, replace(note, most_together=most))
 
@@ -57,31 +57,46 @@ def _open_alone(graph: Path | bytes, written: Path) -> Predictor:
     return open_graph(graph, Opening(device="cpu", threads=1, save_as=written))
 
 
-def _open_parted(
-    graph: Path, usual: tuple[Predictor, Note], written: Path
-) -> tuple[Predictor, Path] | None:
-    """Open a graph without its concatenations, where that says the same and costs less.
+def _open_rewritten(
+    graph: Path, note: Note, usual: Predictor, written: Path
+) -> tuple[Predictor, Path]:
+    """Open a graph rewritten for speed, where that says the same; give where it was written to."""
+    if graph.stat().st_size > MOST_REWRITTEN_BYTES:
+        return usual, written
+    from zoo.serving import folding, parts  # noqa: PLC0415  # slow to import
 
-    Give it, and where it was written to.
-    """
-    if graph.stat().st_size > MOST_PARTED_BYTES or JOIN not in (data := graph.read_bytes()):
-        return None
-    from zoo.serving.parts import part_joins  # noqa: PLC0415  # slow to import
+    best, path, data = usual, written, graph.read_bytes()
+    folded = _try(folding.fold_preprocessing, data, note, written.parent / "folded" / written.name)
+    if folded is not None:  # Whatever it saves, it adds no work.
+        best, path, data = folded
+    if JOIN in data:
+        aside = written.parent / "parted" / written.name
+        parted = _try(parts.part_joins, data, note, aside)
+        if parted is not None and _saves(best, parted[0]):
+            best, path, _ = parted
+    return best, path
 
-    path = written.parent / "parted" / written.name  # which names the file of its weights
-    alone, note = usual
+
+def _try(
+    rewrite: Callable[[bytes], bytes], data: bytes, note: Note, path: Path
+) -> tuple[Predictor, Path, bytes] | None:
+    """Rewrite a graph, open it and write it down; None where that fails or says something else."""
     try:
         path.parent.mkdir()
-        parted = _open_alone(part_joins(data), path)
-        if not note.is_of(warm(parted)):
-            return None
+        rewritten = rewrite(data)
+        predictor = _open_alone(rewritten, path)
+        return (predictor, path, rewritten) if note.is_of(warm(predictor)) else None
     except (NotRunnable, OSError):  # The disk may be full.
         return None
     except Exception:  # It is for speed alone: the graph runs as it is.
-        LOG.exception("%s could not be rewritten, and is run as it was published.", graph.name)
+        LOG.exception("%s could not be rewritten, and is run as it was published.", path.name)
         return None
-    share = share_of(*(partial(_measuring(one), 1) for one in (alone, parted)))
-    return (parted, path) if share <= 1 - LEAST_SAVED else None
+
+
+def _saves(usual: Predictor, other: Predictor) -> bool:
+    """Tell whether a rewritten graph is worth it."""
+    share = share_of(*(partial(_measuring(one), 1) for one in (usual, other)))
+    return share <= 1 - LEAST_SAVED
 
 
 def _draw_pictures(predictor: Predictor, count: int) -> NDArray[np.uint8]:

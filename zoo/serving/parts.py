@@ -8,14 +8,12 @@ cost. Pooling between the two treats every channel by itself, so it is done to e
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
-import onnx
-from google.protobuf.message import DecodeError
 from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from zoo.errors import NotRunnable
+from zoo.formats.onnx.graph.rewriting import attributes_of, parse_model, replace_nodes
 from zoo.formats.onnx.model import DEFAULT_DOMAINS
 
 CHANNELWISE = ("AveragePool", "LeakyRelu", "MaxPool", "Relu")  # by their first input alone
@@ -33,10 +31,7 @@ def part_joins(data: bytes) -> bytes:
     Raises:
         NotRunnable: there are none, or the graph is none that this can follow.
     """
-    try:
-        model = onnx.load_model_from_string(data)
-    except (DecodeError, ValueError) as error:
-        raise NotRunnable("The graph is damaged or no ONNX file.") from error
+    model = parse_model(data)
     if model.functions or any(_has_graph(node) for node in model.graph.node):
         raise NotRunnable("The graph holds others, which may read any value.")
     found = _Graph(model)
@@ -44,9 +39,7 @@ def part_joins(data: bytes) -> bytes:
     if not parted:
         raise NotRunnable("No concatenation is read by convolutions alone.")
     nodes = [one for node in model.graph.node for one in found.rewrite(node, parted)]
-    written = [node.SerializeToString() for node in nodes]
-    del model.graph.node[:]
-    model.graph.node.extend(map(NodeProto.FromString, written))
+    replace_nodes(model, nodes)
     read = {name for node in nodes for name in node.input} | found.seen
     kept = [one for one in model.graph.initializer if one.name in read]
     constants = [one.SerializeToString() for one in (*kept, *found.weights)]
@@ -62,7 +55,7 @@ class _Graph:
     def __init__(self, model: ModelProto) -> None:
         self.constants = {one.name: one for one in model.graph.initializer}
         for node in model.graph.node:
-            if _is(node, "Constant") and (value := _attributes(node).get("value")) is not None:
+            if _is(node, "Constant") and (value := attributes_of(node).get("value")) is not None:
                 self.constants[node.output[0]] = value
         self.readers: defaultdict[str, list[NodeProto]] = defaultdict(list)
         for node in model.graph.node:
@@ -114,7 +107,7 @@ class _Graph:
             return False
         weight = self.constants.get(node.input[1])
         return (
-            _attributes(node).get("group", 1) == 1
+            attributes_of(node).get("group", 1) == 1
             and weight is not None
             and weight.data_type == TensorProto.FLOAT
             and weight.dims[1] == channels
@@ -178,11 +171,7 @@ def _is(node: NodeProto, *kinds: str) -> bool:
 
 def _joins(node: NodeProto) -> bool:
     """Tell whether a node lays channels behind each other."""
-    return _is(node, "Concat") and _attributes(node).get("axis") == AXIS
-
-
-def _attributes(node: NodeProto) -> dict[str, Any]:
-    return {one.name: helper.get_attribute_value(one) for one in node.attribute}
+    return _is(node, "Concat") and attributes_of(node).get("axis") == AXIS
 
 
 def _has_graph(node: NodeProto) -> bool:

@@ -10,11 +10,12 @@ from torch.fx import symbolic_trace
 
 from zoo.domain.preprocessing import Channels, Preprocessing
 from zoo.domain.quantization import Kept, Method
-from zoo.export.first8 import PIXELS, WIDE, find_first_layer, read_pixels
+from zoo.export.first8 import PIXELS, WIDE, middle_of, read_pixels
 from zoo.export.int8 import list_values, simplify, write_int8
 from zoo.export.onnx import write_onnx
 from zoo.export.parity import open_session
 from zoo.export.ranges import measure_ranges
+from zoo.formats.onnx.graph.first_layer import find_first_layer
 
 LABELS = ("a", "b", "c")
 COMMON = {"resize_px": 18, "crop_px": (18, 16)}
@@ -112,7 +113,7 @@ def test_no_number_is_rounded_before_the_first_layer_in_8_bits(kind, padding):
 def test_rounded_weights_answer_the_mean_pixel_as_the_others_do(kind, padding):
     model = graph_of(KINDS[kind], padding=padding)
     made = in_8_bits(model)
-    middle = np.rint(first_of(model).middle[:3]).astype(np.uint8)
+    middle = np.rint(middle_of(first_of(model))[:3]).astype(np.uint8)
     images = np.broadcast_to(middle, (1, 18, 16, 3))
     expected, found = (run_first(one, images)[0, :, 5:10, 5:10] for one in (model, made))
     tensors = {one.name: numpy_helper.to_array(one) for one in made.graph.initializer}

@@ -1,0 +1,1 @@
+"""Graphs in the classes of the onnx library, for the engines that rewrite them."""
