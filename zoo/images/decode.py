@@ -19,6 +19,7 @@ from zoo.errors import UnreadablePicture
 from zoo.images.colour import as_rgb
 from zoo.images.expense import Expense
 from zoo.images.file import open_picture
+from zoo.images.jpeg import decode_plain, find_plain
 from zoo.images.orientation import EXIF_TAG, Box, turn_upright
 from zoo.images.table import HEAD_BYTES, Format, describe_foreign, find_format
 from zoo.images.turns import Take, take_any
@@ -61,7 +62,7 @@ class Decoded:
     be covered by the picture in part: 3002 pixels reduced by 8 are 375.25 pixels of 376.
     """
 
-    image: Image  # RGB, 8 bit
+    image: Image  # 8 bit, RGB; or RGBA where A says nothing
     extent: Box
 
 
@@ -77,9 +78,10 @@ def decode(picture: bytes | Path, *, name: str, max_pixels: int, take: Take = ta
             that costs far more than its pixels.
         PathNotFound: there is no file at that path.
     """
-    return decode_reduced(
+    decoded = _decode_by_pillow(
         picture, name=name, max_pixels=max_pixels, at_least_px=None, take=take
-    ).image
+    )
+    return decoded.image
 
 
 def decode_reduced(
@@ -87,7 +89,7 @@ def decode_reduced(
     *,
     name: str,
     max_pixels: int,
-    at_least_px: int | None,
+    at_least_px: int,
     take: Take = take_any,
 ) -> Decoded:
     """Decode like `decode`, but a large JPEG only as finely as a smaller copy of it needs.
@@ -102,6 +104,19 @@ def decode_reduced(
         UnreadablePicture: as `decode`.
         PathNotFound: as `decode`.
     """
+    if isinstance(picture, bytes) and (size := _plain_size(picture, max_pixels, at_least_px)):
+        take(BYTES_PER_PIXEL * size[0] * size[1])
+        if (plain := decode_plain(picture, size)) is not None:
+            return Decoded(image=plain, extent=(0.0, 0.0, *size))
+        take = take_any  # Pillow takes no more, and tells what is wrong with it.
+    return _decode_by_pillow(
+        picture, name=name, max_pixels=max_pixels, at_least_px=at_least_px, take=take
+    )
+
+
+def _decode_by_pillow(
+    picture: bytes | Path, *, name: str, max_pixels: int, at_least_px: int | None, take: Take
+) -> Decoded:
     with _opened(picture, name=name) as file:
         head = file.read(HEAD_BYTES)
         file.seek(0)
@@ -121,6 +136,14 @@ def decode_reduced(
                 image.close()  # It would be held while the other is turned.
             upright, extent = turn_upright(rgb, extent, orientation)
             return Decoded(image=upright, extent=extent)
+
+
+def _plain_size(data: bytes, max_pixels: int, at_least_px: int) -> tuple[int, int] | None:
+    """Give width and height of a plain JPEG that is decoded whole; None for anything else."""
+    size = find_plain(data)
+    if size is None or not 0 < size[0] * size[1] <= max_pixels:
+        return None
+    return size if min(size) < 2 * OVERSAMPLING * at_least_px else None
 
 
 @contextmanager

@@ -66,7 +66,7 @@ def read_uncropped(
 
 
 def prepare(image: Image, preprocessing: Preprocessing, *, extent: Box | None = None) -> Pixels:
-    """Resize and centre crop an RGB picture into H x W x 3 uint8 of exactly ``crop_px``.
+    """Resize and centre crop a picture into H x W x 3 uint8 of exactly ``crop_px``.
 
     Only the window that the crop keeps is resized, in one antialiased step. This equals
     resizing the whole picture and then cropping it (torchvision's Resize and CenterCrop on a PIL
@@ -79,7 +79,7 @@ def prepare(image: Image, preprocessing: Preprocessing, *, extent: Box | None = 
     until the crop fits in it; nothing is ever padded.
 
     Args:
-        image: the picture, in RGB.
+        image: the picture, in RGB, or in RGBA whose A is not looked at.
         preprocessing: how to resize and what to crop.
         extent: where in the image the picture lies; all of it, unless `decode_reduced` says so.
     """
