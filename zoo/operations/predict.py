@@ -2,8 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +61,7 @@ def predict(  # noqa: PLR0913  # on what terms is the last
                     max_pixels=zoo.settings.max_picture_pixels,
                     take=take,
                 )
-            prepared = replace(terms, input_ns=time.monotonic_ns() - begun_ns)
+            prepared = terms.after(time.monotonic_ns() - begun_ns)
             (probabilities,) = service.desk.ask(target, served, pixels[np.newaxis], prepared)
             yield Prediction(
                 picture=name,
@@ -97,8 +96,9 @@ def infer(
         )
 
 
-@contextmanager
-def hold_predictor(zoo: Zoo, service: Service, address: str) -> Iterator[tuple[Target, Served]]:
+def hold_predictor(
+    zoo: Zoo, service: Service, address: str
+) -> AbstractContextManager[tuple[Target, Served]]:
     """Give the predictor that answers for a name now; it stays open meanwhile.
 
     While a newer revision of the name is being loaded, that is the one before it.
@@ -109,8 +109,7 @@ def hold_predictor(zoo: Zoo, service: Service, address: str) -> Iterator[tuple[T
     """
     target = look_up(zoo, service, address)
     _refuse_network(target)
-    with service.lines.hold(address, target) as held:
-        yield held
+    return service.lines.hold(address, target)
 
 
 def look_up(zoo: Zoo, service: Service, address: str) -> Target:

@@ -3,8 +3,8 @@
 import base64
 import binascii
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -134,17 +134,16 @@ def takes_of(target: Target, served: Served) -> Takes:
     return CLASSIFIER
 
 
-@contextmanager
-def hold_served(zoo: Zoo, service: Service, address: str) -> Iterator[tuple[Target, Served]]:
+def hold_served(
+    zoo: Zoo, service: Service, address: str
+) -> AbstractContextManager[tuple[Target, Served]]:
     """Give what answers for a name, be it a classifier or not; it stays open meanwhile.
 
     Raises:
         ModelNotFound, RevisionNotFound: there is no such model.
         NotRunnable: the revision has no graph, or one that cannot be loaded.
     """
-    target = look_up(zoo, service, address)
-    with service.lines.hold(address, target) as held:
-        yield held
+    return service.lines.hold(address, look_up(zoo, service, address))
 
 
 def describe(zoo: Zoo, service: Service, address: str) -> Description:
@@ -229,7 +228,7 @@ def _answer_pictures(
     begun_ns = time.monotonic_ns()
     images = _read_images(zoo, service, target, served, question)
     input_ns = question.terms.input_ns + time.monotonic_ns() - begun_ns
-    terms = replace(question.terms, input_ns=input_ns)
+    terms = question.terms.after(input_ns)
     is_map = isinstance(predictor, DensePredictor)
     ask = service.desk.ask_maps if is_map else service.desk.ask
     probabilities = ask(target, served, images, terms)

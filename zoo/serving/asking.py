@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,15 @@ class Terms:
     priority: int = 0  # larger is later: a step is worth ten seconds of waiting
     is_wanted: Callable[[], bool] = always  # asked when its turn has come
     input_ns: int = 0  # what preparing its pictures took, for the figures
+
+    def after(self, input_ns: int) -> Self:
+        """Give the same terms, now that its pictures are prepared; faster than `replace` does."""
+        return type(self)(
+            deadline_s=self.deadline_s,
+            priority=self.priority,
+            is_wanted=self.is_wanted,
+            input_ns=input_ns,
+        )
 
 
 PLAIN = Terms()

@@ -77,8 +77,13 @@ class Dispatcher:
     _turns: dict[Piece, Turn] = field(default_factory=dict)  # of all pieces that are not done
     _helped: deque[Sequence[Piece]] = field(default_factory=deque)  # what helpers are to run
     _helpers: list[threading.Thread] = field(default_factory=list)
-    _changed: threading.Condition = field(default_factory=threading.Condition)
+    # A plain one, for it is taken some times for each request; nobody takes it twice.
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _changed: threading.Condition = field(init=False)
     _is_closed: bool = False
+
+    def __post_init__(self) -> None:
+        self._changed = threading.Condition(self._lock)
 
     def run(self, pieces: Sequence[Piece]) -> list[Ran]:
         """Run the pieces of a request and wait for them.
@@ -94,7 +99,7 @@ class Dispatcher:
         turn = Turn(pieces, len(pieces))
         self._add(turn)
         try:
-            while work := self._wait(turn):
+            while turn.left and (work := self._wait(turn)):
                 self._run(work)
         finally:
             if turn.left:
@@ -103,7 +108,7 @@ class Dispatcher:
 
     def close(self) -> None:
         """Take nothing more, and return when all that was taken is done."""
-        with self._changed:
+        with self._lock:
             self._is_closed = True
             self._changed.notify_all()
             while self.runners.busy or self.queue:
@@ -114,24 +119,25 @@ class Dispatcher:
     @property
     def waiting(self) -> int:
         """Count the pictures that wait."""
-        with self._changed:
+        with self._lock:
             return self.queue.pictures
 
     @property
     def waiting_bytes(self) -> int:
         """Count the bytes of the pictures that wait."""
-        with self._changed:
+        with self._lock:
             return self.queue.size_bytes
 
     def _add(self, turn: Turn) -> None:
         now_ns = self.clock_ns()
-        with self._changed:
+        with self._lock:
             if self._is_closed:
                 raise NotReady
             for piece in turn.pieces:
                 piece.arrived_ns = now_ns
             self.queue.add(turn.pieces)
-            self._turns.update(dict.fromkeys(turn.pieces, turn))
+            for piece in turn.pieces:
+                self._turns[piece] = turn
 
     def _hand_out(self) -> None:
         """Begin what is next, as long as more may run; whoever calls this holds the lock."""
@@ -157,7 +163,7 @@ class Dispatcher:
         """
         is_late = False
         while True:
-            with self._changed:
+            with self._lock:
                 turn.is_free = True
                 self._hand_out()
                 turn.hear()
@@ -186,7 +192,7 @@ class Dispatcher:
 
     def _give_up(self, turn: Turn) -> None:
         """Make room for others where pieces have not begun, and where the turn had just come."""
-        with self._changed:
+        with self._lock:
             for piece in turn.pieces:
                 if not piece.is_begun:
                     self.queue.drop(piece)
@@ -201,7 +207,7 @@ class Dispatcher:
             if pieces := [piece for piece in work if self._is_to_run(piece)]:
                 run_together(pieces, watch=self.watch, clock_ns=self.clock_ns)
         finally:
-            with self._changed:
+            with self._lock:
                 self.runners.busy -= 1
                 for piece in work:
                     self._forget(piece)
@@ -243,7 +249,7 @@ class Dispatcher:
 
     def _take(self) -> Sequence[Piece]:
         """Wait for something to help with; nothing when all is done and closed."""
-        with self._changed:
+        with self._lock:
             while not self._helped:
                 if self._is_closed and not (self.runners.busy or self.queue):
                     return ()

@@ -10,15 +10,15 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from zoo.errors import ZooError
 from zoo.serving.loading import Loading
-from zoo.serving.shelf import Served, Shelf
+from zoo.serving.shelf import Held, Served, Shelf
 
 RESTING_S = 1.0  # A name that nobody asked for so long waits for its next revision.
 NICENESS = 10  # more than the server's, of the thread that prepares it: requests go first
@@ -60,6 +60,20 @@ class Line:
     swaps: int = 0
 
 
+@dataclass(slots=True, eq=False)
+class _Answering:
+    """What answers for a name, held in between."""
+
+    target: Target
+    held: Held
+
+    def __enter__(self) -> tuple[Target, Served]:
+        return self.target, self.held.__enter__()
+
+    def __exit__(self, *error: object) -> None:
+        self.held.__exit__(*error)
+
+
 @dataclass(slots=True, kw_only=True)
 class Lines:
     """All served names; safe to be used by many threads."""
@@ -71,18 +85,16 @@ class Lines:
     _loaders: set[threading.Thread] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    @contextmanager
-    def hold(self, name: str, wanted: Target) -> Iterator[tuple[Target, Served]]:
+    def hold(self, name: str, wanted: Target) -> AbstractContextManager[tuple[Target, Served]]:
         """Give what answers for a name that points to ``wanted`` by now.
 
         Raises:
             NotRunnable, Unsupported: it cannot be loaded, and there is none before it.
         """
         target = self._choose(name, wanted)
-        with self.hold_exactly(target) as served:
-            yield target, served
+        return _Answering(target, self.hold_exactly(target))
 
-    def hold_exactly(self, target: Target) -> AbstractContextManager[Served]:
+    def hold_exactly(self, target: Target) -> Held:
         """Give the predictor of a revision, loaded if need be.
 
         Raises:
@@ -115,9 +127,13 @@ class Lines:
 
     def _choose(self, name: str, wanted: Target) -> Target:
         with self._lock:
-            line = self._lines.setdefault(name, Line(current=wanted))
+            line = self._lines.get(name)
+            if line is None:
+                line = self._lines[name] = Line(current=wanted)
             now_s = self.clock_s()
             is_resting, line.used_s = now_s - line.used_s > RESTING_S, now_s
+            if line.current is wanted:  # as most often, and told faster than that they are equal
+                return wanted
             if line.current != wanted and self.shelf.find(wanted.digest) is not None:
                 self._swap(line, wanted)
             if line.current == wanted or line.upcoming is not None or line.failed == wanted:

@@ -2,9 +2,8 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from zoo.serving.memory import give_back
@@ -41,11 +40,7 @@ class _Place:
 
     future: "Future[Served]" = field(default_factory=Future)
     pins: int = 0
-
-    @property
-    def served(self) -> Served | None:
-        """Give what stands here, or None while it is being loaded."""
-        return self.future.result() if self.future.done() else None
+    served: Served | None = None  # what stands here, once it is loaded
 
     @property
     def size_bytes(self) -> int:
@@ -81,36 +76,13 @@ class Shelf:
     _counted: Stock = field(default_factory=Stock)
     _held_bytes: int = 0  # of all that stands here
 
-    @contextmanager
-    def hold(
-        self, digest: str, load: Callable[[], Served], *, about_bytes: int = 0
-    ) -> Iterator[Served]:
+    def hold(self, digest: str, load: Callable[[], Served], *, about_bytes: int = 0) -> "Held":
         """Give the predictor of a graph, which stays open meanwhile.
 
         Of several who ask at once, one loads it for all. One is loaded at a time, so that what each
         takes can be measured. Room for ``about_bytes`` is made before.
         """
-        with self._lock:
-            place = self._places.get(digest)
-            is_mine = place is None
-            if place is None:
-                place = self._places[digest] = _Place()
-            place.pins += 1
-            self._places.move_to_end(digest)
-        try:
-            if is_mine:
-                self._fill(digest, place, load, about_bytes)
-            yield place.future.result()
-        finally:
-            with self._lock:
-                place.pins -= 1
-                was_last = place.pins == 0 and self._places.get(digest) is not place
-                is_full = self._held_bytes > self.most_bytes
-            del place
-            if was_last:  # It was put away meanwhile.
-                self.trim()
-            if is_full:
-                self._make_room(0)
+        return Held(shelf=self, digest=digest, load=load, about_bytes=about_bytes)
 
     def find(self, digest: str) -> Served | None:
         """Give what stands here for a graph, without loading it."""
@@ -151,6 +123,39 @@ class Shelf:
         with self._lock:
             return self._held_bytes
 
+    def pin(self, held: "Held") -> Served:
+        """Have a predictor stay open, loaded if need be."""
+        with self._lock:
+            place = self._places.get(held.digest)
+            is_mine = place is None
+            if place is None:
+                place = self._places[held.digest] = _Place()
+            place.pins += 1
+            self._places.move_to_end(held.digest)
+        held.place = place
+        try:
+            if is_mine:
+                self._fill(held.digest, place, held.load, held.about_bytes)
+            return place.served or place.future.result()
+        except BaseException:
+            del place  # as in `unpin`
+            self.unpin(held)
+            raise
+
+    def unpin(self, held: "Held") -> None:
+        """Let go of a predictor."""
+        with self._lock:
+            place, held.place = held.place, None
+            assert place is not None
+            place.pins -= 1
+            was_last = place.pins == 0 and self._places.get(held.digest) is not place
+            is_full = self._held_bytes > self.most_bytes
+        del place  # What still had it in a variable would keep its memory from being given back.
+        if was_last:  # It was put away meanwhile.
+            self.trim()
+        if is_full:
+            self._make_room(0)
+
     def _fill(
         self, digest: str, place: _Place, load: Callable[[], Served], about_bytes: int
     ) -> None:
@@ -161,6 +166,7 @@ class Shelf:
                 served = load()
             self._count(loads=1, load_ns=served.load_ns, loads_from_cache=served.is_from_cache)
             with self._lock:
+                place.served = served
                 place.future.set_result(served)
                 if self._places.get(digest) is place:
                     self._held_bytes += served.size_bytes
@@ -196,3 +202,20 @@ class Shelf:
             before = self._counted
             counts = {name: getattr(before, name) + number for name, number in more.items()}
             self._counted = replace(before, **counts)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Held:
+    """A predictor that is open in between; a generator would cost each request three times that."""
+
+    shelf: Shelf
+    digest: str
+    load: Callable[[], Served]
+    about_bytes: int
+    place: _Place | None = None  # where it stands, in between
+
+    def __enter__(self) -> Served:
+        return self.shelf.pin(self)
+
+    def __exit__(self, *_: object) -> None:
+        self.shelf.unpin(self)

@@ -14,7 +14,6 @@ from typing import Any
 
 from flask import Flask
 
-from zoo.domain.access import Caller
 from zoo.operations.opening import Zoo
 from zoo.operations.predict import predict
 from zoo.serving.asking import Terms
@@ -37,6 +36,7 @@ SECURE = {  # of every answer
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
 }
+SECURE_ITEMS = tuple(SECURE.items())
 WORD = r"[A-Za-z0-9._-]+"
 SERVED = rf"{WORD}(?:/(?!(?:config|infer|ready|stats|versions)/){WORD})?(?:[:@]{WORD})?"
 INFER = re.compile(rf"/v2/models/({SERVED})/infer")
@@ -60,7 +60,7 @@ class Way:
     answer: Callable[[Zoo, Service, Environ, str, memoryview], Written]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Plain:
     """A request as its head tells it, which is the same for all that begin with that head."""
 
@@ -68,6 +68,7 @@ class Plain:
     name: str  # of what is served
     size_bytes: int  # of its body
     is_open: bool | None = None  # whether the server is open to its sender, once that is known
+    zoo: Zoo | None = None  # opened for whoever asked last
 
 
 class Short:
@@ -92,17 +93,18 @@ class Short:
         if plain is None:
             return self.app(environ, start)
         try:
-            is_open = plain.is_open
-            if is_open is None:
-                is_open = check_sender(self.zoo.settings, environ)
-                known[PLAIN] = replace(plain, is_open=is_open)
-            caller = admit(self.zoo, self.rates, environ, plain.way.need, is_open=is_open)
-            body, headers = self._answer(environ, plain, caller)
+            if plain.is_open is None:
+                plain.is_open = check_sender(self.zoo.settings, environ)
+                known[PLAIN] = plain
+            caller = admit(self.zoo, self.rates, environ, plain.way.need, is_open=plain.is_open)
+            if plain.zoo is None or plain.zoo.caller is not caller:
+                plain.zoo = replace(self.zoo, caller=caller)
+            body, headers = self._answer(environ, plain, plain.zoo)
         except Exception as error:  # noqa: BLE001  # Flask raises it again, and tells it
             environ |= {FAILED: error, BEGUN: begun_s}
             return self.app(environ, start)
         self.traffic.count(("POST", plain.way.rule, "200"), time.monotonic() - begun_s)
-        start("200 OK", [("Content-Length", str(len(body))), *headers.items(), *SECURE.items()])
+        start("200 OK", [("Content-Length", str(len(body))), *headers.items(), *SECURE_ITEMS])
         return [body]
 
     def _find_plain(self, environ: Mapping[str, Any]) -> Plain | None:
@@ -112,10 +114,9 @@ class Short:
                 return Plain(way=way, name=found[1], size_bytes=int(environ["CONTENT_LENGTH"]))
         return None
 
-    def _answer(self, environ: Environ, plain: Plain, caller: Caller) -> Written:
+    def _answer(self, environ: Environ, plain: Plain, zoo: Zoo) -> Written:
         body = receive_whole(environ, plain.size_bytes)
         try:
-            zoo = replace(self.zoo, caller=caller)
             return plain.way.answer(zoo, self.service, environ, plain.name, body)
         finally:
             self.service.trimming.after(plain.size_bytes)

@@ -202,23 +202,100 @@ ANSWERED = [
 ]
 
 
-def take_headers(response, headers):
+def begin(response, headers, status="200 OK"):
     try:
-        response.process_headers(headers)
+        response.start_response(status, headers)
     except (TypeError, ValueError, InvalidHeader, InvalidHeaderName) as error:
         return type(error), str(error)
-    return response.headers, response.response_length, response.upgrade
+    told = vars(response).copy()
+    for mine in ("req", "heads", "beginning"):
+        told.pop(mine, None)
+    return told, response.default_headers(), response.should_close()
+
+
+def make_request(*headers, version=(1, 1)):
+    request = Request.__new__(Request)
+    request.__dict__ |= {"headers": headers, "version": version, "must_close": False}
+    request.method = "POST"
+    return request
 
 
 @pytest.mark.parametrize("order", [ANSWERED, ANSWERED[::-1]])
-def test_headers_that_were_checked_before_are_taken_as_gunicorn_takes_them(order):
-    checked = {}
-    for headers in [*order, *order]:
-        mine = heads.Answer(None, None, None, checked)
-        assert take_headers(mine, headers) == take_headers(wsgi.Response(None, None, None), headers)
+@pytest.mark.parametrize("closing", [(), (("CONNECTION", "close"),)])
+def test_an_answer_like_one_before_begins_as_gunicorn_begins_it(order, closing, monkeypatch):
+    monkeypatch.setattr(heads.wsgi.util, "http_date", lambda: "now")
+    request, kept = make_request(*closing), heads.Heads()
+    kept.is_last = request.should_close()
+    cfg = Config()
+    for status in ("200 OK", "404 Not Found", "200 OK", "204 No Content", "200\n", 200):
+        for headers in [*order, *order]:
+            mine = begin(heads.Answer(request, None, cfg, kept), headers, status)
+            assert mine == begin(wsgi.Response(request, None, cfg), headers, status)
 
 
-def test_no_more_headers_are_kept_than_a_few():
-    checked = {}
-    heads.Answer(None, None, None, checked).process_headers([("X", str(n)) for n in range(1000)])
-    assert len(checked) == heads.MOST_CHECKED
+def test_an_answer_that_is_begun_twice_is_told_so():
+    kept = heads.Heads()
+    for _ in range(2):
+        answer = heads.Answer(make_request(), None, Config(), kept)
+        answer.start_response("200 OK", [("X", "y")])
+        with pytest.raises(AssertionError):
+            answer.start_response("200 OK", [("X", "y")])
+        answer.start_response("500 No", [("X", "z")], (ValueError, ValueError(), None))
+        assert answer.headers == [("X", "y"), ("X", "z")]  # as gunicorn has it
+
+
+def test_no_more_beginnings_are_kept_than_a_few():
+    kept = heads.Heads()
+    for number in range(1000):
+        heads.Answer(make_request(), None, Config(), kept).start_response(
+            "200 OK", [("X", f"{number}")]
+        )
+        assert len(kept.beginnings) <= heads.MOST_BEGINNINGS
+
+
+def test_the_date_of_an_answer_is_that_of_its_second(monkeypatch):
+    sent, kept = [], heads.Heads()
+    sock = SimpleNamespace(sendall=sent.append)
+    for now in (1.0, 1.9, 2.0):
+        monkeypatch.setattr(heads.time, "time", lambda now=now: now)
+        answer = heads.Answer(make_request(), sock, Config(), kept)
+        answer.start_response("200 OK", [("Content-Length", "3")])
+        heads.send(answer, [b"one"])
+    assert [re.search(rb"Date: .*?:.*?:(\d+)", one)[1] for one in sent] == [b"01", b"01", b"02"]
+    assert sent[0] == sent[1]
+
+
+def test_an_answer_that_closes_says_so_after_one_that_did_not():
+    sent, kept = [], heads.Heads()
+    for closes in (False, True, False):
+        answer = heads.Answer(make_request(), SimpleNamespace(sendall=sent.append), Config(), kept)
+        if closes:
+            answer.force_close()
+        answer.start_response("200 OK", [("Content-Length", "3")])
+        heads.send(answer, [b"one"])
+    assert [b"Connection: close" in one for one in sent] == [False, True, False]
+
+
+def test_a_head_that_differs_after_like_ones_is_read(monkeypatch):
+    monkeypatch.setattr(patience, "LINGER_MS", 10_000)
+    other = post(b"one", b"X: y")
+    pieces = [*SAME, *SAME, other, other, *SAME, post(b"one", b"Connection: close")]
+    assert converse(PatientWorker, pieces) == converse(ThreadWorker, pieces)
+
+
+def test_the_next_request_is_waited_for_once(monkeypatch):
+    waited = []
+
+    def comes_again(_worker, conn):
+        waited.append(conn.parser.req_count)
+        return len(waited) < 3
+
+    monkeypatch.setattr(PatientWorker, "_comes_again", comes_again)
+    worker = make_worker(PatientWorker)
+    client, server = socket.socketpair()
+    with client, server:
+        conn = TConn(worker.cfg, server, ("127.0.0.1", 1), ("127.0.0.1", 2))
+        client.sendall(b"".join(SAME))
+        assert worker.handle(conn) is True
+        assert waited == [1, 2, 3]
+        assert not worker.incoming
