@@ -132,7 +132,7 @@ class Desk:
             self.figures.fail(target.key, _reason(error), taken_ns)
             raise
         self.figures.succeed(
-            target.key, _times(ran, terms), sum(piece.pictures for piece in pieces)
+            target.key, _times(ran, terms), sum([piece.pictures for piece in pieces])
         )
         return ran
 
@@ -211,7 +211,7 @@ def _reason(error: BaseException) -> Reason:
 def _times(ran: list[Ran], terms: Terms) -> Times:
     return Times(
         input_ns=terms.input_ns,
-        queue_ns=max(one.queue_ns for one in ran),
-        infer_ns=sum(one.infer_ns for one in ran),
-        output_ns=sum(one.output_ns for one in ran),
+        queue_ns=max([one.queue_ns for one in ran]),
+        infer_ns=sum([one.infer_ns for one in ran]),
+        output_ns=sum([one.output_ns for one in ran]),
     )

@@ -132,11 +132,13 @@ class Lines:
                 line = self._lines[name] = Line(current=wanted)
             now_s = self.clock_s()
             is_resting, line.used_s = now_s - line.used_s > RESTING_S, now_s
-            if line.current is wanted:  # as most often, and told faster than that they are equal
+            # Mostly it is the very same, which is seen in a tenth of the time that equality takes.
+            if line.current is wanted or line.current == wanted:
+                line.current = wanted
                 return wanted
-            if line.current != wanted and self.shelf.find(wanted.digest) is not None:
+            if self.shelf.find(wanted.digest) is not None:
                 self._swap(line, wanted)
-            if line.current == wanted or line.upcoming is not None or line.failed == wanted:
+            if line.current is wanted or line.upcoming is not None or line.failed == wanted:
                 return line.current
             line.upcoming = wanted
             has_old = self.shelf.find(line.current.digest) is not None

@@ -101,8 +101,8 @@ class Queue:
             Overloaded: they do not fit beside what waits.
         """
         given = list(pieces)
-        pictures = sum(piece.pictures for piece in given)
-        size_bytes = sum(piece.images.nbytes for piece in given)
+        pictures = sum([piece.pictures for piece in given])
+        size_bytes = sum([piece.images.nbytes for piece in given])
         if pictures > self.most_pictures or size_bytes > self.most_bytes:
             raise TooLarge(
                 f"{pictures} pictures of {size_bytes} bytes are more than ever wait here:"
