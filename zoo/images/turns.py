@@ -28,6 +28,7 @@ class _Lane:
     most_bytes: int
     most_waiting: float = math.inf
     taken_bytes: int = 0
+    holders: int = 0
     _waiting: deque[tuple[int, threading.Event]] = field(default_factory=deque)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -36,7 +37,7 @@ class _Lane:
         size_bytes = min(size_bytes, self.most_bytes)
         with self._lock:
             if not self._waiting and self.taken_bytes + size_bytes <= self.most_bytes:
-                self.taken_bytes += size_bytes
+                self._take(size_bytes)
                 return size_bytes
             if not is_patient and len(self._waiting) >= self.most_waiting:
                 raise Overloaded(
@@ -59,11 +60,19 @@ class _Lane:
         with self._lock:
             self._give(size_bytes)
 
+    def _take(self, size_bytes: int) -> None:
+        self.taken_bytes += size_bytes
+        self.holders += 1
+
     def _give(self, size_bytes: int) -> None:
         self.taken_bytes -= size_bytes
+        self.holders -= 1
+        self._call_next()
+
+    def _call_next(self) -> None:
         while self._waiting and self.taken_bytes + self._waiting[0][0] <= self.most_bytes:
             size, turn = self._waiting.popleft()
-            self.taken_bytes += size
+            self._take(size)
             turn.set()
 
     def _leave(self, size_bytes: int, turn: threading.Event) -> None:
@@ -73,7 +82,7 @@ class _Lane:
                 self._give(size_bytes)
             else:
                 self._waiting.remove((size_bytes, turn))
-                self._give(0)
+                self._call_next()
 
 
 class Turns:
@@ -84,6 +93,11 @@ class Turns:
         self._small = _Lane(most_bytes=small_bytes)
         self._large = _Lane(most_bytes=most_bytes - small_bytes, most_waiting=MOST_WAITING)
         self._after_large = after_large
+
+    @property
+    def holders(self) -> int:
+        """Count those that decode just now."""
+        return self._small.holders + self._large.holders
 
     @contextmanager
     def hold(self, *, is_patient: bool = False) -> Iterator[Take]:

@@ -38,7 +38,8 @@ class Service:
     def open(cls, settings: Settings, *, cache: Path) -> "Service":
         """Make a service of the size the settings allow, with nothing loaded yet."""
         figures, trimming = Figures(), Trimming()
-        runners, lane = Runners(), Lane()
+        turns = Turns(settings.decoding_bytes, after_large=trimming.soon)
+        runners, lane = Runners(others=lambda: turns.holders), Lane()
         if comes_up_on_cuda(settings.device):
             runners = Runners(count=RUNS_AT_ONCE)
 
@@ -61,7 +62,7 @@ class Service:
                 figures=figures,
                 dispatcher=Dispatcher(runners=runners, queue=queue, watch=figures.count_run),
             ),
-            turns=Turns(settings.decoding_bytes, after_large=trimming.soon),
+            turns=turns,
             trimming=trimming,
         )
 

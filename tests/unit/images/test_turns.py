@@ -62,9 +62,12 @@ def test_large_ones_wait_in_the_order_they_came_and_small_ones_do_not():
     third = take_once_waiting(turns, LARGE, done)  # It would fit, but came later.
     with turns.hold() as take:
         take(SMALL_BYTES)
+        assert turns.holders == 2
+    assert turns.holders == 1
     first.leave()
     assert second.has_it.wait(DEADLINE_S)
     assert not third.has_it.is_set()
+    assert turns.holders == 1
     second.leave()
     assert third.has_it.wait(DEADLINE_S)
     third.leave()
@@ -84,7 +87,7 @@ def test_when_many_wait_the_next_is_told_to_come_again():
     for taker in (first, *others):
         taker.leave()
     assert done == others
-    assert turns._large.taken_bytes == 0
+    assert turns._large.taken_bytes == turns.holders == 0
 
 
 def test_an_error_gives_memory_back_and_only_large_ones_are_told_of():
@@ -96,4 +99,4 @@ def test_an_error_gives_memory_back_and_only_large_ones_are_told_of():
     with turns.hold():
         pass  # It was refused before it needed any.
     assert large == [1]
-    assert turns._large.taken_bytes == turns._small.taken_bytes == 0
+    assert turns._large.taken_bytes == turns._small.taken_bytes == turns.holders == 0
