@@ -85,11 +85,13 @@ def stocked(_stocked, home):
 
 
 @pytest.fixture
-def make_app(home):
+def make_app(home, _migrated):
     """A function that gives an app over the home with some settings."""
     made = []
 
     def make(**settings):
+        if not home.exists() and "database_url" not in settings:
+            shutil.copytree(_migrated, home)
         app = create_app(read_settings(home=home, **settings))
         app.test_client_class = Client
         made.append(app)
