@@ -5,8 +5,9 @@
 
 A SqueezeNet and a ResNet-18 of random weights are made in a zoo of its own (--home keeps it for the
 next time). CPU milliseconds per picture of all processes of `zoo serve` are held against those of
-`session.run` alone, with the same options and as many callers as runners, measured turn by turn;
-the clients' time is not counted. Exits with 1 where a promise of docs/serving.md does not hold.
+`session.run` alone on the published graph, which the server may rewrite for speed, with the same
+options and as many callers as runners, measured turn by turn; of two numbers of clients the cheaper
+counts, and their own time does not. Exits with 1 where a promise of docs/serving.md does not hold.
 
 On a GPU pictures a second are told: by plain `session.run`, by the way that is served, by torch and
 through HTTP. Exits with 2, and one line, where ONNX Runtime does not come up on CUDA.
@@ -206,7 +207,7 @@ def _run_raw(graph: Path) -> None:
     pixels = np.random.default_rng(3).integers(0, 256, (1, SIDE, SIDE, 3), np.uint8)
     callers = count_cores()
     for line in sys.stdin:
-        each = int(line) // callers
+        each = -(-int(line) // callers)
         before = time.process_time()
 
         def work(each: int = each) -> None:

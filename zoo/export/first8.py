@@ -7,15 +7,21 @@ way for layers of a multiple of four. Where the layer pads with zeros, which sta
 elsewhere the bias carries it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from zoo.formats.onnx.graph.first_layer import COLOURS, PREPROCESSING, FirstLayer, Numbers
-from zoo.formats.onnx.graph.rewriting import replace_nodes
+from zoo.formats.onnx.first_layer import (
+    COLOURS,
+    PREPROCESSING,
+    FirstLayer,
+    Graph,
+    Numbers,
+    find_first_layer,
+)
 
 PIXELS = f"{PREPROCESSING}pixels"
 WIDE = f"{PIXELS}/wide"  # the bytes, of four channels
@@ -26,6 +32,17 @@ CONSTANTS: dict[str, NDArray[Any]] = {
     "most": np.array(MOST, np.uint8),
     "as given": np.array([0, 0], np.int64),
 }
+
+
+def find_first(model: ModelProto, nodes: Sequence[NodeProto]) -> FirstLayer | None:
+    """Find the layer that alone reads what preprocessing gives, if it is among ``nodes``."""
+    graph = Graph(
+        nodes=model.graph.node,
+        constants={one.name: numpy_helper.to_array(one) for one in model.graph.initializer},
+        outputs={output.name for output in model.graph.output},
+        attributes_of=_attributes,
+    )
+    return find_first_layer(graph, nodes)
 
 
 def read_pixels(model: ModelProto, first: FirstLayer) -> ModelProto:
@@ -39,7 +56,7 @@ def read_pixels(model: ModelProto, first: FirstLayer) -> ModelProto:
     layer = next(node for node in nodes if node.name == first.node.name)
     del layer.input[:]
     layer.input.extend([PIXELS, f"{PIXELS}/weight", f"{PIXELS}/bias"])
-    replace_nodes(copy, nodes)
+    _replace_nodes(copy, nodes)
     weight, bias = (numbers.astype(np.float32) for numbers in wide_weights(first))
     tensors = {**CONSTANTS, "weight": weight, "bias": bias}
     copy.graph.initializer.extend(
@@ -67,7 +84,7 @@ def take_bytes(made: ModelProto, first: FirstLayer) -> None:
     whole = numpy_helper.to_array(tensors[bias.input[0]]) + np.rint(moved / steps)
     tensors[bias.input[0]].CopyFrom(numpy_helper.from_array(whole.astype(np.int32), bias.input[0]))
     idle = {PIXELS, given_before.output[0]}
-    replace_nodes(made, [node for node in made.graph.node if node.output[0] not in idle])
+    _replace_nodes(made, [node for node in made.graph.node if node.output[0] not in idle])
 
 
 def wide_weights(first: FirstLayer) -> tuple[Numbers, Numbers]:
@@ -83,6 +100,13 @@ def middle_of(first: FirstLayer) -> Numbers:
     grey = np.full(COLOURS, MOST / 2)
     away = np.linalg.pinv(first.matrix) @ (first.offset + first.matrix @ grey)
     return np.append(np.clip(grey - away, 0, MOST), MOST)
+
+
+def _replace_nodes(model: ModelProto, nodes: Sequence[NodeProto]) -> None:
+    """Give a graph other nodes, in order, in place."""
+    written = [node.SerializeToString() for node in nodes]
+    del model.graph.node[:]
+    model.graph.node.extend(map(NodeProto.FromString, written))
 
 
 def _widen(first: FirstLayer) -> Iterator[NodeProto]:
@@ -102,3 +126,7 @@ def _widen(first: FirstLayer) -> Iterator[NodeProto]:
         node = helper.make_node(kind, inputs, [output], name=output)
         node.attribute.extend(helper.make_attribute(key, value) for key, value in given.items())
         yield node
+
+
+def _attributes(node: NodeProto) -> dict[str, Any]:
+    return {one.name: helper.get_attribute_value(one) for one in node.attribute}

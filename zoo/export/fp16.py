@@ -6,7 +6,7 @@ from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from zoo.domain.quantization import Precision
 from zoo.export.int8 import finish
-from zoo.formats.onnx.graph.first_layer import PREPROCESSING
+from zoo.formats.onnx.first_layer import PREPROCESSING
 
 SMALLEST = 5.96e-8  # that 16 bits can tell from 0
 

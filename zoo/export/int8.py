@@ -24,10 +24,10 @@ from onnxruntime.quantization import (
 
 from zoo.domain.quantization import Kept, Precision
 from zoo.errors import NotRunnable, Unsupported
-from zoo.export.first8 import MOST, PIXELS, read_pixels, take_bytes
+from zoo.export.first8 import MOST, PIXELS, find_first, read_pixels, take_bytes
 from zoo.export.parity import RUNTIME_ERRORS
 from zoo.export.ranges import PROVIDERS, Range
-from zoo.formats.onnx.graph.first_layer import PREPROCESSING, find_first_layer
+from zoo.formats.onnx.first_layer import PREPROCESSING
 
 LAYOUT = 2  # another number for other bytes of the same graph and ranges
 PRECISION = "zoo.precision"  # metadata
@@ -97,7 +97,7 @@ def write_int8(model: ModelProto, ranges: Mapping[str, Range], kept: Kept) -> by
         Unsupported: it has no layer with weights that could be.
     """
     nodes = _choose(model, kept)
-    first = find_first_layer(model, nodes)
+    first = find_first(model, nodes)
     data = {
         name: TensorData(lowest=np.float32(low), highest=np.float32(high))
         for name, (low, high) in (_join(nodes, model, ranges) | {PIXELS: (0, MOST)}).items()

@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -105,10 +106,11 @@ def decode_reduced(
         PathNotFound: as `decode`.
     """
     if isinstance(picture, bytes) and (size := _plain_size(picture, max_pixels, at_least_px)):
-        take(BYTES_PER_PIXEL * size[0] * size[1])
+        taken_bytes = BYTES_PER_PIXEL * size[0] * size[1]
+        take(taken_bytes)
         if (plain := decode_plain(picture, size)) is not None:
             return Decoded(image=plain, extent=(0.0, 0.0, *size))
-        take = take_any  # Pillow takes no more, and tells what is wrong with it.
+        take = partial(_check_taken, taken_bytes)  # Pillow tells what is wrong with it.
     return _decode_by_pillow(
         picture, name=name, max_pixels=max_pixels, at_least_px=at_least_px, take=take
     )
@@ -136,6 +138,12 @@ def _decode_by_pillow(
                 image.close()  # It would be held while the other is turned.
             upright, extent = turn_upright(rgb, extent, orientation)
             return Decoded(image=upright, extent=extent)
+
+
+def _check_taken(taken_bytes: int, size_bytes: int) -> None:
+    """Refuse to decode what takes more memory than was asked for when its size was first read."""
+    if size_bytes > taken_bytes:
+        raise ValueError("it tells two sizes")
 
 
 def _plain_size(data: bytes, max_pixels: int, at_least_px: int) -> tuple[int, int] | None:

@@ -12,6 +12,7 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
+START_OF_IMAGE = b"\xff\xd8"
 MARKER, START_OF_FRAME, START_OF_SCAN = 0xFF, 0xC0, 0xDA
 EXIF = 0xE1  # where it may be told how the camera was held
 SIMPLE = frozenset({0xC4, 0xDB, 0xDD, 0xFE, *range(0xE0, 0xF0)}) - {EXIF}  # tables, or less
@@ -27,7 +28,9 @@ def find_plain(data: bytes) -> tuple[int, int] | None:
 
     It has no EXIF, so it is upright.
     """
-    place, size, end = 2, None, len(data) - FRAME
+    if not data.startswith(START_OF_IMAGE):
+        return None
+    place, size, end = len(START_OF_IMAGE), None, len(data) - FRAME
     for _ in range(MOST_PARTS):
         if place > end or data[place] != MARKER:
             return None

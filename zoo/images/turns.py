@@ -96,7 +96,7 @@ class Turns:
 
     @property
     def holders(self) -> int:
-        """Count those that decode just now."""
+        """Count those that decode just now, or work on what they decoded."""
         return self._small.holders + self._large.holders
 
     @contextmanager

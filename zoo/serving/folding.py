@@ -9,8 +9,8 @@ import numpy as np
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from zoo.errors import NotRunnable
-from zoo.formats.onnx.graph.first_layer import COLOURS, FirstLayer, find_first_layer
-from zoo.formats.onnx.graph.rewriting import parse_model, replace_nodes
+from zoo.formats.onnx.first_layer import COLOURS, FirstLayer, Graph, find_first_layer
+from zoo.serving.rewriting import attributes_of, parse_model, replace_nodes
 
 PREFIX = "zoo.folded"
 FLOATS, CENTRED = f"{PREFIX}/floats", f"{PREFIX}/centred"
@@ -24,14 +24,20 @@ def fold_preprocessing(data: bytes) -> bytes:
     """
     model = parse_model(data)
     nodes = list(model.graph.node)
-    first = find_first_layer(model, nodes)
+    graph = Graph(
+        nodes=nodes,
+        constants={one.name: numpy_helper.to_array(one) for one in model.graph.initializer},
+        outputs={output.name for output in model.graph.output},
+        attributes_of=attributes_of,
+    )
+    first = find_first_layer(graph, nodes)
     if (
         first is None or len(first.matrix) != COLOURS
     ):  # More channels would cost more than it saves.
         raise NotRunnable("No first layer reads all colours of what preprocessing gives.")
     tensors = {"weight": first.for_pixels}
     before = [helper.make_node("Cast", [first.turned], [FLOATS], name=FLOATS, to=TensorProto.FLOAT)]
-    if first.pads:
+    if first.pads and first.offset.any():
         tensors |= {"bias": first.bias, "shift": _shift_of(first)}
         before.append(helper.make_node("Add", [FLOATS, f"{PREFIX}/shift"], [CENTRED], name=CENTRED))
     else:

@@ -13,8 +13,8 @@ import numpy as np
 from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from zoo.errors import NotRunnable
-from zoo.formats.onnx.graph.rewriting import attributes_of, parse_model, replace_nodes
 from zoo.formats.onnx.model import DEFAULT_DOMAINS
+from zoo.serving.rewriting import attributes_of, parse_model, replace_nodes
 
 CHANNELWISE = ("AveragePool", "LeakyRelu", "MaxPool", "Relu")  # by their first input alone
 FOLDED = "BatchNormalization"  # ONNX Runtime folds it into a convolution that it follows

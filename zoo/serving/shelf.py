@@ -125,6 +125,7 @@ class Shelf:
 
     def pin(self, held: "Held") -> Served:
         """Have a predictor stay open, loaded if need be."""
+        assert held.place is None
         with self._lock:
             place = self._places.get(held.digest)
             is_mine = place is None

@@ -98,6 +98,7 @@ class Answer(wsgi.Response):  # type: ignore[misc]  # gunicorn has no types
     def start_response(self, status: Any, headers: Any, exc_info: Any = None) -> Any:  # noqa: ANN401  # the application's
         """Take the status and the headers of the application, as gunicorn does."""
         if exc_info is not None or self.status is not None or type(headers) is not list:
+            self.beginning = None  # It begins anew, or otherwise than is kept.
             return super().start_response(status, headers, exc_info)
         key, kept = (status, *headers), self.heads.beginnings
         try:

@@ -10,12 +10,11 @@ from torch.fx import symbolic_trace
 
 from zoo.domain.preprocessing import Channels, Preprocessing
 from zoo.domain.quantization import Kept, Method
-from zoo.export.first8 import PIXELS, WIDE, middle_of, read_pixels
+from zoo.export.first8 import PIXELS, WIDE, find_first, middle_of, read_pixels
 from zoo.export.int8 import list_values, simplify, write_int8
 from zoo.export.onnx import write_onnx
 from zoo.export.parity import open_session
 from zoo.export.ranges import measure_ranges
-from zoo.formats.onnx.graph.first_layer import find_first_layer
 
 LABELS = ("a", "b", "c")
 COMMON = {"resize_px": 18, "crop_px": (18, 16)}
@@ -72,7 +71,7 @@ def in_8_bits(model, kept=Kept.NONE):
 
 
 def first_of(model):
-    return find_first_layer(model, list(model.graph.node))
+    return find_first(model, list(model.graph.node))
 
 
 @pytest.mark.parametrize("padding", [0, 1])
@@ -128,7 +127,7 @@ def test_what_cannot_be_laid_into_a_layer_is_left():
     mean = np.random.default_rng(0).uniform(0, 255, (3, 18, 16)).astype(np.float32)
     imaged = Preprocessing(**COMMON, scale=1.0, mean=(), std=(1.0,) * 3, mean_tensor="mean")
     assert first_of(graph_of(imaged, mean)) is None
-    assert find_first_layer(graph_of(plain), []) is None
+    assert find_first(graph_of(plain), []) is None
     model = graph_of(plain)
     model.graph.output.append(
         helper.make_tensor_value_info("preprocessing/div", onnx.TensorProto.FLOAT, None)

@@ -87,6 +87,15 @@ def test_what_is_not_plain_is_left_to_pillow(mode, options, asked):
 def test_other_files_are_not_plain():
     for data in (b"", b"\xff\xd8\xff", b"no picture at all, whatever it says", bytes(100)):
         assert find_plain(data) is None
+    assert find_plain(b"BM" + write()[2:]) is None
+
+
+def test_no_more_memory_is_used_than_was_asked_for(monkeypatch):
+    monkeypatch.setattr(decoding, "find_plain", lambda _: (1, 1))  # as if it could be misled
+    taken = []
+    with pytest.raises(UnreadablePicture, match="two sizes"):
+        read(write(), take=taken.append)
+    assert len(taken) == 1
 
 
 def test_memory_is_asked_for_once(asked):

@@ -334,6 +334,31 @@ def test_layers_run_apart_that_fail_or_say_something_else_are_left(
     np.testing.assert_allclose(answer, warm(open_graph(joined)), rtol=1e-5)
 
 
+def test_a_rewritten_graph_is_held_against_the_other_on_dark_pictures_too(
+    loading, joined, monkeypatch
+):
+    class Certain:
+        """Says the same of noise, and of what is dark whatever it is told to."""
+
+        preprocessing = open_graph(joined).preprocessing
+
+        def __init__(self, of_dark):
+            self.of_dark = of_dark
+
+        def predict(self, images):
+            dark = images.mean(axis=(1, 2, 3)) < 10
+            return np.where(dark[:, np.newaxis], self.of_dark, [[1, 0, 0]]).astype(np.float32)
+
+    sure, other = Certain([0.9, 0.1, 0]), Certain([0.1, 0.9, 0])
+    assert optimising._say_the_same(sure, sure)
+    assert not optimising._say_the_same(sure, other)
+    monkeypatch.setattr(optimising, "_say_the_same", lambda *_: False)
+    monkeypatch.setattr(optimising, "share_of", lambda *_: 0.1)
+    loading.load("a", joined)
+    kept, _ = loading.cache.find("a")
+    assert b"Concat" in kept.read_bytes()
+
+
 def test_a_fault_of_the_rewriting_does_not_cost_the_load(loading, joined, monkeypatch, caplog):
     def fail(_):
         raise RecursionError

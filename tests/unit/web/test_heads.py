@@ -242,6 +242,7 @@ def test_an_answer_that_is_begun_twice_is_told_so():
             answer.start_response("200 OK", [("X", "y")])
         answer.start_response("500 No", [("X", "z")], (ValueError, ValueError(), None))
         assert answer.headers == [("X", "y"), ("X", "z")]  # as gunicorn has it
+        assert answer.beginning is None  # so neither is told for the other
 
 
 def test_no_more_beginnings_are_kept_than_a_few():

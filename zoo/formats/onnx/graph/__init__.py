@@ -1,1 +1,0 @@
-"""Graphs in the classes of the onnx library, for the engines that rewrite them."""
