@@ -101,9 +101,10 @@ class Database:
         """
         if self.engine.dialect.name != "sqlite":
             return None
-        with self._translated(), self._version_lock:
+        with self._version_lock:
             if self._version_reader is None:
-                self._version_reader = self.engine.raw_connection()
+                with self._translated():
+                    self._version_reader = self.engine.raw_connection()
                 self._version_cursor = self._version_reader.cursor()
             # All rows are fetched: a statement that is not at its end would hold its snapshot.
             ((version,),) = self._version_cursor.execute("PRAGMA data_version").fetchall()

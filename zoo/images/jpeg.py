@@ -8,8 +8,6 @@ and so is every refusal.
 
 import struct
 
-import numpy as np
-import simplejpeg
 from PIL import Image
 
 START_OF_IMAGE = b"\xff\xd8"
@@ -53,6 +51,10 @@ def decode_plain(data: bytes, size: tuple[int, int]) -> Image.Image | None:
 
     A is 255 throughout. Memory is taken for the pixels alone, and nothing is written to it before.
     """
+    # Commands that only look at pictures' names and sizes do without NumPy.
+    import numpy as np  # noqa: PLC0415
+    import simplejpeg  # noqa: PLC0415
+
     width, height = size
     pixels = np.empty((height, width, 4), np.uint8)
     try:

@@ -72,17 +72,18 @@ def resize(
     if not (0 <= left <= right and 0 <= top <= bottom):
         raise ValueError(f"The box {box} begins outside the picture of {image.size}.")
     height, width = size_px
+    given = PilImageWrapper(image)
     if width > right - left and height < bottom - top:
         # The width first would stretch rows that are then joined: of a picture of one column
         # hundreds of times its memory.
         first, end = _needed(left, right, image.width, width, interpolation)
-        image = _run(image, (height, end - first), interpolation, (first, top, end, bottom))
+        given = _run(given, (height, end - first), interpolation, (first, top, end, bottom))
         left, top, right, bottom = left - first, 0.0, right - first, height
     else:
         first, end = _needed(top, bottom, image.height, height, interpolation)
-        image = _run(image, (end - first, width), interpolation, (left, first, right, end))
+        given = _run(given, (end - first, width), interpolation, (left, first, right, end))
         left, top, right, bottom = 0.0, top - first, width, bottom - first
-    return np.array(_run(image, size_px, interpolation, (left, top, right, bottom)))
+    return np.array(_run(given, size_px, interpolation, (left, top, right, bottom)).pil_image)
 
 
 @cache
@@ -111,13 +112,13 @@ def _needed(
 
 
 def _run(
-    image: Image.Image, size_px: tuple[int, int], interpolation: Interpolation, box: Box
-) -> Image.Image:
+    given: PilImageWrapper, size_px: tuple[int, int], interpolation: Interpolation, box: Box
+) -> PilImageWrapper:
     """Resize one side of a part of a picture; the other is whole and stays as it is."""
     left, top, right, bottom = box
     height, width = size_px
-    resized = Image.new("RGB", (width, height), None)
+    resized = PilImageWrapper(Image.new("RGB", (width, height), None))
     options = OPTIONS[interpolation].set_crop_box(left, top, right - left, bottom - top)
     # A resizer is for one thread and holds memory while it lives; making one costs nothing.
-    RustResizer().resize_pil(PilImageWrapper(image), PilImageWrapper(resized), options)
+    RustResizer().resize_pil(given, resized, options)
     return resized

@@ -1,7 +1,7 @@
 """Predicting: a picture file in, classes with probabilities out."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from zoo.serving.predictor import Predictor
 from zoo.serving.service import Service
 from zoo.serving.shelf import Served
 
+MOST_PICKED = 16  # classes; of more of them all are sorted
 MOST_KNOWN = 10_000  # addresses; above it they are looked up again
 
 
@@ -191,18 +192,22 @@ def rank(
     """Give the classes of a picture, the most probable first; the best ``top`` of them, or all."""
     order = _order(probabilities, top)
     return tuple(
-        ClassScore(label=labels[index], index=int(index), probability=float(probabilities[index]))
+        ClassScore(label=labels[index], index=index, probability=float(probabilities[index]))
         for index in order
     )
 
 
-def _order(probabilities: np.ndarray, top: int | None) -> np.ndarray:
+def _order(probabilities: np.ndarray, top: int | None) -> Sequence[int]:
     """Give the places of the best, the first of equals first.
 
-    Sorting all of a thousand classes costs more than all else that is written of them.
+    Sorting all of a thousand classes costs more than all else that is written of them, so a few are
+    picked out one by one.
     """
-    if top is None or not 0 < top < len(probabilities):
-        return np.argsort(-probabilities, kind="stable")[:top]
-    least = np.partition(probabilities, -top)[-top]
-    among = np.flatnonzero(probabilities >= least)
-    return among[np.argsort(-probabilities[among], kind="stable")][:top]
+    if top is None or not 0 < top <= min(MOST_PICKED, len(probabilities)):
+        order: list[int] = np.argsort(-probabilities, kind="stable")[:top].tolist()
+        return order
+    left, picked = probabilities.copy(), []
+    for _ in range(top):
+        picked.append(int(left.argmax()))
+        left[picked[-1]] = -np.inf
+    return picked
