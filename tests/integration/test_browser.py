@@ -9,6 +9,7 @@ import random
 import re
 import shutil
 import socket
+import struct
 import threading
 import zipfile
 from contextlib import closing, contextmanager
@@ -396,6 +397,8 @@ class Breaking:
         found = self.body.read(min(size, self.left))
         self.left -= len(found)
         if not found:
+            # Nothing lingers: what the browser still sends is reset, as soon as the server closes.
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.socket.shutdown(socket.SHUT_RDWR)
         return found
 
