@@ -384,6 +384,7 @@ class Breaking:
 
     def __init__(self, app, after_bytes):
         self.app, self.left, self.offsets = app, after_bytes, []
+        self.stuck, self.asked_again = threading.Event(), threading.Event()
 
     def __call__(self, environ, start_response):
         if environ["REQUEST_METHOD"] == "PUT":
@@ -391,39 +392,60 @@ class Breaking:
             if len(self.offsets) == 1:
                 self.body, self.socket = environ["wsgi.input"], environ["werkzeug.socket"]
                 environ["wsgi.input"] = self
+        elif self.stuck.is_set():
+            self.asked_again.set()
         return self.app(environ, start_response)
 
     def read(self, size=-1):
         found = self.body.read(min(size, self.left))
         self.left -= len(found)
         if not found:
-            # Nothing lingers: what the browser still sends is reset, as soon as the server closes.
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self.socket.shutdown(socket.SHUT_RDWR)
+            self.break_off()
         return found
+
+    def break_off(self):
+        # Nothing lingers: what the browser still sends is reset, as soon as the server closes.
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.socket.shutdown(socket.SHUT_RDWR)
+
+
+class Stalling(Breaking):
+    """Takes no more of the first connection, and does not say so: as of a network gone away."""
+
+    def break_off(self):
+        self.stuck.set()
+        self.asked_again.wait(PATIENCE_MS / 1000)
+        super().break_off()
 
 
 @pytest.fixture
-def breaking(site, monkeypatch):
-    """The site's server, which breaks an upload off after nine MiB."""
-    broken = Breaking(site.app.wsgi_app, 9 * 2**20)
+def served(site, monkeypatch, request):
+    """The site's server, in which the first upload comes to nine MiB."""
+    broken = request.param(site.app.wsgi_app, 9 * 2**20)
     monkeypatch.setattr(site.app, "wsgi_app", broken)
     return broken
 
 
-def test_an_upload_goes_on_where_its_connection_broke(browser, site, breaking, tmp_path):
+@pytest.mark.parametrize("served", [Breaking, Stalling], indirect=True)
+def test_an_upload_goes_on_where_its_connection_broke(browser, site, served, tmp_path):
     expect = sync_api.expect
     expect.set_options(timeout=PATIENCE_MS)
-    data = random.Random(3).randbytes(20 * 2**20)
-    (tmp_path / "large file.bin").write_bytes(data)
+    name = f"{type(served).__name__}-file"
+    path = tmp_path / f"{type(served).__name__} file.bin"
+    data = random.Random(name).randbytes(20 * 2**20)
+    path.write_bytes(data)
     with Visit(browser, site) as visit:
         page = visit.page
+        page.clock.install()
         visit.go("/new/model")
-        page.get_by_label("Files").set_input_files(tmp_path / "large file.bin")
+        page.get_by_label("Files").set_input_files(path)
         page.get_by_role("button", name="Upload").click()
-        expect(page.get_by_role("heading", level=1)).to_contain_text("large-file@")
-    assert breaking.offsets == [0, 9 * 2**20]
-    file = get_revision(site.zoo, "large-file").get_file("large file.bin")
+        if isinstance(served, Stalling):
+            assert served.stuck.wait(PATIENCE_MS / 1000)
+            page.clock.fast_forward("01:05")
+        expect(page.get_by_role("heading", level=1)).to_contain_text(f"{name}@")
+    assert (served.offsets[0], served.offsets[-1]) == (0, 9 * 2**20)
+    file = get_revision(site.zoo, name).get_file(path.name)
     assert file.digest == hashlib.sha256(data).hexdigest()
     assert site.zoo.blobs.local_path(file.digest).read_bytes() == data
 

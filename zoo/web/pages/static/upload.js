@@ -4,6 +4,7 @@
 
 const PIECE = 2 ** 22; // bytes that are hashed at once
 const PAUSES_S = [1, 2, 4, 8, 15, 30, 30, 30]; // between tries that brought nothing further
+const STALLED_S = 60; // without a byte taken, a connection counts as broken
 const AGAIN = new Set([409, 429, 502, 503, 504]); // answers that may be another one soon
 
 const form = document.querySelector("[data-upload]");
@@ -66,12 +67,25 @@ function refusalOf(status, text) {
   }
 }
 
+// Tell the progress of a body that is sent, and end the request once nothing more is taken of it: a
+// network that has gone away does not always say so. At the end of the body the server may think.
+function watch(request, tell, stalled) {
+  let end;
+  const wait = () => {
+    clearTimeout(end);
+    end = setTimeout(() => (stalled(), request.abort()), STALLED_S * 1000);
+  };
+  request.upload.addEventListener("loadstart", wait);
+  request.upload.addEventListener("progress", (sent) => (wait(), tell(sent.loaded)));
+  request.upload.addEventListener("loadend", () => clearTimeout(end));
+}
+
 // Ask the server, and give what it told; a broken connection is a TypeError, as of fetch.
 function ask(method, url, body, signal, tell) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     const abort = () => request.abort();
-    if (tell) request.upload.addEventListener("progress", (sent) => tell(sent.loaded));
+    if (tell) watch(request, tell, () => reject(new TypeError("Nothing was taken for a minute.")));
     request.addEventListener("load", () => (request.status < 400 ? resolve(request) : reject(refusalOf(request.status, request.responseText))));
     request.addEventListener("error", () => reject(new TypeError("The connection broke.")));
     request.addEventListener("abort", () => reject(signal.reason));
