@@ -83,7 +83,8 @@ def resize(
         first, end = _needed(top, bottom, image.height, height, interpolation)
         given = _run(given, (end - first, width), interpolation, (left, first, right, end))
         left, top, right, bottom = 0.0, top - first, width, bottom - first
-    return np.array(_run(given, size_px, interpolation, (left, top, right, bottom)).pil_image)
+    resized = _run(given, size_px, interpolation, (left, top, right, bottom)).pil_image
+    return np.frombuffer(resized.tobytes("raw", "RGB"), np.uint8).reshape(height, width, 3).copy()
 
 
 @cache
@@ -117,7 +118,11 @@ def _run(
     """Resize one side of a part of a picture; the other is whole and stays as it is."""
     left, top, right, bottom = box
     height, width = size_px
-    resized = PilImageWrapper(Image.new("RGB", (width, height), None))
+    # Memory of a new image of Pillow's would be filled with zeros first.
+    pixels = np.empty((height, width, 4), np.uint8)
+    resized = PilImageWrapper(
+        Image.frombuffer("RGBA", (width, height), pixels, "raw", "RGBA", 0, 1)
+    )
     options = OPTIONS[interpolation].set_crop_box(left, top, right - left, bottom - top)
     # A resizer is for one thread and holds memory while it lives; making one costs nothing.
     RustResizer().resize_pil(given, resized, options)

@@ -3,8 +3,7 @@
 import math
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from zoo.errors import Overloaded
@@ -99,8 +98,7 @@ class Turns:
         """Count those that decode just now, or work on what they decoded."""
         return self._small.holders + self._large.holders
 
-    @contextmanager
-    def hold(self, *, is_patient: bool = False) -> Iterator[Take]:
+    def hold(self, *, is_patient: bool = False) -> "Hold":
         """Give what takes memory for one picture; it is given back at the end.
 
         A picture that alone needs more than there is gets all of it, when nobody else has any. Who
@@ -110,19 +108,36 @@ class Turns:
         Raises, when memory is taken:
             Overloaded: too many large pictures wait already.
         """
-        held: tuple[_Lane, int] | None = None
+        return Hold(self, is_patient=is_patient)
 
-        def take(size_bytes: int) -> None:
-            nonlocal held
-            assert held is None
-            lane = self._small if size_bytes <= SMALL_BYTES else self._large
-            held = lane, lane.take(size_bytes, is_patient=is_patient)
+    def take(self, size_bytes: int, *, is_patient: bool) -> tuple[_Lane, int]:
+        """Wait for memory; tell where it was taken, and how much."""
+        lane = self._small if size_bytes <= SMALL_BYTES else self._large
+        return lane, lane.take(size_bytes, is_patient=is_patient)
 
-        try:
-            yield take
-        finally:
-            if held is not None:
-                lane, size_bytes = held
-                lane.give(size_bytes)
-                if lane is self._large:
-                    self._after_large()
+    def give(self, lane: _Lane, size_bytes: int) -> None:
+        """Give memory back to where it was taken."""
+        lane.give(size_bytes)
+        if lane is self._large:
+            self._after_large()
+
+
+class Hold:
+    """Memory for one picture, while it is worked on; a generator would take longer to begin."""
+
+    __slots__ = ("_held", "_is_patient", "_turns")
+
+    def __init__(self, turns: Turns, *, is_patient: bool) -> None:
+        self._turns, self._is_patient = turns, is_patient
+        self._held: tuple[_Lane, int] | None = None
+
+    def __enter__(self) -> Take:
+        return self._take
+
+    def __exit__(self, *_: object) -> None:
+        if self._held is not None:
+            self._turns.give(*self._held)
+
+    def _take(self, size_bytes: int) -> None:
+        assert self._held is None
+        self._held = self._turns.take(size_bytes, is_patient=self._is_patient)

@@ -1,11 +1,8 @@
 """Pictures in, classes out."""
 
-from typing import Self
-
 from pydantic import Field
 
 from zoo.domain.dataset import Split
-from zoo.domain.prediction import Prediction
 from zoo.operations.answer_lines import Form
 from zoo.web.shapes.base import Shape
 from zoo.web.shapes.terms import TermsBody
@@ -47,8 +44,3 @@ class PredictionsAnswer(Shape):
     """What a predictor says of each picture sent, in their order."""
 
     predictions: list[PredictionAnswer]
-
-    @classmethod
-    def of(cls, predictions: list[Prediction]) -> Self:
-        """Show predictions."""
-        return cls(predictions=[PredictionAnswer.model_validate(one) for one in predictions])
