@@ -246,6 +246,7 @@ class Dispatcher:
     def _work(self) -> None:
         while work := self._take():
             self._run(work)
+            del work  # Else it would hold the predictor and its pictures until there is more.
 
     def _take(self) -> Sequence[Piece]:
         """Wait for something to help with; nothing when all is done and closed."""

@@ -2,6 +2,7 @@
 
 import threading
 import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -268,6 +269,22 @@ def test_pictures_of_other_sizes_and_models_share_no_run(busy, session, make_pie
     session.goes_on.set()
     assert [numbers_of(one.result()) for one in asked] == [[1], [2], [3], [4]]
     assert session.runs == [[0], [1, 4], [2], [3]]
+
+
+def test_a_thread_that_helped_holds_nothing_of_it_while_it_waits(make_dispatcher, preprocessing):
+    session = Session()
+    predictor = Predictor(
+        session=session, labels=("x",), preprocessing=preprocessing, provider="none"
+    )
+    images = np.zeros((1, 2, 2, 3), np.uint8)
+    dispatcher = make_dispatcher(runners=2)
+    dispatcher.run([Piece(predictor=predictor, images=images, key=KEY) for _ in range(6)])
+    held = weakref.ref(session)
+    del session, predictor
+    deadline = time.monotonic() + 60
+    while held() is not None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert held() is None
 
 
 def test_one_bad_picture_fails_alone(busy, session, make_piece):
