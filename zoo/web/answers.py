@@ -129,5 +129,5 @@ def drain() -> None:
     try:
         while request.stream.read(DRAIN_BYTES):
             pass
-    except (HTTPException, OSError):
-        return  # The body is longer than we take, or the client is gone.
+    except (HTTPException, OSError, errors.BadRequest):
+        return  # The body is longer than we take, or damaged, or the client is gone.

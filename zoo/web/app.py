@@ -40,6 +40,7 @@ from zoo.web.api import (
     sweeps,
     uploads,
 )
+from zoo.web.chunks import CheckedChunks
 from zoo.web.context import SERVICE, ZOO
 from zoo.web.counting import COUNTS, Counts
 from zoo.web.hub import lfs, reading, writing, xet
@@ -133,6 +134,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.before_request(_refuse_nul)
     app.before_request(access.check_access)
     app.after_request(_secure)
+    app.wsgi_app = CheckedChunks(app.wsgi_app)  # type: ignore[assignment,method-assign]  # Flask's own way
     app.wsgi_app = Short(app)  # type: ignore[assignment,method-assign]  # Flask's own way
     return app
 
