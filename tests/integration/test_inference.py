@@ -16,6 +16,7 @@ from PIL import Image
 from zoo.domain.preprocessing import Interpolation
 from zoo.images.prepare import resize_whole
 from zoo.operations.accounts import create_token
+from zoo.operations.draft import NO_GRAPH
 from zoo.operations.models import set_private
 from zoo.operations.publish import Publication, publish
 from zoo.operations.refs import move_alias
@@ -292,6 +293,7 @@ UNFIT = [
     ({"shape": [1, 28, 28, 1]}, 400),
     ({"shape": [1, 3, 28, 28]}, 400),
     ({"shape": [28, 28, 3]}, 400),
+    ({"shape": [224, 28, 3]}, 400),
     ({"shape": [0, 28, 28, 3]}, 400),
     ({"datatype": "INT8"}, 400),
     ({"name": "pictures"}, 400),
@@ -304,6 +306,14 @@ def test_tensors_that_do_not_fit_are_refused(client, change, status):
     octets = bytes(int(np.prod(given["shape"])))
     given["parameters"] = {"binary_data_size": len(octets)}
     assert refused(send(client, given, tail=octets), status)
+
+
+def test_why_a_model_has_no_graph_is_told(client, zoo):
+    notes = ["Wrapped.", f"{NO_GRAPH} The network reads x, whose shapes are not told."]
+    files = {"x.bin": zoo.blobs.put([b"x"])}
+    publish(zoo, Publication(model="bare", files=files, message="", summary={"notes": notes}))
+    answer = send(client, in_json(np.zeros((1, 2), np.float32)), url="/v2/models/bare/infer")
+    assert refused(answer, 409, "has no model.onnx. The network reads x, whose shapes are not told")
 
 
 @pytest.mark.parametrize(

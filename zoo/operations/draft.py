@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from zoo.domain.config import ModelConfig
+from zoo.domain.config import GRAPH, ModelConfig
 from zoo.domain.preprocessing import Preprocessing
 from zoo.domain.recipe import Recipe
 from zoo.domain.revision import Blob
@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # It brings NumPy, which queueing a job does without.
     from zoo.domain.checkpoint import Checkpoint
 
 CLASSIFIER, DENSE = Runs.CLASSIFIER.value, Runs.DENSE.value
+NO_GRAPH = f"There is no {GRAPH}:"  # of a note that tells why
 NETWORK, STORED = Runs.NETWORK.value, Runs.STORED.value
 # Kinds of sources that no network is built from.
 SERVED_AS_IT_IS = frozenset({"onnx-graph"})

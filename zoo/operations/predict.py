@@ -1,9 +1,10 @@
 """Predicting: a picture file in, classes with probabilities out."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from zoo.domain.prediction import ClassScore, Inference, Prediction
 from zoo.domain.revision import Revision
 from zoo.errors import NotRunnable
 from zoo.images.prepare import read_picture
-from zoo.operations.draft import NETWORK
+from zoo.operations.draft import NETWORK, NO_GRAPH
 from zoo.operations.fetch import get_file, get_revision
 from zoo.operations.opening import Zoo
 from zoo.serving.asking import PLAIN, Terms
@@ -162,9 +163,9 @@ def find_target(zoo: Zoo, revision: Revision) -> Target:
         NotRunnable: it has none.
     """
     if revision.find_file(GRAPH) is None:
-        reason = revision.summary.get("reason", "")
         raise NotRunnable(
-            f"{revision.address} has no {GRAPH}. {reason}".strip(), revision=revision.address
+            f"{revision.address} has no {GRAPH}. {_why_not(revision.summary)}".strip(),
+            revision=revision.address,
         )
     file, path = get_file(zoo, revision, GRAPH)
     return Target(
@@ -175,6 +176,14 @@ def find_target(zoo: Zoo, revision: Revision) -> Target:
         size_bytes=file.size_bytes,
         is_network=revision.summary.get("runs") == NETWORK,
     )
+
+
+def _why_not(summary: Mapping[str, Any]) -> str:
+    """Give what was told when a revision was made without a graph; empty where nothing was."""
+    if reason := summary.get("reason", ""):
+        return str(reason)
+    told = (note for note in summary.get("notes", ()) if str(note).startswith(NO_GRAPH))
+    return str(next(told, "")).removeprefix(NO_GRAPH).strip()
 
 
 def _refuse_network(target: Target) -> None:

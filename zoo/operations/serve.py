@@ -98,6 +98,7 @@ class Description:
         return self.preprocessing is not None
 
 
+AXES = 4  # of pictures: N x H x W x 3
 CLASSIFIER = Takes(names=(IMAGES,), most=MOST_PICTURES, unit="pictures")
 
 
@@ -271,9 +272,11 @@ def _read_images(
     else:
         check_names([IMAGES], list(question.inputs))
         images = question.inputs[IMAGES]
-    CLASSIFIER.check_count(len(images) if images.ndim else 1)
     if images.dtype != STRINGS:
+        if images.ndim == AXES:  # Of others it is told what pictures look like.
+            CLASSIFIER.check_count(len(images))
         return images
+    CLASSIFIER.check_count(images.size)
     return _prepare(zoo, service, served.classifier, images, is_base64=IMAGES in question.texts)
 
 

@@ -16,7 +16,7 @@ from zoo.export.dense import write_dense
 from zoo.networks.classifier import Classifier
 from zoo.networks.dense import convolutionalize, measure_geometry
 from zoo.networks.preprocess import find_mean_image
-from zoo.operations.draft import CLASSIFIER, DENSE, NETWORK
+from zoo.operations.draft import CLASSIFIER, DENSE, NETWORK, NO_GRAPH
 from zoo.worker.built import Result
 from zoo.worker.certificate import Size
 from zoo.worker.dense import certify, check_sizes
@@ -171,4 +171,4 @@ def _result(network: GraphModule, config: ModelConfig, runs: str) -> Result:
 
 
 def _without_graph(result: Result, error: Unsupported) -> Result:
-    return replace(result, notes=(f"There is no model.onnx: {error}",))
+    return replace(result, notes=(f"{NO_GRAPH} {error}",))

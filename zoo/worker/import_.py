@@ -32,7 +32,14 @@ from zoo.networks.classifier import output_shape
 from zoo.networks.vision import fit_weights
 from zoo.operations import jobs
 from zoo.operations.committed import COMMITTED, files_of, queue_import
-from zoo.operations.draft import CLASSIFIER, NETWORK, SERVED_AS_IT_IS, Draft, get_draft
+from zoo.operations.draft import (
+    CLASSIFIER,
+    NETWORK,
+    NO_GRAPH,
+    SERVED_AS_IT_IS,
+    Draft,
+    get_draft,
+)
 from zoo.operations.fetch import get_revision
 from zoo.operations.filters import warm_filters
 from zoo.operations.import_ import GENERATED, ImportOptions, is_importable, prepare_import
@@ -254,7 +261,7 @@ def _as_it_is(result: Result, path: Path) -> Result:
     try:
         refuse_external_data(path)
     except NotRunnable as error:
-        return replace(result, notes=(*result.notes, f"There is no model.onnx: {error}"))
+        return replace(result, notes=(*result.notes, f"{NO_GRAPH} {error}"))
     return replace(result, graph=path.read_bytes())
 
 
