@@ -2,7 +2,7 @@
 
 import glob
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,8 +77,8 @@ def _list_folder(folder: Path) -> tuple[list[Path], int]:
 
 
 def _list_pattern(pattern: str) -> tuple[list[Path], int]:
-    matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207  # it may be absolute
-    files = [path for one in matches if not (path := Path(one)).is_dir()]
+    matches = glob.glob(pattern, recursive=True)  # noqa: PTH207  # it may be absolute
+    files = sorted(_once(path for one in matches if not (path := Path(one)).is_dir()))
     found = [path for path in files if path.suffix.lower() in ENDINGS]
     if not found:
         raise PathNotFound(
@@ -88,6 +88,16 @@ def _list_pattern(pattern: str) -> tuple[list[Path], int]:
             path=pattern,
         )
     return found, len(files) - len(found)
+
+
+def _once(files: Iterable[Path]) -> list[Path]:
+    """Leave out what a link to a folder leads to once more: it may lead back to where it is."""
+    folders: dict[Path, Path] = {}
+    found: dict[Path, Path] = {}
+    for file in sorted(files, key=lambda path: (len(path.parts), path)):
+        folder = folders.setdefault(file.parent, Path(os.path.realpath(file.parent)))
+        found.setdefault(folder / file.name, file)
+    return list(found.values())
 
 
 def _walk(folder: Path) -> Iterator[Path]:

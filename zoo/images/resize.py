@@ -63,14 +63,14 @@ def resize(
             left out: floating point may have rounded up.
 
     Raises:
-        ValueError: the box begins outside the picture.
+        ValueError: the box begins outside the picture, or holds nothing of it.
         ZooError: this release of Pillow is not known to the resizer.
     """
     check_memory()
     left, top, right, bottom = box or (0.0, 0.0, *image.size)
     right, bottom = min(right, image.width), min(bottom, image.height)
-    if not (0 <= left <= right and 0 <= top <= bottom):
-        raise ValueError(f"The box {box} begins outside the picture of {image.size}.")
+    if not (0 <= left < right and 0 <= top < bottom):
+        raise ValueError(f"The box {box} holds nothing of the picture of {image.size}.")
     height, width = size_px
     given = PilImageWrapper(image)
     if width > right - left and height < bottom - top:

@@ -1,6 +1,7 @@
 """Which pictures are meant: files as they are named, folders and patterns by endings, lists."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -74,6 +75,15 @@ def test_a_folder_or_pattern_without_a_picture_is_said(album, nothing):
 def test_links_to_folders_are_not_followed(album):
     (album / "deep" / "again").symlink_to(album, target_is_directory=True)
     assert names(choose_pictures([str(album / "deep")]), album) == ["deep/er/c.webp"]
+
+
+def test_a_pattern_takes_each_file_once_also_through_links_that_lead_back(album):
+    (album / "deep" / "again").symlink_to(album, target_is_directory=True)
+    (album / "same.jpg").symlink_to(album / "b.jpg")
+    found = names(choose_pictures([str(album / "**" / "[a-z]*.[jw]*")]), album)
+    assert len(found) == len({(album / one).parent.resolve() / Path(one).name for one in found})
+    assert {"b.jpg", "deep/er/c.webp", "same.jpg"} <= set(found)
+    assert found == sorted(found, key=Path)
 
 
 @pytest.mark.parametrize(

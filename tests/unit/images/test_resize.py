@@ -117,9 +117,18 @@ def test_a_box_that_rounding_made_too_large_is_the_whole_picture():
     assert np.array_equal(resize(image, (60, 50), Interpolation.BICUBIC, box=box), whole)
 
 
-@pytest.mark.parametrize("box", [(-1.0, 0.0, 5.0, 5.0), (11.0, 0.0, 12.0, 5.0)])
-def test_a_box_that_begins_outside_is_refused(box):
-    with pytest.raises(ValueError, match="begins outside"):
+@pytest.mark.parametrize(
+    "box",
+    [
+        (-1.0, 0.0, 5.0, 5.0),
+        (11.0, 0.0, 12.0, 5.0),
+        (10.0, 0.0, 12.0, 5.0),
+        (3.0, 3.0, 3.0, 9.0),
+        (3.0, 3.0, 9.0, 3.0),
+    ],
+)
+def test_a_box_with_nothing_of_the_picture_is_refused(box):
+    with pytest.raises(ValueError, match="holds nothing"):
         resize(Image.new("RGB", (10, 10)), (4, 4), Interpolation.BILINEAR, box=box)
 
 
