@@ -26,6 +26,7 @@ from zoo.operations.accounts import create_token
 from zoo.operations.fetch import get_revision
 from zoo.operations.finetune import enqueue_finetune
 from zoo.operations.uploads import continue_upload
+from zoo.operations.waiting import PIECES, waiting_folder
 from zoo.settings import read_settings
 from zoo.web.app import create_app
 
@@ -448,6 +449,47 @@ def test_an_upload_goes_on_where_its_connection_broke(browser, site, served, tmp
     file = get_revision(site.zoo, name).get_file(path.name)
     assert file.digest == hashlib.sha256(data).hexdigest()
     assert site.zoo.blobs.local_path(file.digest).read_bytes() == data
+
+
+class Thinking:
+    """Takes its time over the answer to what is sent."""
+
+    def __init__(self, app):
+        self.app, self.asked, self.goes_on = app, [], threading.Event()
+        self.began = threading.Event()
+
+    def __call__(self, environ, start_response):
+        if environ["REQUEST_METHOD"] == "PUT":
+            self.asked.append(parse_qs(environ["QUERY_STRING"])["offset"])
+            self.began.set()
+            self.goes_on.wait(PATIENCE_MS / 1000)
+        return self.app(environ, start_response)
+
+
+def test_a_server_that_has_every_byte_is_waited_for(browser, site, monkeypatch, tmp_path):
+    expect = sync_api.expect
+    expect.set_options(timeout=PATIENCE_MS)
+    data = random.Random(5).randbytes(9 * 2**20)
+    digest = hashlib.sha256(data).hexdigest()
+    (tmp_path / "whole.bin").write_bytes(data)
+    # All that came before the server, which was looking through it, was ended.
+    waiting = waiting_folder(site.zoo, PIECES) / digest
+    waiting.parent.mkdir(parents=True, exist_ok=True)
+    waiting.write_bytes(data)
+    thinking = Thinking(site.app.wsgi_app)
+    monkeypatch.setattr(site.app, "wsgi_app", thinking)
+    with Visit(browser, site) as visit:
+        page = visit.page
+        page.clock.install()
+        visit.go("/new/model")
+        page.get_by_label("Files").set_input_files(tmp_path / "whole.bin")
+        page.get_by_role("button", name="Upload").click()
+        assert thinking.began.wait(PATIENCE_MS / 1000)
+        page.clock.fast_forward("01:05")
+        page.clock.run_for(5000)
+        thinking.goes_on.set()
+        expect(page.get_by_role("heading", level=1)).to_contain_text("whole@")
+    assert thinking.asked == [[str(len(data))]]
 
 
 def test_an_upload_that_was_stopped_goes_on_with_the_same_file(browser, site, tmp_path):

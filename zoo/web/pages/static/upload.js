@@ -85,7 +85,8 @@ function ask(method, url, body, signal, tell) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     const abort = () => request.abort();
-    if (tell) watch(request, tell, () => reject(new TypeError("Nothing was taken for a minute.")));
+    // Where no byte is left to be sent, the server has all of them to look through.
+    if (tell && body.size) watch(request, tell, () => reject(new TypeError("Nothing was taken for a minute.")));
     request.addEventListener("load", () => (request.status < 400 ? resolve(request) : reject(refusalOf(request.status, request.responseText))));
     request.addEventListener("error", () => reject(new TypeError("The connection broke.")));
     request.addEventListener("abort", () => reject(signal.reason));
@@ -125,7 +126,8 @@ async function send(name, file, digest, tell, signal) {
       if (!isBroken || failures >= PAUSES_S.length) throw error;
       said.textContent = `${error.message} It goes on in ${PAUSES_S[failures]} s.`;
       await pause(PAUSES_S[failures], signal);
-      failures += 1;
+      // Another connection, most often our last one, is still at it: that ends, however late.
+      failures = Math.min(failures + 1, error.status === 409 ? PAUSES_S.length - 1 : Infinity);
     }
   }
 }
