@@ -39,6 +39,8 @@ def test_advice_ends_in_a_command_that_runs_and_is_held_against_its_result(zoo_c
         assert gain["low"] <= gain["points"] <= gain["high"]
         assert f"{gain['more']} more pictures {tell_gain(gain)}" in again.out
     assert "track record:" in again.out
+    # What took its codes elsewhere is no test of what was predicted.
+    assert zoo_cli("finetune", "lenet", "digits", "--layer", "all", "--name", "else").code == 0
     (kept,) = zoo_cli("advise", "lenet", "digits", "--json").json["record"]
     assert kept["strategy"] == told["advised"]["strategy"] == kept["advised"]
     assert kept["predicted"] == told["predicted"]["accuracy"]
@@ -69,6 +71,11 @@ def test_a_class_of_one_picture_is_no_ground_for_advice(zoo_cli, tmp_path, digit
     ran = zoo_cli("advise", "lenet", folder)
     assert ran.code == 0, ran.err
     assert "nothing can be held out" in ran.out
+    # It predicts nothing that a fine-tune could be held against.
+    assert zoo_cli("finetune", "lenet", folder).code == 0
+    after = zoo_cli("advise", "lenet", "digits", "--json")
+    assert after.code == 0, after.err
+    assert after.json["record"] == []
     ranked = zoo_cli("advise", folder)
     assert ranked.code != 0
     assert "nothing can be held out" in ranked.err

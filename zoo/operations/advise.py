@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from zoo.domain.job import Job, JobKind
+from zoo.domain.plan import CODES
 from zoo.operations import jobs
 from zoo.operations.datasets import get_dataset
 from zoo.operations.fetch import get_revision, read_config
@@ -95,16 +96,17 @@ def _points(value: float) -> str:
 def read_record(zoo: Zoo) -> list[Kept]:
     """Hold every fine-tune as advised against the last advice on that model and dataset before it.
 
-    Those of the caller are told, or everyone's to those who look after the zoo.
+    Those of the caller are told, or everyone's to those who look after the zoo. Advice that could
+    measure nothing predicts nothing.
     """
-    advices = [job for job in _list_own(zoo, JobKind.ADVISE) if job.params["model"]]
+    own = _list_own(zoo, JobKind.ADVISE)
+    advices = [job for job in own if job.params["model"] and (job.result or {}).get("advised")]
     record = []
     for job in _list_own(zoo, JobKind.FINETUNE):
         before = [one for one in advices if one.id < job.id and _is_same(one, job)]
-        if before and job.result:
+        if before and job.result and _is_as_advised(job, job.result, before[0].result or {}):
             record.append(_hold(job, job.result, before[0].result or {}))
-    # What was predicted is the accuracy of what was advised, and of nothing else.
-    return [one for one in record if one.strategy == one.advised]
+    return record
 
 
 def _list_own(zoo: Zoo, kind: JobKind) -> list[Job]:
@@ -113,6 +115,13 @@ def _list_own(zoo: Zoo, kind: JobKind) -> list[Job]:
 
 def _is_same(advice: Job, job: Job) -> bool:
     return all(advice.params[key] == job.params[key] for key in ("model", "dataset"))
+
+
+def _is_as_advised(job: Job, result: dict[str, Any], advice: dict[str, Any]) -> bool:
+    """Tell whether what was predicted is the accuracy of what a job did, and of nothing else."""
+    advised = advice["advised"]
+    layers = advised.get("layer", CODES), job.params.get("layer", CODES)
+    return bool(result["strategy"] == advised["strategy"] and layers[0] == layers[1])
 
 
 def _hold(job: Job, result: dict[str, Any], advice: dict[str, Any]) -> Kept:
