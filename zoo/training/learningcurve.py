@@ -79,7 +79,8 @@ def predict_gain(points: Sequence[CurvePoint], more: int) -> Gain | None:
     line between the logarithms. Its slope is fitted anew for points drawn within their standard
     errors; median and bounds of what follows are given. Slopes may rise too: more pictures of one
     kind do no harm, but a curve that does not tell so must not seem to, and with slopes held at 0
-    or below, noise alone would always buy something.
+    or below, noise alone would always buy something. They lead no further than to the largest error
+    of the curve: with more pictures it is not expected to be worse than with the fewest.
     """
     if len(points) < 3:  # noqa: PLR2004  # a line needs two, its error a third
         return None
@@ -96,6 +97,7 @@ def predict_gain(points: Sequence[CurvePoint], more: int) -> Gain | None:
         np.minimum(np.exp(level + slopes * (np.log(n) - np.log(counts).mean())), 1.0)
         for n in (counts[-1], counts[-1] + more)
     )
+    then = np.minimum(then, np.maximum(now, drawn.max(axis=1)))
     # No more than what is missing by the accuracy that is told beside it.
     gains = np.minimum(now - then, 1 - points[-1].accuracy) * 100
     low, middle, high = (float(one) for one in np.quantile(gains, BOUNDS))

@@ -16,6 +16,7 @@ from zoo.training.metrics import Z_95
 
 LEAST_KNOWN = 0.25  # of what a probe tells beyond chance, by the network's own classes
 LEAST_GAIN = 0.05  # of accuracy that trained layers have over random ones on similar pictures
+ROUNDING = 1e-9  # of a difference of two accuracies
 
 
 class Size(StrEnum):
@@ -70,7 +71,7 @@ def find_quadrant(
     gain = last.accuracy - twin[-1].accuracy
     is_last_best = best.accuracy - last.accuracy <= best.standard_error
     is_known = known_share is None or known_share >= LEAST_KNOWN
-    is_similar = is_last_best and gain >= LEAST_GAIN and is_known
+    is_similar = is_last_best and gain >= LEAST_GAIN - ROUNDING and is_known
     floor = best.accuracy - Z_95 * _error(best, looked_at)
     tap = last if is_similar else next(point for point in points if point.accuracy >= floor)
     where = "within" if is_last_best else "more than"

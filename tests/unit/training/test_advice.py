@@ -77,6 +77,13 @@ def test_every_number_of_the_rule_is_told():
         assert number in told
 
 
+def test_a_bound_is_met_whatever_rounding_made_of_it():
+    assert 0.1 + 0.2 - 0.25 - 0.05 != 0  # as such differences are
+    for twin in (0.03, 0.07, 0.11, 0.13, 0.19, 0.41):
+        assert scenario(0.02, 0.05 + twin, twin=twin).is_similar
+    assert not scenario(0.02, 0.0499 + 0.13, twin=0.13).is_similar
+
+
 def test_without_enough_classes_of_its_own_a_network_is_judged_by_the_rest():
     found = scenario(0.7, 0.9, known=None)
     assert found.is_similar
@@ -121,6 +128,11 @@ def test_a_curve_that_falls_is_not_said_to_rise():
     gain = predict_gain(curve(0.1, 0.12, 0.14, 0.2), 800)
     assert gain.high < 0
     assert gain.low >= -100
+
+
+def test_a_curve_that_falls_ends_at_the_worst_that_was_seen():
+    gain = predict_gain(curve(0.005, 0.01, 0.03, 0.04, error=0.005), 10_000)
+    assert -3 < gain.low <= gain.points <= 0
 
 
 def test_uncertain_points_make_an_uncertain_gain():
