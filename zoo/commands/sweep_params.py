@@ -127,6 +127,12 @@ class Trial:
         return str(self.job.params["name"])
 
     @property
+    def address(self) -> str:
+        """Where what was trained is: beside the probe, where that stayed."""
+        is_beside = "trained" in (self.job.result or {})
+        return f"{self.name}:{self.job.params['strategy']}" if is_beside else self.name
+
+    @property
     def state(self) -> str:
         """What became of it."""
         is_over = self.job.state is JobState.CANCELLED
@@ -134,7 +140,7 @@ class Trial:
 
     def as_json(self) -> dict[str, Any]:
         """Write it down with plain JSON types."""
-        best, curve = best_of(self.job.curve), self.job.curve
+        best, curve, result = best_of(self.job.curve), self.job.curve, self.job.result or {}
         return {
             "name": self.name,
             "job": self.job.id,
@@ -143,8 +149,10 @@ class Trial:
             "epochs": curve[-1].epoch if curve else 0,
             "held_out_loss": best and best.held_out_loss,
             "held_out_accuracy": best and best.held_out_accuracy,
-            "accuracy": (self.job.result or {}).get("accuracy"),
-            "verdict": (self.job.result or {}).get("verdict"),
+            # Where the probe stayed, the trained network has a revision of its own.
+            "accuracy": result.get("trained_accuracy", result.get("accuracy")),
+            "revision": result.get("trained", result.get("revision")),
+            "verdict": result.get("verdict"),
         }
 
 
@@ -290,4 +298,4 @@ def _show(sweep: Sweep) -> None:
     )
     if sweep.best is not None:
         click.echo(f"best: {sweep.best.name}  {_decisions(sweep.best)}")
-        click.echo(f"  next: zoo predict {sweep.best.name} PICTURE...", err=True)
+        click.echo(f"  next: zoo predict {sweep.best.address} PICTURE...", err=True)

@@ -91,8 +91,12 @@ def run(zoo: Zoo, job: Job, progress: Progress) -> None:
         if verdict.is_better:
             _publish_last(zoo, job, progress, made, refs=(MAIN, name))
             return
-        revision, _ = _publish(zoo, job, progress, made, refs=(name,), ends_job=False)
-        told = {"verdict": str(verdict), "trained": revision.address}
+        revision, summary = _publish(zoo, job, progress, made, refs=(name,), ends_job=False)
+        told = {
+            "verdict": str(verdict),
+            "trained": revision.address,
+            "trained_accuracy": summary["accuracy"],
+        }
         _end(zoo, job, progress, subject, {**first["result"], **told})
 
 

@@ -116,6 +116,19 @@ def test_the_best_is_the_one_of_the_lowest_held_out_loss(at):
     assert {one["state"] for one in told["trials"]} == {"succeeded"}
 
 
+def test_what_was_trained_is_told_where_the_probe_stayed(at):
+    ended = sweep(at, trials=(GOOD,))
+    (trial,) = ended.trials
+    probe, network = {"value": 0.9}, {"value": 0.3}
+    told = {"accuracy": probe, "revision": "m-d-1@a", "verdict": "the probe stays"}
+    beside = {"trained": "m-d-1@b", "trained_accuracy": network}
+    trial.job = replace(trial.job, result=told)
+    assert (trial.as_json()["accuracy"], trial.address) == (probe, "m-d-1")
+    trial.job = replace(trial.job, result=told | beside)
+    assert (trial.as_json()["accuracy"], trial.address) == (network, "m-d-1:full")
+    assert trial.as_json()["revision"] == "m-d-1@b"
+
+
 def test_trials_that_fall_behind_are_ended_and_told_so(at, capsys):
     ended = sweep(at, Halving(least=1, factor=3))
     told = [(one["state"], one["epochs"]) for one in ended.as_json()["trials"]]
