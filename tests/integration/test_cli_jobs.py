@@ -83,6 +83,15 @@ def test_a_chain_is_queued_and_run_by_one_command(ok, zoo, work_off_jobs):
     )
 
 
+@pytest.mark.parametrize(("alias", "said"), [("a b", "up to 128"), ("main", "is a branch")])
+def test_an_alias_that_cannot_be_is_refused_before_anything_is_queued(zoo_cli, zoo, alias, said):
+    before = jobs.list_jobs(zoo)
+    ran = zoo_cli("finetune", "lenet", "digits", "--name", "mine", "--alias", alias)
+    assert ran.code == 1
+    assert said in ran.err
+    assert jobs.list_jobs(zoo) == before
+
+
 def test_a_command_brings_what_it_comes_after_to_its_end(ok, zoo, queued):
     told = ok("finetune lenet digits --name mine --alias production")
     assert "mine:production\n" in told

@@ -17,6 +17,7 @@ from zoo.commands.remote import at_option, opened_at
 from zoo.commands.terms import terms_options
 from zoo.domain.job import Job, JobKind
 from zoo.domain.plan import Classifier, CodesPrecision, Strategy
+from zoo.domain.revision import check_alias_name
 from zoo.domain.terms import Terms
 from zoo.domain.training import REAL_LIMITS, WHOLE_LIMITS, Overrides
 from zoo.operations.verbs import Verbs
@@ -138,6 +139,8 @@ def command(
       zoo finetune squeezenet ./flowers --strategy lp-ft --epochs 5
       zoo finetune squeezenet ./flowers --then-quantize --alias production
     """
+    if alias is not None:
+        check_alias_name(alias)  # before anything is queued
     with opened_at(url, terms) as at:
         line = ProgressLine()
         address = address_at(at, dataset, line)

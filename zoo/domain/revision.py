@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from zoo.errors import BadName, FileNotFound
+from zoo.errors import BadName, FileNotFound, Invalid
 
 MOST_LETTERS = 96  # of a model's name, and of its owner's
 NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MOST_LETTERS - 1}}}")
@@ -237,7 +237,24 @@ def check_ref_name(name: str) -> str:
         BadName: it may not; a 40-hex name would hide a revision.
     """
     if not REF.fullmatch(name) or ".." in name or "//" in name or COMMIT.fullmatch(name):
-        raise BadName(f"A ref cannot be called {name!r}.", name=name)
+        raise BadName(
+            f"A ref cannot be called {name!r}.",
+            hint="It has up to 128 letters, digits and . _ / + -, begins with a letter or digit,"
+            " has neither .. nor //, and is not 40 hexadecimal digits.",
+            name=name,
+        )
+    return name
+
+
+def check_alias_name(name: str) -> str:
+    """Return the name if an alias may be called so.
+
+    Raises:
+        BadName: no ref may.
+        Invalid: it is the branch.
+    """
+    if check_ref_name(name) == MAIN:
+        raise Invalid(f"{MAIN!r} is a branch, which moves by publishing.", hint="Name an alias.")
     return name
 
 

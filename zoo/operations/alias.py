@@ -4,8 +4,7 @@ from typing import Any
 
 from zoo.domain.access import Role
 from zoo.domain.job import Attempt, Job, JobKind
-from zoo.domain.revision import MAIN, check_ref_name, split_address
-from zoo.errors import Invalid
+from zoo.domain.revision import check_alias_name, check_ref_name, split_address
 from zoo.operations import refs
 from zoo.operations.access import check_role
 from zoo.operations.accounts import as_asker
@@ -22,8 +21,7 @@ def enqueue_alias(zoo: Zoo, model: str, alias: str) -> Job:
         BadName, Invalid: no alias can be called so.
         Forbidden: the caller may not write what belongs to the model's owner.
     """
-    if check_ref_name(alias) == MAIN:
-        raise Invalid(f"{MAIN!r} is a branch, which moves by publishing.", hint="Name an alias.")
+    check_alias_name(alias)
     return enqueue_request(zoo, JobKind.ALIAS, {"model": model, "alias": alias}, settle_alias)
 
 

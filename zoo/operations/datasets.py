@@ -80,9 +80,10 @@ def add_dataset(  # noqa: PLR0913  # in whose turn is the last
         split_source="given",
     )
     if not kept:
+        left = next(iter(dataset.skipped), None)
         raise EmptyDataset(
-            f"{source.name}: none of its {len(skipped)} files is a readable picture"
-            + (f"; the first: {skipped[0].path}: {skipped[0].reason}" if skipped else "."),
+            f"{source.name}: none of its {len(dataset.skipped)} files is a picture that can be used"
+            + (f"; the first: {left.path}: {left.reason}" if left is not None else "."),
             path=source.name,
         )
     if not dataset.of_split(Split.VAL):

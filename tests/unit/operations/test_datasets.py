@@ -126,6 +126,15 @@ def test_a_folder_without_one_readable_picture_is_refused_by_its_first_file(zoo,
     assert list_datasets(zoo) == []
 
 
+def test_pictures_that_all_contradict_each_other_are_told_as_such(zoo, insects):
+    folder = insects(ant=2, bee=0)
+    for path in sorted((folder / "ant").iterdir()):
+        shutil.copy(path, folder / "bee" / path.name)
+    with pytest.raises(EmptyDataset, match=r"none of its 4 files .* the first: .*ant") as caught:
+        add_dataset(zoo, folder)
+    assert "0 files" not in str(caught.value)
+
+
 def test_a_class_whose_pictures_are_all_damaged_is_refused_by_name(zoo, insects):
     folder = insects(ant=5, bee=0)
     (folder / "bee" / "b.png").write_text("no picture")
