@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from PIL.Image import DecompressionBombError, Image
 from PIL.ImageFile import ImageFile
@@ -24,6 +24,10 @@ from zoo.images.jpeg import decode_plain, find_plain
 from zoo.images.orientation import EXIF_TAG, Box, turn_upright
 from zoo.images.table import HEAD_BYTES, Format, describe_foreign, find_format
 from zoo.images.turns import Take, take_any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 OVERSAMPLING = 2
 """A reduced JPEG keeps at least so many times the pixels that are needed."""
@@ -63,7 +67,7 @@ class Decoded:
     be covered by the picture in part: 3002 pixels reduced by 8 are 375.25 pixels of 376.
     """
 
-    image: Image  # 8 bit, RGB; or RGBA where A says nothing
+    image: "Image | NDArray[np.uint8]"  # 8 bit, RGB; or H x W x 4, RGBA, of a plain JPEG
     extent: Box
 
 
@@ -79,10 +83,10 @@ def decode(picture: bytes | Path, *, name: str, max_pixels: int, take: Take = ta
             that costs far more than its pixels.
         PathNotFound: there is no file at that path.
     """
-    decoded = _decode_by_pillow(
+    image, _ = _decode_by_pillow(
         picture, name=name, max_pixels=max_pixels, at_least_px=None, take=take
     )
-    return decoded.image
+    return image
 
 
 def decode_reduced(
@@ -111,14 +115,15 @@ def decode_reduced(
         if (plain := decode_plain(picture, size)) is not None:
             return Decoded(image=plain, extent=(0.0, 0.0, *size))
         take = partial(_check_taken, taken_bytes)  # Pillow tells what is wrong with it.
-    return _decode_by_pillow(
+    image, extent = _decode_by_pillow(
         picture, name=name, max_pixels=max_pixels, at_least_px=at_least_px, take=take
     )
+    return Decoded(image=image, extent=extent)
 
 
 def _decode_by_pillow(
     picture: bytes | Path, *, name: str, max_pixels: int, at_least_px: int | None, take: Take
-) -> Decoded:
+) -> tuple[Image, Box]:
     with _opened(picture, name=name) as file:
         head = file.read(HEAD_BYTES)
         file.seek(0)
@@ -136,8 +141,7 @@ def _decode_by_pillow(
             rgb = as_rgb(image)
             if rgb is not image:
                 image.close()  # It would be held while the other is turned.
-            upright, extent = turn_upright(rgb, extent, orientation)
-            return Decoded(image=upright, extent=extent)
+            return turn_upright(rgb, extent, orientation)
 
 
 def _check_taken(taken_bytes: int, size_bytes: int) -> None:

@@ -7,8 +7,11 @@ and so is every refusal.
 """
 
 import struct
+from typing import TYPE_CHECKING
 
-from PIL import Image
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 START_OF_IMAGE = b"\xff\xd8"
 MARKER, START_OF_FRAME, START_OF_SCAN = 0xFF, 0xC0, 0xDA
@@ -46,8 +49,8 @@ def find_plain(data: bytes) -> tuple[int, int] | None:
     return None
 
 
-def decode_plain(data: bytes, size: tuple[int, int]) -> Image.Image | None:
-    """Decode a plain JPEG of a width and height to RGBA; None where anything in it is not sound.
+def decode_plain(data: bytes, size: tuple[int, int]) -> "NDArray[np.uint8] | None":
+    """Decode a plain JPEG of a width and height to RGBA, H x W x 4; None where it is not sound.
 
     A is 255 throughout. Memory is taken for the pixels alone, and nothing is written to it before.
     """
@@ -61,6 +64,4 @@ def decode_plain(data: bytes, size: tuple[int, int]) -> Image.Image | None:
         decoded = simplejpeg.decode_jpeg(data, colorspace="RGBA", buffer=pixels, strict=True)
     except ValueError:
         return None
-    if decoded.shape != pixels.shape:  # It tells two sizes.
-        return None
-    return Image.frombuffer("RGBA", size, pixels, "raw", "RGBA", 0, 1)
+    return pixels if decoded.shape == pixels.shape else None  # Else it tells two sizes.

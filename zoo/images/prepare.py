@@ -13,7 +13,7 @@ from PIL.Image import Image
 from zoo.domain.preprocessing import Interpolation, Preprocessing, Resize
 from zoo.images.decode import decode_reduced
 from zoo.images.orientation import Box
-from zoo.images.resize import resize
+from zoo.images.resize import Picture, resize, size_of
 from zoo.images.turns import Take, take_any
 
 Pixels = NDArray[np.uint8]
@@ -65,7 +65,7 @@ def read_uncropped(
     return resize(decoded.image, (height, width), interpolation, box=decoded.extent)
 
 
-def prepare(image: Image, preprocessing: Preprocessing, *, extent: Box | None = None) -> Pixels:
+def prepare(image: Picture, preprocessing: Preprocessing, *, extent: Box | None = None) -> Pixels:
     """Resize and centre crop a picture into H x W x 3 uint8 of exactly ``crop_px``.
 
     Only the window that the crop keeps is resized, in one antialiased step. This equals
@@ -79,11 +79,11 @@ def prepare(image: Image, preprocessing: Preprocessing, *, extent: Box | None = 
     until the crop fits in it; nothing is ever padded.
 
     Args:
-        image: the picture, in RGB, or in RGBA whose A is not looked at.
+        image: the picture.
         preprocessing: how to resize and what to crop.
         extent: where in the image the picture lies; all of it, unless `decode_reduced` says so.
     """
-    left, top, right, bottom = extent or (0.0, 0.0, *image.size)
+    left, top, right, bottom = extent or (0.0, 0.0, *size_of(image))
     width, height = right - left, bottom - top
     resized_width, resized_height = _resized(width, height, preprocessing)
     crop_height, crop_width = preprocessing.crop_px

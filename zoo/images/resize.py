@@ -1,10 +1,12 @@
 """Resizing: the one place where pixels between pixels are found for networks.
 
 cykooz-resizer does it, the Python side of the Rust crate fast_image_resize: the same antialiased
-convolution as Pillow's, in less than half of its time, on Pillow's own memory and beside other
-threads. Both sides are resized one after the other, in two calls. That is as Pillow does it, and it
-has to be: one call for both reads memory that is not its own (as of release 4.0.1) where a cubic
-filter enlarges and the first or the last pixel of the result lies on one of the picture.
+convolution as Pillow's, in less than half of its time, on memory as Pillow lays it out and beside
+other threads.
+
+Both sides are resized one after the other, in two calls. That is as Pillow does it, and it has to
+be: one call for both reads memory that is not its own (as of release 4.0.1) where a cubic filter
+enlarges and the first or the last pixel of the result lies on one of the picture.
 
 Over 60 photographs at three sizes the result was 0.006 levels of 255 from Pillow's on average (0.16
 in the worst, where Pillow takes the height first; bicubic 0.002 and 0.19) and 1 at the most.
@@ -24,7 +26,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from zoo.domain.preprocessing import Interpolation
-from zoo.images.memory import check_memory
+from zoo.images.memory import Lent, check_memory
 from zoo.images.orientation import Box
 
 FILTERS = {
@@ -41,8 +43,20 @@ OPTIONS = {
 REACH = {Interpolation.BILINEAR: 1, Interpolation.BICUBIC: 2}  # pixels, where nothing shrinks
 
 
+Picture = Image.Image | NDArray[np.uint8]
+"""An image in RGB, or in RGBA whose A is not looked at; or H x W x 4 pixels of the latter."""
+
+
+def size_of(picture: Picture) -> tuple[int, int]:
+    """Give the width and height of a picture."""
+    if isinstance(picture, Image.Image):
+        return picture.size
+    height, width, _ = picture.shape
+    return width, height
+
+
 def resize(
-    image: Image.Image,
+    picture: Picture,
     size_px: tuple[int, int],
     interpolation: Interpolation,
     *,
@@ -56,7 +70,7 @@ def resize(
     four bytes for each of its pixels, or of the result's where those are more.
 
     Args:
-        image: the picture, in RGB, or in RGBA whose A is not looked at.
+        picture: what is resized.
         size_px: height and width of the result.
         interpolation: how pixels between pixels are found.
         box: the part; all of the picture, unless told. What lies beyond its right and lower edge is
@@ -66,25 +80,34 @@ def resize(
         ValueError: the box begins outside the picture, or holds nothing of it.
         ZooError: this release of Pillow is not known to the resizer.
     """
-    check_memory()
-    left, top, right, bottom = box or (0.0, 0.0, *image.size)
-    right, bottom = min(right, image.width), min(bottom, image.height)
+    whole_width, whole_height = size_of(picture)
+    left, top, right, bottom = box or (0.0, 0.0, float(whole_width), float(whole_height))
+    right, bottom = min(right, whole_width), min(bottom, whole_height)
     if not (0 <= left < right and 0 <= top < bottom):
-        raise ValueError(f"The box {box} holds nothing of the picture of {image.size}.")
+        raise ValueError(
+            f"The box {box} holds nothing of the picture of {whole_width} x {whole_height}."
+        )
     height, width = size_px
-    given = PilImageWrapper(image)
+    first_column, end_column = _needed(left, right, whole_width, width, interpolation)
+    first_row, end_row = _needed(top, bottom, whole_height, height, interpolation)
+    check_memory()
+    given: Lent | Image.Image = picture if isinstance(picture, Image.Image) else Lent(picture)
     if width > right - left and height < bottom - top:
         # The width first would stretch rows that are then joined: of a picture of one column
         # hundreds of times its memory.
-        first, end = _needed(left, right, image.width, width, interpolation)
-        given = _run(given, (height, end - first), interpolation, (first, top, end, bottom))
-        left, top, right, bottom = left - first, 0.0, right - first, height
+        given = _run(
+            given,
+            (height, end_column - first_column),
+            interpolation,
+            (first_column, top, end_column, bottom),
+        )
+        left, top, right, bottom = left - first_column, 0.0, right - first_column, float(height)
     else:
-        first, end = _needed(top, bottom, image.height, height, interpolation)
-        given = _run(given, (end - first, width), interpolation, (left, first, right, end))
-        left, top, right, bottom = 0.0, top - first, width, bottom - first
-    resized = _run(given, size_px, interpolation, (left, top, right, bottom)).pil_image
-    return np.frombuffer(resized.tobytes("raw", "RGB"), np.uint8).reshape(height, width, 3).copy()
+        given = _run(
+            given, (end_row - first_row, width), interpolation, (left, first_row, right, end_row)
+        )
+        left, top, right, bottom = 0.0, top - first_row, float(width), bottom - first_row
+    return _without_a(_run(given, size_px, interpolation, (left, top, right, bottom)).pixels)
 
 
 @cache
@@ -113,17 +136,27 @@ def _needed(
 
 
 def _run(
-    given: PilImageWrapper, size_px: tuple[int, int], interpolation: Interpolation, box: Box
-) -> PilImageWrapper:
+    given: Lent | Image.Image, size_px: tuple[int, int], interpolation: Interpolation, box: Box
+) -> Lent:
     """Resize one side of a part of a picture; the other is whole and stays as it is."""
     left, top, right, bottom = box
-    height, width = size_px
-    # Memory of a new image of Pillow's would be filled with zeros first.
-    pixels = np.empty((height, width, 4), np.uint8)
-    resized = PilImageWrapper(
-        Image.frombuffer("RGBA", (width, height), pixels, "raw", "RGBA", 0, 1)
-    )
+    resized = Lent(np.empty((*size_px, 4), np.uint8))  # A new image would be zeros first.
     options = OPTIONS[interpolation].set_crop_box(left, top, right - left, bottom - top)
     # A resizer is for one thread and holds memory while it lives; making one costs nothing.
-    RustResizer().resize_pil(given, resized, options)
+    RustResizer().resize_pil(PilImageWrapper(given), PilImageWrapper(resized), options)
     return resized
+
+
+def _without_a(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Give H x W x 3 of H x W x 4, from the first to the last.
+
+    Pixels are written as the words of four bytes that they are, three bytes apart, so that each
+    begins on the A of the one before; what that spoils, in whatever order they are written, is R.
+    It takes a tenth of the time that copying three bytes of each does.
+    """
+    height, width, _ = pixels.shape
+    words = pixels.view(np.uint32).reshape(-1)
+    written = np.empty(3 * len(words) + 1, np.uint8)
+    np.ndarray(words.shape, np.uint32, written, strides=(3,))[...] = words
+    written[:-1:3] = pixels[:, :, 0].reshape(-1)
+    return written[:-1].reshape(height, width, 3)

@@ -14,6 +14,7 @@ from zoo.images import decode as decoding
 from zoo.images.decode import decode, decode_reduced
 from zoo.images.jpeg import decode_plain, find_plain
 from zoo.images.prepare import prepare, read_picture
+from zoo.images.resize import size_of
 
 SIZE = (53, 41)
 
@@ -125,7 +126,7 @@ def test_a_large_picture_is_reduced_or_refused_as_ever(asked):
     with pytest.raises(UnreadablePicture, match="pixels"):
         decode_reduced(data, name="it", max_pixels=1000, at_least_px=1000)
     assert not asked
-    assert read(data, at_least_px=76).image.size == (400, 300)
+    assert size_of(read(data, at_least_px=76).image) == (400, 300)
     assert asked
 
 

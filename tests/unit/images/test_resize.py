@@ -1,6 +1,7 @@
 """Resizing against exact numbers, against Pillow, and where libraries reach beyond a picture."""
 
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import PIL
@@ -147,6 +148,44 @@ def test_many_threads_get_the_same_pixels():
         thread.join()
     assert len(found) == 200
     assert all(np.array_equal(one, expected) for one in found)
+
+
+@pytest.mark.parametrize("interpolation", Interpolation)
+@pytest.mark.parametrize("size_px", [(16, 16), (7, 90), (90, 7), (130, 120)])
+def test_an_array_is_resized_as_the_image_of_it_is(interpolation, size_px):
+    rng = np.random.default_rng(2)
+    image = Image.fromarray(rng.integers(0, 256, (47, 61, 3), np.uint8))
+    pixels = np.dstack([np.asarray(image), np.arange(61 * 47).reshape(47, 61) % 256])
+    box = (2.25, 3.5, 58.75, 46.0)
+    np.testing.assert_array_equal(
+        resize(pixels.astype(np.uint8), size_px, interpolation, box=box),
+        resize(image, size_px, interpolation, box=box),
+    )
+
+
+@pytest.mark.parametrize("size_px", [(1, 1), (1, 3), (5, 4), (224, 224)])
+def test_an_array_of_the_size_asked_for_comes_through(size_px):
+    pixels = np.random.default_rng(3).integers(0, 256, (*size_px, 4), np.uint8)
+    given = pixels.copy()
+    found = resize(given, size_px, Interpolation.BILINEAR)
+    np.testing.assert_array_equal(found, pixels[:, :, :3])
+    assert found.flags.c_contiguous
+    found[:] = 0  # It is its own.
+    np.testing.assert_array_equal(given, pixels)
+
+
+def test_a_pillow_that_lends_no_memory_is_refused(monkeypatch):
+    check_memory.cache_clear()
+
+    def map_buffer(*_):
+        raise TypeError("another signature")
+
+    monkeypatch.setattr(Image, "core", SimpleNamespace(**vars(Image.core)))
+    monkeypatch.setattr(Image.core, "map_buffer", map_buffer)
+    with pytest.raises(ZooError, match=PIL.__version__):
+        resize(Image.new("RGB", (10, 10)), (4, 4), Interpolation.BILINEAR)
+    monkeypatch.undo()
+    check_memory()
 
 
 @pytest.mark.parametrize("release", ["11.3.0"])
