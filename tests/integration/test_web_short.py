@@ -209,3 +209,22 @@ def test_a_request_that_was_not_answered_is_let_go_of(app, client, monkeypatch, 
         assert let_go() is None
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("name", ["json", "picture"])
+def test_whoever_is_answered_counts_as_busy_meanwhile(app, client, picture, monkeypatch, name):
+    url, body, headers = REQUESTS[name]
+    at_work, seen = app.wsgi_app.service.at_work, []
+    usual = Predictor.predict
+
+    def predict(predictor, images):
+        seen.append(len(at_work))
+        return usual(predictor, images)
+
+    monkeypatch.setattr(Predictor, "predict", predict)
+    body = body or picture.read_bytes()
+    assert client.post(url, data=body, headers=headers).status_code == 200
+    assert seen[-1] == 1
+    assert not at_work
+    assert client.post(url, data=b"{", headers=headers).status_code >= 400
+    assert not at_work

@@ -122,18 +122,16 @@ class Desk:
 
     def _run(self, target: Target, cut: Callable[[], list[Piece]], terms: Terms) -> list[Ran]:
         """Check a request and cut it into pieces, run them, and count how that went."""
-        begun_ns = time.monotonic_ns()
-        self.figures.begin(target.key)
+        begun_ns, key = time.monotonic_ns(), target.key
+        self.figures.begin(key)
         try:
             pieces = cut()
             ran = self.dispatcher.run(pieces)
         except BaseException as error:
             taken_ns = terms.input_ns + time.monotonic_ns() - begun_ns
-            self.figures.fail(target.key, _reason(error), taken_ns)
+            self.figures.fail(key, _reason(error), taken_ns)
             raise
-        self.figures.succeed(
-            target.key, _times(ran, terms), sum([piece.pictures for piece in pieces])
-        )
+        self.figures.succeed(key, _times(ran, terms), sum([piece.pictures for piece in pieces]))
         return ran
 
 

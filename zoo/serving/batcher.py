@@ -23,7 +23,7 @@ def run_together(
     """
     begun_ns = clock_ns()
     first = pieces[0]
-    pictures = sum(piece.pictures for piece in pieces)
+    pictures = sum([piece.pictures for piece in pieces])
     try:
         rows = first.predictor.predict(_join(pieces, pictures))
     except BaseException as error:  # noqa: BLE001  # whoever waits raises it

@@ -19,7 +19,7 @@ class Runners:
     count: int = field(default_factory=count_cores)
     busy: int = 0
     others: Callable[[], int] = lambda: 0
-    """Counts the threads that keep cores busy besides, as those do that work on pictures."""
+    """Counts the threads that keep cores busy besides, as those do that work on requests."""
 
     @property
     def are_all_busy(self) -> bool:

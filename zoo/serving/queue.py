@@ -93,6 +93,10 @@ class Queue:
     def __bool__(self) -> bool:
         return bool(self._heap)
 
+    def could_take(self, piece: Piece) -> bool:
+        """Tell whether a piece fits into the empty queue."""
+        return len(piece.images) <= self.most_pictures and piece.images.nbytes <= self.most_bytes
+
     def add(self, pieces: Iterable[Piece]) -> None:
         """Take all pieces of a request, or none.
 

@@ -29,6 +29,8 @@ class Service:
     desk: Desk  # the queue, the runners and the figures
     turns: Turns  # before pictures are decoded
     trimming: Trimming
+    at_work: set[int]
+    """Threads that answer a request just now, whose body is here: each keeps a core busy."""
     unloaded: set[tuple[str, str]] = field(default_factory=set)
     """Models and revisions that were unloaded by hand and not asked for since."""
     known: dict[Hashable, tuple[int, Target]] = field(default_factory=dict)
@@ -39,7 +41,13 @@ class Service:
         """Make a service of the size the settings allow, with nothing loaded yet."""
         figures, trimming = Figures(), Trimming()
         turns = Turns(settings.decoding_bytes, after_large=trimming.soon)
-        runners, lane = Runners(others=lambda: turns.holders), Lane()
+        at_work = set[int]()
+
+        def others() -> int:
+            """Count the threads that keep cores busy beside the runs."""
+            return max(turns.holders, len(at_work) - runners.busy)
+
+        runners, lane = Runners(others=others), Lane()
         if comes_up_on_cuda(settings.device):
             runners = Runners(count=RUNS_AT_ONCE)
 
@@ -64,6 +72,7 @@ class Service:
             ),
             turns=turns,
             trimming=trimming,
+            at_work=at_work,
         )
 
     @property

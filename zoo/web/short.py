@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from threading import get_ident
 from typing import Any
 
 from flask import Flask
@@ -116,9 +117,12 @@ class Short:
 
     def _answer(self, environ: Environ, plain: Plain, zoo: Zoo) -> Written:
         body = receive_whole(environ, plain.size_bytes)
+        me = get_ident()
+        self.service.at_work.add(me)
         try:
             return plain.way.answer(zoo, self.service, environ, plain.name, body)
         finally:
+            self.service.at_work.discard(me)
             self.service.trimming.after(plain.size_bytes)
 
 

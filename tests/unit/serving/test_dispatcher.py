@@ -220,11 +220,40 @@ def test_a_deadline_that_passed_in_the_queue_is_told_and_nothing_is_run(busy, se
 
 
 def test_a_deadline_is_looked_at_when_the_turn_has_come(make_dispatcher, make_piece, session):
-    clock = iter([0, 20, 30, 40])
-    dispatcher = make_dispatcher(clock_ns=lambda: next(clock, 50))
-    with pytest.raises(DeadlinePassed):
-        dispatcher.run([make_piece(1, deadline_ns=10)])
+    for moments in ([20], [0, 20]):  # one that could begin at once, and one that was put in line
+        clock = iter(moments)
+        dispatcher = make_dispatcher(clock_ns=lambda clock=clock: next(clock, 50))
+        with pytest.raises(DeadlinePassed):
+            dispatcher.run([make_piece(1, deadline_ns=10) for _ in moments])
     assert session.runs == []
+
+
+def test_what_has_nothing_to_wait_for_is_not_put_in_line(make_dispatcher, make_piece, monkeypatch):
+    dispatcher = make_dispatcher()
+    monkeypatch.delattr(Queue, "add")
+    (ran,) = dispatcher.run([make_piece(7)])
+    assert numbers_of([ran]) == [7]
+    assert ran.queue_ns < 10**9
+    assert dispatcher.runners.busy == 0
+
+
+def test_what_fails_at_once_is_told_and_makes_room(make_dispatcher, make_piece, session):
+    dispatcher = make_dispatcher()
+    session.poison = 7
+    with pytest.raises(NotRunnable):
+        dispatcher.run([make_piece(7)])
+    assert dispatcher.runners.busy == 0
+    assert numbers_of(dispatcher.run([make_piece(8)])) == [8]
+
+
+def test_it_closes_only_when_what_began_at_once_is_done(busy, pool, session):
+    closing = pool.submit(busy.dispatcher.close)
+    while not busy.dispatcher._is_closed:
+        time.sleep(0.001)
+    assert not closing.done()
+    session.goes_on.set()
+    closing.result(60)
+    assert numbers_of(busy.first.result(60)) == [0]
 
 
 def test_what_nobody_waits_for_any_more_is_not_run(busy, session, make_piece):
