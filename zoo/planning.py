@@ -5,6 +5,7 @@ how they are spread over the classes. ``plan_training`` adds what was measured o
 """
 
 from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from zoo.domain.dataset import Dataset, Split, find_renamed, tell_renamed
@@ -18,6 +19,7 @@ SVM_GRID = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)  # likewise, of a linear SVM
 FOLDS = 5
 SMALL, LARGE = 1000, 20_000  # training pictures, as VTAB-1k and BiT draw the lines
 IMBALANCE = 3  # largest class / smallest class above which classes are weighed
+NAMED = 5  # classes that a reason names at most
 
 
 WHAT = {
@@ -100,8 +102,8 @@ def plan_finetune(
         because = [reason]
         layer = BEST if layer == "codes" else layer
     smallest, largest = min(train.values()), max(train.values())
-    folds = min(FOLDS, smallest) if smallest >= 2 else 0  # noqa: PLR2004  # a fold needs two sides
-    is_imbalanced = largest > IMBALANCE * smallest
+    folds = choose_folds(train.values())
+    is_imbalanced = is_unequal(train.values())
     grid = SVM_GRID if classifier is Classifier.SVM else C_GRID
     return Plan(
         strategy=strategy,
@@ -114,10 +116,34 @@ def plan_finetune(
         because=(
             *because,
             _why_folds(folds, grid[3]),
+            *_why_rare(train, folds),
             *_why_layer(layer, folds),
             _why_weights(largest, smallest, is_imbalanced=is_imbalanced),
         ),
     )
+
+
+def is_unequal(counts: Collection[int]) -> bool:
+    """Tell whether classes with so many pictures are too unequal for each picture to count alike.
+
+    The largest then has over three times as many as the smallest.
+    """
+    return max(counts) > IMBALANCE * min(counts)
+
+
+def choose_folds(counts: Collection[int]) -> int:
+    """Choose the folds of a cross-validation on classes with so many pictures; 0 for none.
+
+    Five, or as many as the smallest class has pictures, so that each fold has some of every class.
+    A few rare classes beside others that are large enough do not decide: there are as many folds as
+    half of the classes have pictures, two classes at least. Those with fewer are fitted on in every
+    fold and held out in none.
+    """
+    least = min(counts)
+    if is_unequal(counts) and max(counts) >= FOLDS:
+        in_order = sorted(counts, reverse=True)
+        least = in_order[max(2, (len(in_order) + 1) // 2) - 1]
+    return min(FOLDS, least) if least >= 2 else 0  # noqa: PLR2004  # a fold needs two sides
 
 
 def choose_strategy(pictures: int) -> tuple[Strategy, str]:
@@ -312,6 +338,16 @@ def _why_folds(folds: int, otherwise: float) -> str:
     return f"a class has one training picture, so nothing can be held out: C = {otherwise}"
 
 
+def _why_rare(counts: Mapping[str, int], folds: int) -> list[str]:
+    """Name the classes that are held out in no fold."""
+    rare = [f"{label!r} ({count})" for label, count in counts.items() if count < folds]
+    if not rare:
+        return []
+    more = f" and {len(rare) - NAMED} more" if len(rare) > NAMED else ""
+    told = f"too few training pictures to be held out: {', '.join(rare[:NAMED])}{more}"
+    return [f"{told}; each fold learns from them, cross-validation does not tell of them"]
+
+
 def _why_layer(layer: str, folds: int) -> list[str]:
     """Say where codes are taken, if that is not where the classifier reads."""
     if layer == BEST and not folds:
@@ -325,5 +361,9 @@ def _why_layer(layer: str, folds: int) -> list[str]:
 
 
 def _why_weights(largest: int, smallest: int, *, is_imbalanced: bool) -> str:
-    answer = "classes are weighed by 1 / their share" if is_imbalanced else "no class weights"
+    answer = (
+        "classes are weighed by 1 / their share, and choices go by the mean of their accuracies"
+        if is_imbalanced
+        else "no class weights"
+    )
     return f"the largest class has {largest} training pictures, the smallest {smallest}: {answer}"

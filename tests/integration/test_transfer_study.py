@@ -38,6 +38,7 @@ def test_the_folder_has_tables_a_plot_and_figures(zoo_cli, digits, tmp_path):
     assert {path.name for path in folder.iterdir()} == FILES | BASES
     told = json.loads((folder / "study.json").read_text())
     assert told["tasks"]["B"] == "the other half"
+    assert told["chance"] == 1 / 3  # of five classes of like size three are B's
     assert 0 <= told["treatments"]["AnB"][0]["mean"] <= 1
     assert "| 7 | 0.623 |" in (folder / "study.md").read_text()
     with Image.open(folder / "transfer.png") as plot:

@@ -14,6 +14,7 @@ from zoo.planning import (
     Facts,
     check_dataset,
     check_overrides,
+    choose_folds,
     choose_strategy,
     plan_finetune,
     plan_training,
@@ -44,6 +45,39 @@ def make_dataset(train, val=None, test=None):
 )
 def test_there_are_as_many_folds_as_the_smallest_class_allows_up_to_five(ants, bees, folds):
     assert plan_finetune(make_dataset({"ant": ants, "bee": bees}), seed=0).folds == folds
+
+
+@pytest.mark.parametrize(
+    ("counts", "folds"),
+    [
+        ((1, 120, 120, 120), 5),  # one rare class does not decide for all
+        ((1, 3, 20, 4), 4),  # half of the classes have as many
+        ((4, 4, 4, 4, 10, 20), 4),  # most would be left out of five folds
+        ((150, 3), 3),  # two classes at least have to be told apart
+        ((150, 1), 0),
+        ((150, 1, 1), 0),
+        ((1, 4, 4), 0),  # all are too small: as the smallest allows
+        ((2, 4, 4), 2),
+        ((4, 6, 6), 4),  # of like size
+        ((1, 1, 1, 120, 120), 0),
+        ((5, 5, 5), 5),
+    ],
+)
+def test_a_few_rare_classes_do_not_decide_how_all_are_divided(counts, folds):
+    assert choose_folds(counts) == folds
+    dataset = make_dataset({f"class{number}": count for number, count in enumerate(counts)})
+    plan = plan_finetune(dataset, seed=0)
+    assert plan.folds == folds
+    rare = [f"'class{number}' ({count})" for number, count in enumerate(counts) if count < folds]
+    told = [why for why in plan.because if "too few training pictures to be held out" in why]
+    assert len(told) == bool(rare)
+    assert all(name in told[0] for name in rare)
+
+
+def test_of_many_rare_classes_a_few_are_named():
+    counts = {f"rare{number}": 1 for number in range(7)} | {f"often{n}": 30 for n in range(9)}
+    told = " ".join(plan_finetune(make_dataset(counts), seed=0).because)
+    assert "'rare4' (1) and 2 more; each fold learns from them" in told
 
 
 def test_without_folds_there_is_nothing_to_choose():

@@ -14,6 +14,7 @@ from zoo.commands.console import (
 from zoo.commands.datasets import address_at
 from zoo.commands.remote import at_option, opened_at
 from zoo.commands.terms import terms_options
+from zoo.domain.plan import Strategy
 from zoo.domain.terms import Terms
 from zoo.operations.advise import ALL_MODELS, Kept, tell_gain
 
@@ -33,8 +34,9 @@ def command(
     division; accuracy along the depth of the network, and of the same network with random weights;
     which classes the network takes the pictures for; what more pictures would buy; which of the
     four scenarios of transfer learning this is, by which rule; what could be done at what cost, and
-    the command to paste. Accuracies are cross-validated on training pictures. The result of every
-    fine-tune is later held against the advice that preceded it.
+    the command to paste. Accuracies are cross-validated on training pictures; of unequal classes
+    each counts the same, by balanced accuracy. No layer is advised that is not above chance. The
+    result of every fine-tune is later held against the advice that preceded it.
 
     Without MODEL, the models of the zoo are ranked by a linear classifier on their codes.
 
@@ -65,21 +67,25 @@ def _show_ranking(told: dict[str, Any]) -> None:
         (
             row["model"] + (" (has seen it)" if row["has_seen"] else ""),
             f"{row['accuracy']:.3f} ({row['low']:.3f}..{row['high']:.3f})",
+            *_balanced(row),
             row["codes"],
             row["parameters"],
             f"{row['pass_s'] * 1000:.1f}",
         )
         for row in told["models"]
     ]
-    show_table(("MODEL", "ACCURACY", "CODES", "PARAMETERS", "CPU MS A PICTURE"), rows)
+    more = ("BALANCED ACCURACY",) if (unequal := told.get("unequal")) else ()
+    show_table(("MODEL", "ACCURACY", *more, "CODES", "PARAMETERS", "CPU MS A PICTURE"), rows)
     click.echo(f"  cross-validated on {told['looked_at']} training pictures, intervals at 95 %")
+    if unequal:
+        click.echo(f"  always {unequal['label']!r} would have {unequal['share']:.3f}")
     for one in told["skipped"]:
         click.echo(f"  left out: {one['model']}: {one['reason']}", err=True)
 
 
 def _show_advice(told: dict[str, Any]) -> None:
     _show_facts(told["facts"])
-    if told["advised"] is None:
+    if "quadrant" not in told:
         for reason in told["because"]:
             click.echo(f"  {reason}")
         return
@@ -88,14 +94,17 @@ def _show_advice(told: dict[str, Any]) -> None:
             point["layer"],
             point["codes"],
             f"{point['accuracy']:.3f} +- {point['standard_error']:.3f}",
-            f"{point['random']:.3f}",
+            *_balanced(point),
+            f"{point.get('random_balanced', point['random']):.3f}",
             f"{point['gain'] * 100:+.1f}",
             *([f"{ratio:.1f}"] if (ratio := point.get("frechet_ratio")) is not None else []),
         )
         for point in told["depth"]
     ]
     far = ("FRECHET RATIO",) if told.get("reference_moments") else ()
-    show_table(("CODES OF", "NUMBERS", "ACCURACY", "RANDOM WEIGHTS", "POINTS GAINED", *far), rows)
+    more = ("BALANCED ACCURACY",) if told.get("unequal") else ()
+    head = ("CODES OF", "NUMBERS", "ACCURACY", *more, "RANDOM WEIGHTS", "POINTS GAINED", *far)
+    show_table(head, rows)
     _show_similarity(told["similarity"])
     for gain in told["gains"]:
         click.echo(f"{gain['more']} more pictures {tell_gain(gain)}")
@@ -107,17 +116,38 @@ def _show_advice(told: dict[str, Any]) -> None:
             arm["strategy"],
             arm["layer"],
             "" if arm["accuracy"] is None else f"{arm['accuracy']:.3f}",
+            *(_balanced(arm) or [""] * len(more)),
             arm["cpu_s"],
         )
         for arm in told["arms"]
     ]
-    show_table(("STRATEGY", "LAYER", "ACCURACY", "CPU S"), arms)
-    predicted = told["predicted"]
-    click.echo(
-        f"  a probe will have {predicted['accuracy']:.3f} "
-        f"({predicted['low']:.3f}..{predicted['high']:.3f}) at 95 %"
-    )
-    click.echo(f"  {told['advised']['command']}")
+    show_table(("STRATEGY", "LAYER", "ACCURACY", *more, "CPU S"), arms)
+    advised = told["advised"]
+    if advised is None:
+        click.echo("  nothing is advised: no classifier of these codes would do more than guess")
+        return
+    if predicted := told["predicted"]:
+        what = "zero-shot" if advised["strategy"] == Strategy.ZERO_SHOT else "a probe"
+        click.echo(
+            f"  {what} will have {predicted['accuracy']:.3f} "
+            f"({predicted['low']:.3f}..{predicted['high']:.3f}) at 95 %"
+            f"{_told_balanced(predicted)}"
+        )
+    click.echo(f"  {advised['command']}")
+
+
+def _told_balanced(told: dict[str, Any]) -> str:
+    share = told.get("balanced_accuracy")
+    return "" if share is None else f", balanced accuracy {share:.3f}"
+
+
+def _balanced(told: dict[str, Any]) -> list[str]:
+    """Write the balanced accuracy of what was measured where classes are unequal."""
+    share = told.get("balanced_accuracy")
+    if share is None:
+        return []
+    error = told.get("balanced_error")
+    return [f"{share:.3f}" if error is None else f"{share:.3f} +- {error:.3f}"]
 
 
 def _show_facts(facts: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from zoo.commands.console import (
 from zoo.commands.datasets import address_at
 from zoo.commands.remote import at_option, opened_at
 from zoo.domain.dataset import Split
+from zoo.domain.unequal import tell_unequal
 from zoo.operations.written import refuse_folder, write_folder
 
 SPLITS = [split.value for split in Split]
@@ -44,8 +45,9 @@ def command(
 
     DATASET is the name of a dataset, or a folder or archive, which is then added first. Classes are
     matched by name; a model may know more of them. Intervals are 95 % (Wilson), the comparison of
-    two models is McNemar's exact test. The folder gets all figures, the confusion matrix, the wrong
-    pictures on a sheet, and what spoke for the wrong class (Grad-CAM).
+    two models is McNemar's exact test. Of unequal classes the balanced accuracy is told, and what
+    always saying the largest would have. The folder gets all figures, the confusion matrix, the
+    wrong pictures on a sheet, and what spoke for the wrong class (Grad-CAM).
 
     \b
     Examples:
@@ -82,6 +84,8 @@ def _show(told: dict[str, Any]) -> None:
         f"{told['model'].partition('@')[0]}  accuracy {show_accuracy(accuracy)} at 95 %, "
         f"{accuracy['right']} of {accuracy['total']} {told['split']} pictures"
     )
+    if unequal := tell_unequal(told.get("unequal")):
+        click.echo(f"  {unequal}")
     top5 = f"  top-5 {show_accuracy(told['top5'])}" if told["top5"] else ""
     click.echo(
         f"  log loss {told['log_loss']:.3f}"

@@ -20,6 +20,7 @@ from zoo.domain.plan import Classifier, CodesPrecision, Strategy
 from zoo.domain.revision import check_alias_name
 from zoo.domain.terms import Terms
 from zoo.domain.training import REAL_LIMITS, WHOLE_LIMITS, Overrides
+from zoo.domain.unequal import tell_unequal
 from zoo.operations.verbs import Verbs
 
 
@@ -110,7 +111,8 @@ def command(
     folder or archive, which is then added first. The classifier is a linear one on the network's
     codes; its accuracy on the validation pictures is given with a 95 % interval. Where pictures are
     unlike those the network knows, an earlier layer may serve better: --layer best measures it by
-    cross-validation on the training pictures.
+    cross-validation on the training pictures. Where classes are unequal, each counts the same in
+    that, and the balanced accuracy is told beside what always saying the largest class would have.
 
     \b
     Strategies:
@@ -212,9 +214,11 @@ def _show(name: str, result: dict[str, Any]) -> None:
     accuracy = result["accuracy"]
     click.echo(
         f"{name}  accuracy {show_accuracy(accuracy)} at 95 %, "
-        f"{accuracy['right']} of {accuracy['total']} validation pictures\n"
-        f"  {result['revision']}"
+        f"{accuracy['right']} of {accuracy['total']} validation pictures"
     )
+    if unequal := tell_unequal(result.get("unequal")):
+        click.echo(f"  {unequal}")
+    click.echo(f"  {result['revision']}")
     if verdict := result.get("verdict"):
         click.echo(f"  {verdict}")
     if trained := result.get("trained"):

@@ -48,8 +48,8 @@ class Plan:
 
     strategy: Strategy
     c_grid: tuple[float, ...]  # inverse regularisation strengths to choose from
-    folds: int  # of the cross-validation; 0 where a class is too small to be divided
-    balanced: bool  # weigh classes by 1 / their share
+    folds: int  # of the cross-validation; smaller classes are not held out; 0 for none
+    balanced: bool  # weigh classes by 1 / their share, and choose by their balanced accuracy
     seed: int
     because: tuple[str, ...]  # one measured reason a line
     layer: str = "codes"  # where codes are taken: what the classifier reads, a layer, BEST or ALL

@@ -100,7 +100,7 @@ def read_record(zoo: Zoo) -> list[Kept]:
     measure nothing predicts nothing.
     """
     own = _list_own(zoo, JobKind.ADVISE)
-    advices = [job for job in own if job.params["model"] and (job.result or {}).get("advised")]
+    advices = [job for job in own if job.params["model"] and _has_predicted(job.result or {})]
     record = []
     for job in _list_own(zoo, JobKind.FINETUNE):
         before = [one for one in advices if one.id < job.id and _is_same(one, job)]
@@ -111,6 +111,10 @@ def read_record(zoo: Zoo) -> list[Kept]:
 
 def _list_own(zoo: Zoo, kind: JobKind) -> list[Job]:
     return [job for job in jobs.list_succeeded(zoo, kind) if jobs.is_seen(zoo, job)]
+
+
+def _has_predicted(result: dict[str, Any]) -> bool:
+    return bool(result.get("advised") and result.get("predicted"))
 
 
 def _is_same(advice: Job, job: Job) -> bool:

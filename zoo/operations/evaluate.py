@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.domain.dataset import Dataset, Picture, Split, find_renamed, tell_renamed
+from zoo.domain.unequal import Unequal
 from zoo.errors import ClassesDiffer
 from zoo.images.prepare import Pixels, read_picture
 from zoo.operations.datasets import get_dataset
@@ -19,7 +20,15 @@ from zoo.operations.measuring import check_split
 from zoo.operations.opening import Zoo
 from zoo.operations.predict import find_predictor, open_service
 from zoo.serving.predictor import Predictor
-from zoo.training.metrics import Accuracy, Comparison, Metrics, compare, measure, wilson
+from zoo.training.metrics import (
+    Accuracy,
+    Comparison,
+    Metrics,
+    compare,
+    find_unequal,
+    measure,
+    wilson,
+)
 
 OTHER = "(another class)"
 BATCH = 8
@@ -57,6 +66,7 @@ class Evaluation:
     metrics: Metrics  # columns of the confusion are the classes, and one more for all others
     top5: Accuracy | None  # None where the model has no more than five classes
     said: tuple[Said, ...]  # in the dataset's order
+    unequal: Unequal | None  # what the accuracy is to be read beside, of classes of unequal size
 
     @property
     def right(self) -> NDArray[np.bool_]:
@@ -78,6 +88,7 @@ class Evaluation:
             "provider": self.provider,
             "classes": list(self.classes),
             **self.metrics.as_json(),
+            **({"unequal": self.unequal.as_json()} if self.unequal else {}),
             "top5": asdict(self.top5) if self.top5 else None,
             "wrong": [
                 {
@@ -113,13 +124,14 @@ def evaluate(
     rows = list(_predict(zoo, predictor, chosen, report))
     every = np.stack(rows).astype(np.float64)
     truth = np.array([pictures.classes.index(picture.label) for picture in chosen])
+    metrics = _measure(every, truth, columns, pictures.classes)
     return Evaluation(
         model=revision.address,
         dataset=pictures.address,
         split=split,
         provider=predictor.provider,
         classes=pictures.classes,
-        metrics=_measure(every, truth, columns, pictures.classes),
+        metrics=metrics,
         top5=_top5(every, columns[truth]),
         said=tuple(
             Said(
@@ -130,6 +142,8 @@ def evaluate(
             )
             for picture, row, index in zip(chosen, every, truth, strict=True)
         ),
+        # Where a fine-tune of the model weighed its classes, it told so.
+        unequal=find_unequal(metrics, is_weighed="unequal" in revision.summary),
     )
 
 

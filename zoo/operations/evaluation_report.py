@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from zoo.domain.unequal import tell_unequal
 from zoo.images.confusion import draw_confusion
 from zoo.images.contact_sheet import MOST, Tile, draw_sheet
 from zoo.operations.evaluate import OTHER, Evaluation, Said, compare_models, read_for
@@ -80,7 +81,7 @@ def draw_wrong(wrong: Sequence[Said], pixels: Sequence[Any]) -> bytes:
 
 
 def _markdown(told: dict[str, Any], evaluation: Evaluation) -> str:
-    metrics = evaluation.metrics
+    metrics, unequal = evaluation.metrics, tell_unequal(told.get("unequal"))
     paragraphs = [
         f"# {evaluation.model.partition('@')[0]} on {evaluation.dataset.partition('@')[0]}",
         (
@@ -96,6 +97,7 @@ def _markdown(told: dict[str, Any], evaluation: Evaluation) -> str:
                 ["expected calibration error", f"{metrics.calibration_error:.4f}"],
             ],
         ),
+        *([f"The classes are of unequal size: {unequal}."] if unequal else []),
         *([told["comparison"]["told"]] if "comparison" in told else []),
         "## Classes",
         _table(

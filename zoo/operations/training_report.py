@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from zoo.domain.unequal import tell_unequal
 from zoo.operations.svg import draw_lines, draw_strip
 
 STYLE = """
@@ -59,9 +60,16 @@ def _accuracy(training: Told) -> str:
         f'<p><span class="big">{accuracy["value"]:.3f}</span> of the validation pictures are '
         f"right: {accuracy['right']} of {accuracy['total']}, 95 % interval "
         f"{accuracy['low']:.3f} to {accuracy['high']:.3f}. None of them took part in any choice. "
+        f"{_unequal(found)}"
         f"Expected calibration error {found['calibration_error']:.3f}, log loss "
         f"{found['log_loss']:.3f}.</p>"
     )
+
+
+def _unequal(found: Told) -> str:
+    """Tell what the accuracy is to be read beside, where classes are of unequal size."""
+    told = tell_unequal(found.get("unequal"))
+    return escape(f"The classes are of unequal size: {told}. ") if told else ""
 
 
 def _training(training: Told) -> Iterable[str]:
@@ -113,26 +121,39 @@ def _verdict(told: Told) -> str:
         f"On {told['pictures']} held-out training pictures the trained network has "
         f"{told['trained_right']} right, the probe {told['probe_right']}: "
         f"{told['gain'] * 100:+.1f} +- {told['standard_error'] * 100:.1f} points, McNemar's exact "
-        f"p = {told['p']:.2g}; {end}."
+        f"p = {told['p']:.2g}{_balanced(told)}; {end}."
     )
+
+
+def _balanced(verdict: Told) -> str:
+    gain = verdict.get("balanced_gain")
+    if gain is None:
+        return ""
+    return f"; {gain * 100:+.1f} +- {verdict['balanced_error'] * 100:.1f} of balanced accuracy"
 
 
 def _depth(training: Told) -> Iterable[str]:
     points = training["codes"]["depth"]
     if not points:
         return
+    is_balanced = "balanced_accuracy" in points[0]
+    what = "held-out balanced accuracy" if is_balanced else "held-out accuracy"
+    names = (
+        ("balanced_accuracy", "balanced_error") if is_balanced else ("accuracy", "standard_error")
+    )
+    shares, errors = ([one[name] for one in points] for name in names)
     rows = [
-        (one["layer"], one["codes"], f"{one['accuracy']:.3f} +- {one['standard_error']:.3f}")
-        for one in points
+        (one["layer"], one["codes"], f"{share:.3f} +- {error:.3f}")
+        for one, share, error in zip(points, shares, errors, strict=True)
     ]
     yield _section(
         "Codes along the depth",
         draw_lines(
-            [("held-out accuracy", [one["accuracy"] for one in points])],
+            [(what, shares)],
             across="layers",
             highest=1.0,
         ),
-        _table(("codes of", "numbers", "held-out accuracy"), rows),
+        _table(("codes of", "numbers", what), rows),
         _paragraph(f"Taken at: {', '.join(training['codes']['taps'])}"),
     )
 

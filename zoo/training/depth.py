@@ -1,29 +1,23 @@
 """How good codes are along the depth of a network, and which layer's to take."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zoo.domain.plan import Plan
+from zoo.training.level import Level
 from zoo.training.logistic import Labels
 from zoo.training.probe import cross_validate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DepthPoint:
-    """A head on the codes at one tap, measured by cross-validation."""
+class DepthPoint(Level):
+    """A head on the codes at one tap, measured by cross-validation, with the best C."""
 
     layer: str
     codes: int
-    accuracy: float  # mean over the folds, with the best C
-    standard_error: float  # of that mean
-
-    def as_json(self) -> dict[str, Any]:
-        """Write it down with plain JSON types."""
-        return asdict(self)
 
 
 def measure_depth(
@@ -37,6 +31,8 @@ def measure_depth(
             codes=codes[tap].shape[1],
             accuracy=one.accuracy,
             standard_error=one.standard_error,
+            balanced_accuracy=one.balanced_accuracy,
+            balanced_error=one.balanced_error,
         )
         for tap, one in found.items()
     )
@@ -48,6 +44,6 @@ def choose_tap(points: tuple[DepthPoint, ...]) -> DepthPoint:
     The last one is what the network was trained to separate its own classes by; where pictures are
     different, earlier layers can be better, and have to show it.
     """
-    best = max(points, key=lambda point: point.accuracy)
+    best = max(points, key=lambda point: point.judged)
     last = points[-1]
-    return best if best.accuracy - last.accuracy > best.standard_error else last
+    return best if best.judged - last.judged > best.judged_error else last

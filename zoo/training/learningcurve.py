@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.domain.plan import Plan
+from zoo.training.level import Level
 from zoo.training.logistic import Labels
 from zoo.training.probe import cross_validate
 
@@ -19,16 +20,10 @@ LEAST_ERROR = 0.5  # of a picture: what none wrong is taken for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CurvePoint:
+class CurvePoint(Level):
     """Accuracy with so many pictures."""
 
     pictures: int
-    accuracy: float
-    standard_error: float
-
-    def as_json(self) -> dict[str, Any]:
-        """Write it down with plain JSON types."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +31,7 @@ class Gain:
     """What more pictures would buy."""
 
     more: int
-    points: float  # of accuracy, -100 to 100; below 0 where the curve falls
+    points: float  # of accuracy, as it is judged, -100 to 100; below 0 where the curve falls
     low: float  # bounds of it at 95 %, on both sides of 0 where the sign cannot be told
     high: float
     standard_error: float  # as such bounds would have it
@@ -50,16 +45,25 @@ def measure_curve(codes: NDArray[np.float32], labels: Labels, plan: Plan) -> lis
     """Cross-validate a head on a quarter, half, three quarters and all of the pictures.
 
     Each part has every class's share, and holds the part before it. Parts where a class is too
-    small for two folds are left out.
+    small for two folds are left out. Classes that are held out of none of the plan's folds are so
+    of no part, where they have a picture at least: all points tell of the same classes.
     """
     rng = np.random.default_rng(plan.seed)
     order = [rng.permutation(np.flatnonzero(labels == one)) for one in range(labels.max() + 1)]
+    is_rare = [len(places) < plan.folds for places in order]
+    if all(is_rare):
+        is_rare = [False for _ in order]
     points = []
     for share in SHARES:
         counts = [round(share * len(places)) for places in order]
-        folds = min(plan.folds, *counts)
+        told = (n for n, rare in zip(counts, is_rare, strict=True) if not rare)
+        folds = min(plan.folds, *told)
         if folds < 2:  # noqa: PLR2004  # a fold needs two sides
             continue
+        counts = [
+            min(max(n, 1), folds - 1) if rare else n
+            for n, rare in zip(counts, is_rare, strict=True)
+        ]
         chosen = np.concatenate([places[:n] for places, n in zip(order, counts, strict=True)])
         found = cross_validate(codes[chosen], labels[chosen], replace(plan, folds=folds))
         points.append(
@@ -67,6 +71,8 @@ def measure_curve(codes: NDArray[np.float32], labels: Labels, plan: Plan) -> lis
                 pictures=len(chosen),
                 accuracy=found.accuracy,
                 standard_error=found.standard_error,
+                balanced_accuracy=found.balanced_accuracy,
+                balanced_error=found.balanced_error,
             )
         )
     return points
@@ -85,9 +91,9 @@ def predict_gain(points: Sequence[CurvePoint], more: int) -> Gain | None:
     if len(points) < 3:  # noqa: PLR2004  # a line needs two, its error a third
         return None
     counts = np.array([point.pictures for point in points], float)
-    errors = np.array([1 - point.accuracy for point in points])
+    errors = np.array([1 - point.judged for point in points])
     floor = LEAST_ERROR / counts
-    spread = np.maximum([point.standard_error for point in points], floor)
+    spread = np.maximum([point.judged_error for point in points], floor)
     drawn = np.random.default_rng(0).normal(errors, spread, (DRAWS, len(points)))
     logs = np.log(np.maximum(drawn, floor))
     across = np.log(counts) - np.log(counts).mean()
@@ -99,7 +105,7 @@ def predict_gain(points: Sequence[CurvePoint], more: int) -> Gain | None:
     )
     then = np.minimum(then, np.maximum(now, drawn.max(axis=1)))
     # No more than what is missing by the accuracy that is told beside it.
-    gains = np.minimum(now - then, 1 - points[-1].accuracy) * 100
+    gains = np.minimum(now - then, 1 - points[-1].judged) * 100
     low, middle, high = (float(one) for one in np.quantile(gains, BOUNDS))
     return Gain(
         more=more, points=middle, low=low, high=high, standard_error=(high - low) / (2 * WITHIN)

@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.domain.unequal import Unequal
+from zoo.planning import is_unequal
+
 BINS = 15  # of confidence
 Z_95 = 1.959963984540054  # the normal quantile that leaves 2.5 % on either side
 
@@ -42,16 +45,17 @@ def wilson(right: int, total: int) -> Accuracy:
     if total == 0:
         return Accuracy(value=math.nan, low=0.0, high=1.0, right=0, total=0)
     share = right / total
+    low, high = wilson_bounds(share, total)
+    return Accuracy(value=share, low=low, high=high, right=right, total=total)
+
+
+def wilson_bounds(share: float, total: float) -> tuple[float, float]:
+    """Give the bounds of that interval; ``total`` need not be whole."""
     z2 = Z_95**2 / total
     centre = (share + z2 / 2) / (1 + z2)
     half = Z_95 / (1 + z2) * math.sqrt(share * (1 - share) / total + z2 / (4 * total))
-    return Accuracy(
-        value=share,
-        low=max(0.0, min(centre - half, share)),  # Rounding must not put the share outside.
-        high=min(1.0, max(centre + half, share)),
-        right=right,
-        total=total,
-    )
+    # Rounding must not put the share outside.
+    return max(0.0, min(centre - half, share)), min(1.0, max(centre + half, share))
 
 
 def measure(
@@ -73,6 +77,25 @@ def measure(
         confusion=tuple(tuple(row) for row in confusion.tolist()),
         log_loss=float(-np.log(np.clip(picked, 1e-12, None)).mean()),
         calibration_error=calibration_error(probabilities, labels),
+    )
+
+
+def find_unequal(metrics: Metrics, *, is_weighed: bool = False) -> Unequal | None:
+    """Give what the accuracy is to be read beside; None where classes are of like size.
+
+    They are not where ``is_unequal`` says so of the pictures that were measured, or where the
+    classes were weighed in the fit and differ in these at all.
+    """
+    totals = {label: one.total for label, one in metrics.per_class.items()}
+    label = max(totals, key=lambda one: totals[one])
+    differ = is_weighed and totals[label] > min(totals.values())
+    if not (differ or is_unequal(totals.values())):
+        return None
+    recalls = [one.value for one in metrics.per_class.values()]
+    return Unequal(
+        label=label,
+        share=totals[label] / sum(totals.values()),
+        balanced_accuracy=sum(recalls) / len(recalls),
     )
 
 

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from zoo.domain.plan import Classifier, Plan
 from zoo.training.calibration import fit_temperature, softmax
-from zoo.training.folds import divide
+from zoo.training.folds import divide, is_held_out
+from zoo.training.level import Level
 from zoo.training.logistic import Head, Labels, Matrix, fit_logistic
 from zoo.training.metrics import calibration_error
 from zoo.training.spread import spread_of
@@ -17,12 +18,10 @@ from zoo.training.svm import fit_svm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class Candidate(Level):
     """One value of C in the cross-validation."""
 
     c: float
-    accuracy: float  # mean over the folds
-    standard_error: float  # of that mean
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +49,7 @@ class Probe:
         return {
             "c": self.c,
             "stands_for": list(self.stands_for),
-            "candidates": [asdict(candidate) for candidate in self.candidates],
+            "candidates": [candidate.as_json() for candidate in self.candidates],
             "calibration": asdict(self.calibration) if self.calibration else None,
         }
 
@@ -60,6 +59,8 @@ def fit_probe(codes: NDArray[np.float32], labels: Labels, plan: Plan) -> Probe:
 
     C is the smallest whose cross-validated accuracy is within one standard error of the best
     (Breiman et al. 1984, section 3.4.3): the simplest model that cannot be told from the best.
+    Where the plan weighs classes, that is their balanced accuracy: plain accuracy would undo the
+    weights, as it is best where a rare class is never named.
     """
     exact = codes.astype(np.float64)
     held_out = _hold_out(exact, labels, plan) if plan.folds else None
@@ -67,7 +68,7 @@ def fit_probe(codes: NDArray[np.float32], labels: Labels, plan: Plan) -> Probe:
     c = choose_c(candidates) if candidates else plan.c_grid[0]
     mean, deviation = _moments(exact)
     (head,) = _fit((exact - mean) / deviation, labels, plan, [c])
-    calibration = calibrate(held_out.scores[c], labels) if held_out else None
+    calibration = held_out.calibrate(c, labels) if held_out else None
     # scores = W (x - m) / s + b, so the head that reads raw codes is W / s and b - (W / s) m.
     folded = head.weight / deviation
     sharpness = 1 / calibration.temperature if calibration else 1.0
@@ -83,14 +84,14 @@ def fit_probe(codes: NDArray[np.float32], labels: Labels, plan: Plan) -> Probe:
 def cross_validate(codes: NDArray[np.float32], labels: Labels, plan: Plan) -> Candidate:
     """Give how good a head on these codes is, with the C that is best on held-out pictures."""
     candidates = _hold_out(codes.astype(np.float64), labels, plan).candidates
-    return max(candidates, key=lambda candidate: candidate.accuracy)
+    return max(candidates, key=lambda candidate: candidate.judged)
 
 
 def choose_c(candidates: tuple[Candidate, ...]) -> float:
     """Choose the smallest C within one standard error of the best mean accuracy."""
-    best = max(candidates, key=lambda candidate: candidate.accuracy)
-    floor = best.accuracy - best.standard_error
-    return min(candidate.c for candidate in candidates if candidate.accuracy >= floor)
+    best = max(candidates, key=lambda candidate: candidate.judged)
+    floor = best.judged - best.judged_error
+    return min(candidate.c for candidate in candidates if candidate.judged >= floor)
 
 
 def calibrate(scores: Matrix, labels: Labels) -> Calibration:
@@ -109,12 +110,17 @@ class _HeldOut:
 
     candidates: tuple[Candidate, ...]
     scores: dict[float, Matrix]  # N x K by C
+    told: NDArray[np.bool_]  # of which pictures they are; classes too rare are not held out
+
+    def calibrate(self, c: float, labels: Labels) -> Calibration:
+        """Find the temperature of one of the heads."""
+        return calibrate(self.scores[c][self.told], labels[self.told])
 
 
 def _hold_out(codes: Matrix, labels: Labels, plan: Plan) -> _HeldOut:
     """Fit a head for every C without each fold in turn, and ask it about that fold."""
     scores = {c: np.empty((len(labels), labels.max() + 1)) for c in plan.c_grid}
-    shares = []
+    shares, balanced = [], []
     for train, rest in divide(labels, plan.folds, plan.seed):
         mean, deviation = _moments(codes[train])
         scaled = (codes - mean) / deviation
@@ -124,15 +130,42 @@ def _hold_out(codes: Matrix, labels: Labels, plan: Plan) -> _HeldOut:
             scores[c][rest] = head.scores(scaled[rest])
         right = [scores[c][rest].argmax(axis=1) == labels[rest] for c in plan.c_grid]
         shares.append(np.mean(right, axis=1))
-    errors = np.std(shares, axis=0, ddof=1) / np.sqrt(plan.folds)
-    found = zip(plan.c_grid, np.mean(shares, axis=0), errors, strict=True)
+        if plan.balanced:
+            balanced.append(_mean_of_classes(np.array(right), labels[rest]))
+    plain = _over_folds(shares)
+    weighed = _over_folds(balanced) if plan.balanced else [(None, None)] * len(plan.c_grid)
     return _HeldOut(
         candidates=tuple(
-            Candidate(c=c, accuracy=float(mean), standard_error=float(error))
-            for c, mean, error in found
+            Candidate(
+                c=c,
+                accuracy=mean,
+                standard_error=error,
+                balanced_accuracy=of_classes,
+                balanced_error=their_error,
+            )
+            for c, (mean, error), (of_classes, their_error) in zip(
+                plan.c_grid, plain, weighed, strict=True
+            )
         ),
         scores=scores,
+        told=is_held_out(labels, plan.folds),
     )
+
+
+def _mean_of_classes(right: NDArray[np.bool_], labels: Labels) -> Matrix:
+    """Give the mean of each class's share of right answers, for every row of C x N booleans."""
+    of_classes = [right[:, labels == one].mean(axis=1) for one in np.unique(labels)]
+    means: Matrix = np.mean(of_classes, axis=0)
+    return means
+
+
+def _over_folds(values: list[Matrix]) -> list[tuple[float, float]]:
+    """Give the mean over the folds for each C, and the standard error of that mean."""
+    errors = np.std(values, axis=0, ddof=1) / np.sqrt(len(values))
+    return [
+        (float(mean), float(error))
+        for mean, error in zip(np.mean(values, axis=0), errors, strict=True)
+    ]
 
 
 def _moments(codes: Matrix) -> tuple[Matrix, Matrix]:

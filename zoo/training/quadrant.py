@@ -12,7 +12,8 @@ from typing import Any
 
 from zoo.planning import LARGE, SMALL
 from zoo.training.depth import DepthPoint
-from zoo.training.metrics import Z_95
+from zoo.training.level import Level
+from zoo.training.metrics import Z_95, wilson_bounds
 
 LEAST_KNOWN = 0.25  # of what a probe tells beyond chance, by the network's own classes
 LEAST_GAIN = 0.05  # of accuracy that trained layers have over random ones on similar pictures
@@ -33,7 +34,7 @@ class Quadrant:
 
     size: Size
     is_similar: bool
-    tap: str  # where codes are best taken
+    tap: str | None  # where codes are best taken; None where none tell more than chance
     twin_gain: float  # of accuracy at the last tap over the same network with random weights
     known_share: float | None  # what its own classes tell, as a share of what a probe tells
     because: tuple[str, ...]
@@ -48,13 +49,14 @@ class Quadrant:
         return asdict(self) | {"size": self.size.value, "name": self.name}
 
 
-def find_quadrant(
+def find_quadrant(  # noqa: PLR0913  # what was measured, and on how much
     pictures: int,
     points: Sequence[DepthPoint],
     twin: Sequence[DepthPoint],
     *,
-    looked_at: int,
+    looked_at: float,
     known_share: float | None,
+    chance: float = 0.0,
 ) -> Quadrant:
     """Find the scenario from the accuracy along the depth of a network and of its random twin.
 
@@ -65,15 +67,18 @@ def find_quadrant(
 
     Where they are similar, codes are best taken at the last tap. Else at the earliest that cannot
     be told from the best at 95 %, on ``looked_at`` pictures: what is above serves little, and the
-    network gets smaller by it.
+    network gets smaller by it. Never at one whose 95 % interval reaches down to ``chance``.
+
+    Accuracies are the balanced ones where the points have them.
     """
-    last, best = points[-1], max(points, key=lambda point: point.accuracy)
-    gain = last.accuracy - twin[-1].accuracy
-    is_last_best = best.accuracy - last.accuracy <= best.standard_error
+    last, best = points[-1], max(points, key=lambda point: point.judged)
+    gain = last.judged - twin[-1].judged
+    is_last_best = best.judged - last.judged <= best.judged_error
     is_known = known_share is None or known_share >= LEAST_KNOWN
     is_similar = is_last_best and gain >= LEAST_GAIN - ROUNDING and is_known
-    floor = best.accuracy - Z_95 * _error(best, looked_at)
-    tap = last if is_similar else next(point for point in points if point.accuracy >= floor)
+    floor = best.judged - Z_95 * _error(best, looked_at)
+    usual = last if is_similar else next(point for point in points if point.judged >= floor)
+    tap = _choose_tap(usual, points, floor, looked_at, chance)
     where = "within" if is_last_best else "more than"
     known = (
         "the network has fewer classes of its own, which tell nothing"
@@ -82,13 +87,13 @@ def find_quadrant(
         f"{LEAST_KNOWN:g} and more"
     )
     gained = (
-        f"random weights have {twin[-1].accuracy:.3f} at the last, so the trained ones gain "
+        f"random weights have {twin[-1].judged:.3f} at the last, so the trained ones gain "
         f"{gain * 100:+.1f} points; similar pictures gain {LEAST_GAIN * 100:g} and more"
     )
     return Quadrant(
         size=_size(pictures),
         is_similar=is_similar,
-        tap=tap.layer,
+        tap=tap.layer if tap else None,
         twin_gain=gain,
         known_share=known_share,
         because=(
@@ -96,23 +101,53 @@ def find_quadrant(
             f"best are codes of {_tell(best)}; of the last, {_tell(last)}: {where} one error off",
             gained,
             known,
-            f"similar: codes of the last layer, {_tell(tap)}"
-            if is_similar
-            else f"different: codes of the earliest layer of at least {floor:.3f}, {_tell(tap)}",
+            _tell_tap(
+                tap,
+                usual,
+                "similar: codes of the last layer"
+                if is_similar
+                else f"different: codes of the earliest layer of at least {floor:.3f}",
+                chance,
+            ),
         ),
     )
 
 
-def count_known(zero_shot: float, probe: float, classes: int) -> float:
+def _choose_tap(
+    usual: DepthPoint, points: Sequence[DepthPoint], floor: float, looked_at: float, chance: float
+) -> DepthPoint | None:
+    """Choose the usual tap, or another where that is not clearly above chance; None for none."""
+    able = [point for point in points if lowest(point, looked_at) > chance]
+    if usual in able:
+        return usual
+    best = max(able, key=lambda point: point.judged, default=None)
+    return next((point for point in able if point.judged >= floor), best)
+
+
+def lowest(level: Level, looked_at: float) -> float:
+    """Give the lower bound at 95 % of what is judged, on so many pictures.
+
+    It is no higher than Wilson's: folds that happen to agree do not make it certain.
+    """
+    own = level.judged - Z_95 * level.judged_error
+    return min(own, wilson_bounds(level.judged, looked_at)[0])
+
+
+def highest(level: Level, looked_at: float) -> float:
+    """Give the upper bound of that, likewise."""
+    own = level.judged + Z_95 * level.judged_error
+    return max(own, wilson_bounds(level.judged, looked_at)[1])
+
+
+def count_known(zero_shot: float, probe: float, chance: float) -> float:
     """Give what a network's own classes tell as a share of what a probe tells, beyond chance."""
-    chance = 1 / classes
     return max(0.0, zero_shot - chance) / max(probe - chance, 1e-9)
 
 
-def _error(point: DepthPoint, looked_at: int) -> float:
+def _error(point: DepthPoint, looked_at: float) -> float:
     """Give the standard error of an accuracy; five folds that happen to agree do not make it 0."""
-    binomial = math.sqrt(point.accuracy * (1 - point.accuracy) / looked_at)
-    return max(point.standard_error, binomial)
+    binomial = math.sqrt(point.judged * (1 - point.judged) / looked_at)
+    return max(point.judged_error, binomial)
 
 
 def _size(pictures: int) -> Size:
@@ -121,5 +156,15 @@ def _size(pictures: int) -> Size:
     return Size.MEDIUM if pictures < LARGE else Size.LARGE
 
 
+def _tell_tap(tap: DepthPoint | None, usual: DepthPoint, why: str, chance: float) -> str:
+    if tap is None:
+        return f"no layer's codes are clearly above chance, {chance:.3f}: none can be advised"
+    if tap is usual:
+        return f"{why}, {_tell(tap)}"
+    return (
+        f"codes of {usual.layer} are not clearly above chance, {chance:.3f}; those of {_tell(tap)}"
+    )
+
+
 def _tell(point: DepthPoint) -> str:
-    return f"{point.layer} with {point.accuracy:.3f} +- {point.standard_error:.3f}"
+    return f"{point.layer} with {point.judged:.3f} +- {point.judged_error:.3f}"

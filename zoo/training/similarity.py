@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from zoo.domain.plan import Plan
 from zoo.training.calibration import softmax
-from zoo.training.folds import divide
+from zoo.training.folds import divide, is_held_out
 from zoo.training.zeroshot import map_classes
 
 MOST_LIT = 5  # known classes told for each new one
@@ -25,10 +25,19 @@ class Similarity:
     lit: dict[str, list[tuple[str, float]]]  # class to the known ones that light up, with shares
     stands_for: tuple[str, ...]  # the known class that stands for each
     zero_shot: float  # accuracy, by cross-validation
+    zero_shot_balanced: float | None = None  # mean of each class's, where classes are weighed
+
+    @property
+    def judged(self) -> float:
+        """The accuracy that choices are made by."""
+        return self.zero_shot if self.zero_shot_balanced is None else self.zero_shot_balanced
 
     def as_json(self) -> dict[str, Any]:
         """Write it down with plain JSON types."""
-        return asdict(self)
+        told = asdict(self)
+        if self.zero_shot_balanced is None:
+            del told["zero_shot_balanced"]
+        return told
 
 
 def measure_similarity(
@@ -48,11 +57,12 @@ def measure_similarity(
     probabilities = softmax(scores)
     logs = np.log(np.maximum(probabilities, np.finfo(float).tiny))
     rows = map_classes(scores, labels, classes, known)
-    right = [
-        int((scores[out][:, chosen].argmax(axis=1) == labels[out]).sum())
-        for fitted, out in divide(labels, plan.folds, plan.seed)
-        for chosen in [map_classes(scores[fitted], labels[fitted], classes, known)]
-    ]
+    right = np.zeros(len(labels), dtype=bool)
+    for fitted, out in divide(labels, plan.folds, plan.seed):
+        chosen = map_classes(scores[fitted], labels[fitted], classes, known)
+        right[out] = scores[out][:, chosen].argmax(axis=1) == labels[out]
+    told = is_held_out(labels, plan.folds)
+    of_classes = [right[labels == one].mean() for one in np.unique(labels[told])]
     lit = {}
     for index, label in enumerate(classes):
         means = probabilities[labels == index].mean(axis=0)
@@ -64,5 +74,6 @@ def measure_similarity(
         distinct=len(set(probabilities.argmax(axis=1).tolist())),
         lit=lit,
         stands_for=tuple(known[row] for row in rows),
-        zero_shot=sum(right) / len(labels),
+        zero_shot=int(right.sum()) / int(told.sum()),
+        zero_shot_balanced=float(np.mean(of_classes)) if plan.balanced else None,
     )

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from zoo.domain.dataset import Dataset, Picture, Split
 from zoo.domain.job import Job
-from zoo.domain.plan import CodesPrecision, Plan
+from zoo.domain.plan import CodesPrecision, Plan, Strategy
 from zoo.domain.revision import Revision
 from zoo.errors import ModelNotFound, TooFewPictures, ZooError
 from zoo.filters.scheme import parse_scheme
@@ -29,12 +30,13 @@ from zoo.operations.datasets import get_dataset
 from zoo.operations.fetch import get_revision, list_models
 from zoo.operations.finetune import check_finetune
 from zoo.operations.opening import Zoo
-from zoo.planning import plan_finetune
+from zoo.planning import NAMED, choose_folds, plan_finetune
 from zoo.training.depth import DepthPoint, measure_depth
 from zoo.training.frechet import LEAST_REFERENCE, Distance, measure_distance
 from zoo.training.learningcurve import measure_curve, predict_gain
+from zoo.training.level import Level
 from zoo.training.metrics import Z_95, wilson
-from zoo.training.quadrant import count_known, find_quadrant
+from zoo.training.quadrant import count_known, find_quadrant, highest, lowest
 from zoo.training.similarity import Similarity, measure_similarity
 from zoo.worker.arms import list_arms
 from zoo.worker.codes import CodesSource, Kind, taps_of
@@ -56,7 +58,7 @@ MORE = (200, 1000)  # pictures: what that many more would buy
 Labels = NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Sample:
     """The training pictures that are looked at."""
 
@@ -64,6 +66,32 @@ class Sample:
     pictures: Sequence[Picture]
     labels: Labels
     plan: Plan
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """Count the pictures of each class that is held out in some fold."""
+        counts = np.bincount(self.labels)
+        pairs = zip(self.dataset.classes, counts.tolist(), strict=True)
+        return {label: count for label, count in pairs if count >= self.plan.folds}
+
+    @property
+    def largest(self) -> tuple[str, float]:
+        """Name the largest class of those, and its share: what always saying it has right."""
+        label = max(self.counts, key=lambda one: self.counts[one])
+        return label, self.counts[label] / sum(self.counts.values())
+
+    @property
+    def chance(self) -> float:
+        """The figure that is had without looking, of those that choices are made by."""
+        return 1 / len(self.counts) if self.plan.balanced else self.largest[1]
+
+    @property
+    def told(self) -> float:
+        """How many pictures of equal classes would tell as much of what choices are made by."""
+        counts = self.counts.values()
+        if not self.plan.balanced:
+            return sum(counts)
+        return len(counts) ** 2 / sum(1 / count for count in counts)
 
     @property
     def digests(self) -> list[str]:
@@ -113,7 +141,7 @@ def draw_sample(dataset: Dataset, seed: int) -> Sample:
     index = {label: number for number, label in enumerate(dataset.classes)}
     labels = np.array([index[picture.label] for picture in chosen])
     plan = plan_finetune(dataset, seed=seed)
-    folds = min(plan.folds, int(np.bincount(labels).min()))
+    folds = min(plan.folds, choose_folds(np.bincount(labels).tolist()))
     return Sample(dataset=dataset, pictures=chosen, labels=labels, plan=replace(plan, folds=folds))
 
 
@@ -132,33 +160,43 @@ def _advise(zoo: Zoo, model: str, sample: Sample, progress: Progress) -> dict[st
         len(sample.dataset.of_split(Split.TRAIN)),
         points,
         twin,
-        looked_at=len(sample.pictures),
-        known_share=count_known(
-            similarity.zero_shot, points[-1].accuracy, len(sample.dataset.classes)
-        )
+        looked_at=sample.told,
+        known_share=count_known(similarity.judged, points[-1].judged, sample.chance)
         if similarity
         else None,
+        chance=sample.chance,
     )
-    tap = quadrant.tap
-    best = next(point for point in points if point.layer == tap)
-    progress.say("curve", f"accuracy by number of pictures, on the codes of {tap}")
-    curve = measure_curve(codes[tap], sample.labels, sample.plan)
+    best = next((point for point in points if point.layer == quadrant.tap), None)
+    # What can be learned at all, where no layer is advised.
+    shown = best or max(points, key=lambda point: point.judged)
+    progress.say("curve", f"accuracy by number of pictures, on the codes of {shown.layer}")
+    curve = measure_curve(codes[shown.layer], sample.labels, sample.plan)
     distances = _distances(zoo, parent, codes)
+    names = _as_asked(zoo, parent.revision), _as_stored(zoo, sample.dataset)
+    zero_shot = _level_of(similarity, sample) if similarity else None
     arms, advised = list_arms(
         quadrant,
-        (_as_asked(zoo, parent.revision), _as_stored(zoo, sample.dataset)),
+        names,
         sample.dataset,
-        best=best.accuracy,
-        zero_shot=similarity.zero_shot if similarity else None,
+        best=best,
+        zero_shot=zero_shot,
+        is_borrowed=_is_borrowed(zero_shot, best, sample),
         pass_s=_measure_pass(sight, sample),
     )
     gains = [predict_gain(curve, more) for more in MORE]
-    because = [*quadrant.because, _tell_distance(distances, _as_asked(zoo, parent.revision))]
+    because = [
+        *_tell_unequal(sample),
+        *quadrant.because,
+        *_tell_borrowed(zero_shot, best, advised, arms),
+        _tell_distance(distances, names[0]),
+    ]
+    predicted = zero_shot if advised and advised["strategy"] == Strategy.ZERO_SHOT else best
     for reason in because:
         progress.say("advise", reason)
     return {
         "facts": facts,
         "looked_at": len(sample.pictures),
+        **_unequal(sample),
         "depth": _tell_depth(points, twin, distances),
         "quadrant": quadrant.as_json(),
         "because": because,
@@ -168,8 +206,73 @@ def _advise(zoo: Zoo, model: str, sample: Sample, progress: Progress) -> dict[st
         "gains": [gain.as_json() for gain in gains if gain is not None],
         "arms": arms,
         "advised": advised,
-        "predicted": _interval(best, len(sample.pictures)),
+        "predicted": predicted and _interval(predicted, sum(sample.counts.values())),
     }
+
+
+def _level_of(similarity: Similarity, sample: Sample) -> Level:
+    """Give how good the network's own classes are, with the error of a share of so many pictures.
+
+    All folds are counted in one: nothing is fitted but which class stands for which.
+    """
+    share, count = similarity.zero_shot, sum(sample.counts.values())
+    balanced = similarity.zero_shot_balanced
+    return Level(
+        accuracy=share,
+        standard_error=math.sqrt(share * (1 - share) / count),
+        balanced_accuracy=balanced,
+        balanced_error=None
+        if balanced is None
+        else math.sqrt(balanced * (1 - balanced) / sample.told),
+    )
+
+
+def _is_borrowed(zero_shot: Level | None, best: DepthPoint | None, sample: Sample) -> bool:
+    """Tell whether the network's own classes serve better than a probe at the tap, at 95 %.
+
+    Where no tap is above chance, it is enough that they are.
+    """
+    if zero_shot is None or lowest(zero_shot, sample.told) <= sample.chance:
+        return False
+    return best is None or zero_shot.judged > highest(best, sample.told)
+
+
+def _tell_borrowed(
+    zero_shot: Level | None,
+    best: DepthPoint | None,
+    advised: dict[str, Any] | None,
+    arms: Sequence[dict[str, Any]],
+) -> list[str]:
+    """Say so where the network's own classes are the best of what was measured."""
+    if zero_shot is None or (best is not None and zero_shot.judged <= best.judged):
+        return []
+    if best is None and not advised:
+        return [f"its own classes are not clearly above chance either: {zero_shot.judged:.3f}"]
+    told = f"its own classes are the best of what was measured: {zero_shot.judged:.3f}"
+    if advised and advised["strategy"] == Strategy.ZERO_SHOT:
+        return [f"{told}, without any training"]
+    command = next(arm["command"] for arm in arms if arm["strategy"] == Strategy.ZERO_SHOT)
+    return [f"{told}, without any training: {command}"]
+
+
+def _unequal(sample: Sample) -> dict[str, Any]:
+    """Give what an accuracy is to be read beside, where classes are of unequal size."""
+    label, share = sample.largest
+    return {"unequal": {"label": label, "share": share}} if sample.plan.balanced else {}
+
+
+def _tell_unequal(sample: Sample) -> list[str]:
+    if not sample.plan.balanced:
+        return []
+    label, share = sample.largest
+    rare = [f"{one!r}" for one in sample.dataset.classes if one not in sample.counts]
+    more = f" and {len(rare) - NAMED} more" if len(rare) > NAMED else ""
+    told = (
+        f"classes are unequal: always {label!r} has an accuracy of {share:.3f}; all is judged by "
+        f"balanced accuracy, the mean of each class's own, of which that has {sample.chance:.3f}"
+    )
+    few = f"too few pictures to be measured: {', '.join(rare[:NAMED])}{more}"
+    return [told, few] if rare else [told]
 
 
 def _similarity(parent: Parent, sample: Sample, codes: NDArray[np.float32]) -> Similarity | None:
@@ -256,7 +359,12 @@ def _tell_depth(
         {
             **own.as_json(),
             "random": other.accuracy,
-            "gain": own.accuracy - other.accuracy,
+            **(
+                {}
+                if other.balanced_accuracy is None
+                else {"random_balanced": other.balanced_accuracy}
+            ),
+            "gain": own.judged - other.judged,
             "frechet_ratio": by_tap[own.layer].ratio if own.layer in by_tap else None,
         }
         for own, other in zip(points, twin, strict=True)
@@ -305,18 +413,21 @@ def _tell_distance(distances: Distances | None, model: str) -> str:
     )
 
 
-def _interval(point: DepthPoint, looked_at: int) -> dict[str, float]:
+def _interval(point: Level, looked_at: int) -> dict[str, float]:
     """Give the accuracy with its 95 % interval; folds that happen to agree do not make it narrow.
 
     It is no narrower than Wilson's for so many pictures.
     """
     half = Z_95 * point.standard_error
     least = wilson(round(point.accuracy * looked_at), looked_at)
-    return {
+    found = {
         "accuracy": point.accuracy,
         "low": max(0.0, min(point.accuracy - half, least.low)),
         "high": min(1.0, max(point.accuracy + half, least.high)),
     }
+    if point.balanced_accuracy is not None:
+        found["balanced_accuracy"] = point.balanced_accuracy
+    return found
 
 
 def _measure_pass(sight: Sight, sample: Sample) -> float:
@@ -344,8 +455,13 @@ def _rank(zoo: Zoo, job: Job, sample: Sample, progress: Progress) -> dict[str, A
         except ZooError as error:
             progress.check()
             skipped.append({"model": model.name, "reason": str(error)})
-    rows.sort(key=lambda row: -row["accuracy"])
-    return {"models": rows, "skipped": skipped, "looked_at": len(sample.pictures)}
+    rows.sort(key=lambda row: -row.get("balanced_accuracy", row["accuracy"]))
+    return {
+        "models": rows,
+        "skipped": skipped,
+        "looked_at": len(sample.pictures),
+        **_unequal(sample),
+    }
 
 
 def _rank_one(zoo: Zoo, address: str, sample: Sample, progress: Progress) -> dict[str, Any]:
@@ -357,7 +473,7 @@ def _rank_one(zoo: Zoo, address: str, sample: Sample, progress: Progress) -> dic
     own = parent.revision.summary.get("accuracy") or {}
     return {
         "model": parent.revision.model,
-        **_interval(point, len(sample.pictures)),
+        **_interval(point, sum(sample.counts.values())),
         "codes": point.codes,
         "parameters": sum(each.numel() for each in parent.network.parameters()),
         "pass_s": _measure_pass(sight, sample),

@@ -7,6 +7,7 @@ from zoo.domain.dataset import Dataset, Split
 from zoo.domain.plan import ALL, Strategy
 from zoo.networks.taps import CODES
 from zoo.planning import EPOCHS
+from zoo.training.level import Level
 from zoo.training.quadrant import Quadrant, Size
 from zoo.worker.lessons import MOST_VIEWS
 
@@ -23,22 +24,27 @@ def list_arms(  # noqa: PLR0913  # what is known, by measurement
     names: tuple[str, str],
     dataset: Dataset,
     *,
-    best: float,
-    zero_shot: float | None,
+    best: Level | None,
+    zero_shot: Level | None,
+    is_borrowed: bool,
     pass_s: float,
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
     """List what could be done, each with the CPU seconds predicted, and name what is advised.
 
     ``names`` are what a command calls the model and the dataset. ``pass_s`` are the CPU seconds
-    that a picture takes through the network. Accuracies are told where they were measured.
+    that a picture takes through the network. Accuracies are told where they were measured: of a
+    probe at the scenario's tap, and of the network's own classes. ``is_borrowed`` is whether these
+    serve small sets better. Without a tap small sets are advised nothing else, as a probe would
+    guess; larger ones to train all layers from a head that begins at zero.
     """
     training = len(dataset.of_split(Split.TRAIN))
     every = training + len(dataset.of_split(Split.VAL))
     probe = START_S + every * pass_s
     arms = []
     if zero_shot is not None:
-        arms.append(_arm(names, Strategy.ZERO_SHOT, CODES, probe, accuracy=zero_shot))
-    arms.append(_arm(names, Strategy.PROBE, quadrant.tap, probe, accuracy=best))
+        arms.append(_arm(names, Strategy.ZERO_SHOT, CODES, probe, zero_shot))
+    if quadrant.tap is not None:
+        arms.append(_arm(names, Strategy.PROBE, quadrant.tap, probe, best))
     arms.append(_arm(names, Strategy.PROBE, ALL, probe))
     for strategy, epochs in EPOCHS.items():
         passes = epochs * BACKWARD
@@ -46,10 +52,14 @@ def list_arms(  # noqa: PLR0913  # what is known, by measurement
             passes = MOST_VIEWS * BELOW + epochs * BACKWARD * (1 - BELOW)
         cost = probe + passes * FITTED * training * pass_s + every * pass_s
         arms.append(_arm(names, strategy, CODES, cost))
-    wanted = (ABOVE_TAP if quadrant.is_similar else DIFFERENT)[quadrant.size]
+    wanted: Strategy | None = (ABOVE_TAP if quadrant.is_similar else DIFFERENT)[quadrant.size]
+    if quadrant.size is Size.SMALL and is_borrowed:
+        wanted = Strategy.ZERO_SHOT
+    elif quadrant.tap is None:
+        wanted = None if quadrant.size is Size.SMALL else Strategy.FULL
     tap = quadrant.tap if wanted is Strategy.PROBE else CODES
-    advised = next(arm for arm in arms if arm["strategy"] == wanted and arm["layer"] == tap)
-    return arms, advised
+    advised = (arm for arm in arms if arm["strategy"] == wanted and arm["layer"] == tap)
+    return arms, next(advised, None)
 
 
 def _arm(
@@ -57,7 +67,7 @@ def _arm(
     strategy: Strategy,
     layer: str,
     cpu_s: float,
-    accuracy: float | None = None,
+    level: Level | None = None,
 ) -> dict[str, Any]:
     options = [] if strategy is Strategy.PROBE else ["--strategy", strategy.value]
     options += [] if layer == CODES else ["--layer", layer]
@@ -65,6 +75,11 @@ def _arm(
         "strategy": strategy.value,
         "layer": layer,
         "cpu_s": round(cpu_s, 1),
-        "accuracy": accuracy,
+        "accuracy": level and level.accuracy,
+        **(
+            {"balanced_accuracy": level.balanced_accuracy}
+            if level and level.balanced_accuracy is not None
+            else {}
+        ),
         "command": shlex.join(["zoo", "finetune", *names, *options]),
     }

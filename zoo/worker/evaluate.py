@@ -43,6 +43,7 @@ def run(zoo: Zoo, job: Job, progress: Progress) -> None:
         "model": found.model,
         "dataset": found.dataset,
         "accuracy": made.told["accuracy"],
+        **{key: made.told[key] for key in ("unequal",) if key in made.told},
         "report": EVALUATION,
         "notes": list(made.notes),
     }

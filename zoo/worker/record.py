@@ -9,11 +9,12 @@ from zoo.domain.config import WEIGHTS, ModelConfig
 from zoo.domain.dataset import Dataset, Split
 from zoo.domain.plan import Plan
 from zoo.domain.revision import Revision
+from zoo.domain.unequal import tell_unequal
 from zoo.export.parity import Parity
 from zoo.operations.card import tell_preprocessing, write_card
 from zoo.operations.training_report import write_report
 from zoo.training.finetune import Fit
-from zoo.training.metrics import Accuracy
+from zoo.training.metrics import Accuracy, Metrics, find_unequal
 from zoo.worker.gallery import Wrong
 from zoo.worker.tapped import Tapped
 from zoo.worker.unchanged import Unchanged
@@ -59,7 +60,8 @@ class Record:
             "outcome": self.trained.as_json() if self.trained else None,
             "unchanged": asdict(self.unchanged),
             "metrics": {
-                split.value: metrics.as_json() for split, metrics in self.fit.metrics.items()
+                split.value: metrics.as_json() | self._unequal(metrics)
+                for split, metrics in self.fit.metrics.items()
             },
             "wrong": [one.as_json() for one in self.wrong],
             "parity": self.parity.as_json(),
@@ -81,6 +83,7 @@ class Record:
             "source": self.config.recipe.source.kind,
             "strategy": self.plan.strategy.value,
             "accuracy": asdict(self.accuracy),
+            **self._unequal(self.fit.metrics[Split.VAL]),
             "parity": self.parity.max_abs_difference,
             **({"verdict": str(self.trained.verdict)} if self.trained else {}),
         }
@@ -93,6 +96,11 @@ class Record:
     def accuracy(self) -> Accuracy:
         """The accuracy on the validation pictures."""
         return self.fit.metrics[Split.VAL].accuracy
+
+    def _unequal(self, metrics: Metrics) -> dict[str, Any]:
+        """Give what an accuracy is to be read beside, where classes are of unequal size."""
+        found = find_unequal(metrics, is_weighed=self.plan.balanced)
+        return {"unequal": found.as_json()} if found else {}
 
     @property
     def title(self) -> str:
@@ -125,12 +133,22 @@ class Record:
                             "value": found.accuracy.value,
                             "name": f"accuracy ({interval})",
                         },
+                        *self._balanced(),
                         {"type": "log_loss", "value": found.log_loss},
                         {"type": "expected_calibration_error", "value": found.calibration_error},
                     ],
                 }
             ],
         }
+
+    def _balanced(self) -> list[dict[str, Any]]:
+        """Give the balanced accuracy as a metric of the card, where classes are unequal."""
+        found = self._unequal(self.fit.metrics[Split.VAL]).get("unequal")
+        if found is None:
+            return []
+        always = f"always {found['label']!r}: accuracy {found['share']:.3f}"
+        name = f"balanced accuracy ({always})"
+        return [{"type": "balanced_accuracy", "value": found["balanced_accuracy"], "name": name}]
 
     def card(self) -> str:
         """Give the content of the card."""
@@ -160,10 +178,14 @@ class Record:
         return (
             f"Accuracy {accuracy.value:.3f}: {accuracy.right} of {accuracy.total} validation "
             f"pictures, none of which took part in any choice. The 95 % interval (Wilson) is "
-            f"{accuracy.low:.3f} to {accuracy.high:.3f}. Its probabilities are off by "
-            f"{self.fit.metrics[Split.VAL].calibration_error:.3f} on average (expected calibration "
-            f"error){self._told_temperature()}."
+            f"{accuracy.low:.3f} to {accuracy.high:.3f}.{self._told_unequal()} Its probabilities "
+            f"are off by {self.fit.metrics[Split.VAL].calibration_error:.3f} on average (expected "
+            f"calibration error){self._told_temperature()}."
         )
+
+    def _told_unequal(self) -> str:
+        told = tell_unequal(self._unequal(self.fit.metrics[Split.VAL]).get("unequal"))
+        return f" The classes are of unequal size: {told}." if told else ""
 
     def _told_temperature(self) -> str:
         calibration = self.fit.probe.calibration
@@ -179,11 +201,11 @@ class Record:
         if not self.tapped.depth:
             return []
         rows = [
-            f"| {point.layer} | {point.codes} "
-            f"| {point.accuracy:.3f} +- {point.standard_error:.3f} |"
+            f"| {point.layer} | {point.codes} | {point.judged:.3f} +- {point.judged_error:.3f} |"
             for point in self.tapped.depth
         ]
-        head = ["| codes of | numbers | held-out accuracy |", "| --- | --- | --- |"]
+        what = "balanced accuracy" if self.plan.balanced else "accuracy"
+        head = [f"| codes of | numbers | held-out {what} |", "| --- | --- | --- |"]
         return ["\n".join([*head, *rows]), f"Codes are taken at: {', '.join(self.tapped.taps)}."]
 
     def _told_outcome(self) -> list[str]:

@@ -72,5 +72,6 @@ def _join(
 
 
 def _tell(depth: tuple[DepthPoint, ...], chosen: str) -> str:
-    told = ", ".join(f"{point.layer} {point.accuracy:.3f}" for point in depth)
-    return f"codes of {chosen}; held-out accuracies: {told}"
+    told = ", ".join(f"{point.layer} {point.judged:.3f}" for point in depth)
+    what = "accuracies" if depth[0].balanced_accuracy is None else "balanced accuracies"
+    return f"codes of {chosen}; held-out {what}: {told}"

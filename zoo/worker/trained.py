@@ -102,7 +102,11 @@ def train(
         subject=bench.subject,
         taps=bench.taps,
         probe=_settle(loop.learner, state, calibrate(scores, loop.held_out.labels)),
-        verdict=judge(bench.probe_right, right),
+        verdict=judge(
+            bench.probe_right,
+            right,
+            loop.held_out.labels if bench.subject.plan.balanced else None,
+        ),
         curve=tuple(counts.curve),
         mixes=mixes,
         share=share,

@@ -228,7 +228,7 @@ class _Setting:
             "course": {"epochs": course.epochs, "rate": course.rate, "batch": course.batch},
             "seeds": self.options.seeds,
             "init": str(self.options.init),
-            "chance": (1 + self.are_halves) / len(second.classes),
+            "chance": self._chance(),
             "versions": {
                 "torch": str(torch.__version__),
                 "numpy": np.__version__,
@@ -239,12 +239,25 @@ class _Setting:
     def tasks(self, seed: int) -> tuple[Task, Task]:
         """Give A and B."""
         first, second = self.datasets
+        classes, others = self._classes(seed)
+        return self._task(first, classes), self._task(second, others)
+
+    def _classes(self, seed: int) -> tuple[Sequence[str], Sequence[str]]:
+        """Give the classes of A and of B."""
+        first, second = self.datasets
         if not self.are_halves:
-            return self._task(first, first.classes), self._task(second, second.classes)
+            return first.classes, second.classes
         shuffled = np.random.default_rng(seed).permutation(len(first.classes))
         names = [first.classes[index] for index in shuffled]
         middle = len(names) // 2
-        return self._task(first, names[:middle]), self._task(first, names[middle:])
+        return names[:middle], names[middle:]
+
+    def _chance(self) -> float:
+        """Give what always naming B's commonest class has right, at most over the seeds."""
+        counts = self.datasets[1].counts()[Split.VAL]
+        parts = (self._classes(seed)[1] for seed in range(self.options.seeds))
+        of_classes = ([counts[label] for label in part] for part in parts)
+        return max(max(part) / sum(part) for part in of_classes)
 
     def bench(self, task: Task) -> Bench:
         """Give what trains; data-driven schemes look at a task's first training pictures."""

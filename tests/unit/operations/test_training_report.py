@@ -72,6 +72,29 @@ def trained():
     return told
 
 
+def test_unequal_classes_have_what_is_had_without_looking_beside_their_accuracy():
+    assert "unequal" not in write_report(PROBE, "a title")
+    told = copy.deepcopy(PROBE)
+    told["metrics"]["val"]["unequal"] = {
+        "label": EVIL,
+        "share": 0.909,
+        "balanced_accuracy": 0.712,
+    }
+    report = write_report(told, "a title")
+    for figure in ("unequal size", "0.909", "0.712"):
+        assert figure in report
+    assert EVIL not in report
+
+
+def test_a_verdict_on_weighed_classes_tells_of_their_balance(trained):
+    trained["outcome"]["verdict"] |= {"balanced_gain": 0.125, "balanced_error": 0.05}
+    for one in trained["codes"]["depth"]:
+        one |= {"balanced_accuracy": 0.7125, "balanced_error": 0.03}
+    report = write_report(trained, "a title")
+    for told in ("+12.5 +- 5.0 of balanced accuracy", "held-out balanced accuracy", "+- 0.030"):
+        assert told in report
+
+
 def test_a_probe_has_accuracy_classes_proof_and_origin():
     report = write_report(PROBE, "a title")
     for told in ("0.938", "15 of 16", "0.900 to 0.970", "few pictures", "6 of 7 tensors"):

@@ -25,14 +25,51 @@ def along(*accuracies, error=0.01):
     ]
 
 
-def scenario(*accuracies, twin=0.5, known=1.0, pictures=300, looked_at=1000):
+def scenario(*accuracies, twin=0.5, known=1.0, pictures=300, looked_at=1000, **given):
     return find_quadrant(
         pictures,
         along(*accuracies),
         along(*([twin] * len(accuracies))),
         looked_at=looked_at,
         known_share=known,
+        **given,
     )
+
+
+def test_a_layer_at_chance_is_never_advised():
+    given = {"known": 0.0, "looked_at": 30, "twin": 0.5}
+    assert scenario(0.57, 0.6, 0.72, **given).tap == "layer1"  # it cannot be told from the best
+    found = scenario(0.57, 0.6, 0.72, chance=0.5, **given)
+    assert (found.name, found.tap) == ("small + different", "codes")
+    assert "layer1 are not clearly above chance, 0.500" in found.because[-1]
+    none = scenario(0.55, 0.6, 0.6, chance=0.5, **given)
+    assert none.tap is None
+    assert "none can be advised" in none.because[-1]
+    assert none.as_json()["tap"] is None
+
+
+def test_a_last_layer_at_chance_is_not_advised_either():
+    found = scenario(0.5, 0.7, 0.66, twin=0.5, known=1.0, looked_at=40, chance=0.51)
+    assert not found.is_similar
+    assert found.tap == "layer2"
+    assert scenario(0.6, 0.62, twin=0.5, looked_at=20, chance=0.5).tap is None
+
+
+def test_chance_changes_nothing_where_all_is_above_it():
+    told = [scenario(0.7, 0.89, 0.9, known=0.2, chance=chance) for chance in (0.0, 0.5)]
+    assert told[0] == told[1]
+
+
+def test_where_classes_are_weighed_the_scenario_goes_by_balanced_accuracy():
+    def level(layer, accuracy, balanced):
+        given = {"balanced_accuracy": balanced, "balanced_error": 0.01, "standard_error": 0.01}
+        return DepthPoint(layer=layer, codes=8, accuracy=accuracy, **given)
+
+    points = [level("a", 0.95, 0.5), level("b", 0.92, 0.8), level("codes", 0.93, 0.7)]
+    twin = [level("a", 0.9, 0.5)] * 3
+    found = find_quadrant(300, points, twin, looked_at=200, known_share=None, chance=0.5)
+    assert (found.tap, found.is_similar) == ("b", False)
+    assert found.twin_gain == pytest.approx(0.2)
 
 
 def test_the_last_layer_serves_pictures_that_are_similar():
@@ -92,7 +129,7 @@ def test_without_enough_classes_of_its_own_a_network_is_judged_by_the_rest():
 
 @pytest.mark.parametrize(("zero_shot", "expected"), [(0.5, 0), (0.3, 0), (0.7, 0.5), (0.9, 1)])
 def test_what_is_known_is_counted_from_chance(zero_shot, expected):
-    assert count_known(zero_shot, 0.9, 2) == pytest.approx(expected)
+    assert count_known(zero_shot, 0.9, 0.5) == pytest.approx(expected)
 
 
 def curve(*errors, first=100, error=0.004):
@@ -157,6 +194,30 @@ def test_parts_with_a_single_picture_of_a_class_are_left_out():
     labels = np.repeat([0, 1], 4)
     codes = np.random.default_rng(0).normal(size=(8, 2)).astype(np.float32)
     assert [point.pictures for point in measure_curve(codes, labels, PLAN)] == [4, 6, 8]
+
+
+def test_a_rare_class_does_not_end_the_curve():
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2], [40, 40, 3])
+    codes = (rng.normal(size=(83, 3)) + labels[:, None] * 1.5).astype(np.float32)
+    points = measure_curve(codes, labels, replace(PLAN, balanced=True))
+    assert [point.pictures for point in points] == [21, 42, 62, 83]
+    assert all(0.6 < point.balanced_accuracy <= 1 for point in points)
+    assert predict_gain(points, 100) is not None
+
+
+def test_rare_classes_stand_for_something_and_are_not_counted():
+    scores = np.repeat(np.eye(3, 4) * 9, [10, 5, 1], axis=0)
+    scores[9] = scores[10]
+    labels = np.repeat([0, 1, 2], [10, 5, 1])
+    known = ("a", "b", "c", "d")
+    found = measure_similarity(scores, labels, ("x", "y", "z"), known, replace(PLAN, balanced=True))
+    assert found.stands_for == ("a", "b", "c")
+    assert found.zero_shot == pytest.approx(14 / 15)
+    assert found.judged == found.zero_shot_balanced == pytest.approx((0.9 + 1) / 2)
+    plain = measure_similarity(scores, labels, ("x", "y", "z"), known, PLAN)
+    assert plain.judged == plain.zero_shot
+    assert "zero_shot_balanced" not in plain.as_json()
 
 
 def test_similarity_tells_which_classes_light_up():

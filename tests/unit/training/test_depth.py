@@ -40,6 +40,23 @@ def test_an_earlier_layer_has_to_be_better_by_more_than_one_standard_error(accur
     assert choose_tap(points).layer == chosen
 
 
+def test_where_classes_are_weighed_the_balanced_accuracy_chooses():
+    points = tuple(
+        DepthPoint(
+            layer=layer,
+            codes=4,
+            accuracy=accuracy,
+            standard_error=0.01,
+            balanced_accuracy=balanced,
+            balanced_error=0.02,
+        )
+        for layer, accuracy, balanced in (("a", 0.8, 0.75), ("b", 0.95, 0.5), ("c", 0.9, 0.7))
+    )
+    assert choose_tap(points).layer == "a"
+    assert choose_tap(points[1:]).layer == "c"
+    assert points[0].as_json()["balanced_error"] == 0.02
+
+
 @pytest.mark.parametrize("classifier", list(Classifier))
 def test_codes_that_tell_the_classes_apart_are_found(classifier):
     rng = np.random.default_rng(0)

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo.training.metrics import calibration_error, compare, measure, wilson
+from zoo.domain.unequal import tell_unequal
+from zoo.training.metrics import calibration_error, compare, find_unequal, measure, wilson
 
 
 @pytest.mark.parametrize(
@@ -138,3 +139,29 @@ def test_a_class_without_pictures_has_no_accuracy():
     )
     assert found.per_class.keys() == {"a", "b"}
     json.dumps(found.as_json(), allow_nan=False)
+
+
+def measured(*rows):
+    """Measure pictures of which so many of each class are right and wrong: (right, wrong)."""
+    labels = np.repeat(range(len(rows)), [right + wrong for right, wrong in rows])
+    said = np.concatenate(
+        [[at] * right + [(at + 1) % len(rows)] * wrong for at, (right, wrong) in enumerate(rows)]
+    )
+    return measure(np.eye(len(rows))[said], labels, ["ok", "defect", "dust"][: len(rows)])
+
+
+def test_what_always_the_largest_class_has_is_told_where_classes_are_unequal():
+    found = find_unequal(measured((57, 3), (1, 5)))
+    assert (found.label, found.share) == ("ok", 60 / 66)
+    assert found.balanced_accuracy == pytest.approx((57 / 60 + 1 / 6) / 2)
+    told = tell_unequal(found.as_json())
+    assert told == (
+        "always 'ok' would have 0.909; balanced accuracy, the mean of each class's own, 0.558"
+    )
+
+
+def test_classes_of_like_size_need_no_more_than_their_accuracy():
+    assert find_unequal(measured((28, 2), (9, 1))) is None
+    assert find_unequal(measured((28, 2), (9, 1)), is_weighed=True) is not None
+    assert find_unequal(measured((9, 1), (9, 1)), is_weighed=True) is None
+    assert tell_unequal(None) == ""

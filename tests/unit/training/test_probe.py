@@ -5,7 +5,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from zoo.domain.plan import Classifier, Plan, Strategy
-from zoo.training.probe import Candidate, choose_c, fit_probe
+from zoo.training.probe import Candidate, choose_c, cross_validate, fit_probe
 
 
 def make_plan(**given):
@@ -62,6 +62,66 @@ def test_classes_of_unequal_size_are_weighed_when_the_plan_says_so():
         for probe in [fit_probe(codes, labels, make_plan(folds=0, balanced=balanced))]
     ]
     assert recalls[0] < recalls[1]
+
+
+def make_rare(counts, *, seed):
+    """Make codes that hang together, as a network's do: four numbers, told in a hundred, blurred.
+
+    Classes overlap in the first of the four.
+    """
+    generator = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(len(counts)), counts)
+    hidden = generator.normal(size=(len(labels), 4))
+    hidden[:, 0] += 1.2 * labels
+    codes = hidden @ np.random.default_rng(99).normal(size=(4, 100))
+    codes += 0.5 * generator.normal(size=codes.shape)
+    return codes.astype(np.float32), labels
+
+
+def recall_of(probe, codes, labels, one):
+    return (scores_of(probe, codes).argmax(axis=1)[labels == one] == one).mean()
+
+
+def test_the_choice_of_c_does_not_undo_the_weights_of_classes():
+    grid, found, plain = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0), [], []
+    for seed in range(5):
+        codes, labels = make_rare((200, 20), seed=seed)
+        unseen, truth = make_rare((500, 500), seed=seed + 100)
+        plan = make_plan(c_grid=grid, folds=5, balanced=True)
+        probe = fit_probe(codes, labels, plan)
+        by_accuracy = max(probe.candidates, key=lambda one: one.accuracy)
+        floor = by_accuracy.accuracy - by_accuracy.standard_error
+        c = min(one.c for one in probe.candidates if one.accuracy >= floor)
+        other = fit_probe(codes, labels, make_plan(c_grid=(c,), folds=0, balanced=True))
+        found.append(recall_of(probe, unseen, truth, 1))
+        plain.append(recall_of(other, unseen, truth, 1))
+        # As before it is the smallest C that cannot be told from the best.
+        best = max(one.balanced_accuracy for one in probe.candidates)
+        at = next(one for one in probe.candidates if one.balanced_accuracy == best)
+        within = [one.c for one in probe.candidates if one.judged >= best - at.balanced_error]
+        assert probe.c == min(within)
+    assert np.mean(found) > np.mean(plain) + 0.2
+
+
+def test_without_weights_nothing_is_told_of_balance():
+    codes, labels = make_codes((21, 21), apart=0.5)
+    told = fit_probe(codes, labels, make_plan()).as_json()["candidates"]
+    assert {*told[0]} == {"c", "accuracy", "standard_error"}
+    balanced = fit_probe(codes, labels, make_plan(balanced=True)).as_json()["candidates"]
+    # Of equal classes it is the same figure.
+    assert [one["balanced_accuracy"] for one in balanced] == pytest.approx(
+        [one["accuracy"] for one in told]
+    )
+
+
+def test_a_class_too_rare_to_be_held_out_leaves_the_others_measured():
+    codes, labels = make_codes((30, 30, 1), apart=3.0)
+    probe = fit_probe(codes, labels, make_plan(folds=5, balanced=True))
+    assert probe.weight.shape[0] == 3
+    assert scores_of(probe, codes)[-1].argmax() == 2
+    assert probe.calibration.error_after < 0.2
+    assert probe.candidates[-1].balanced_accuracy > 0.9
+    assert cross_validate(codes, labels, make_plan(folds=5, balanced=True)).accuracy > 0.9
 
 
 def test_a_code_that_never_changes_does_no_harm():

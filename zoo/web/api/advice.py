@@ -25,7 +25,9 @@ bp = Blueprint("advice", __name__, url_prefix="/v1/advice")
 def post_advice() -> ResponseReturnValue:
     """Queue advice on fine-tuning a model on a dataset, or on which model suits the dataset.
 
-    The same job that is not finished yet is given instead of a second.
+    The same job that is not finished yet is given instead of a second. `advised` is null in its
+    result where nothing is above chance; of unequal classes `balanced_accuracy` stands beside each
+    accuracy, and `unequal` tells the share of the largest.
     """
     body = read_body(AdviceBody)
     job = enqueue_advise(zoo_on(body.terms), body.model or ALL_MODELS, body.dataset, seed=body.seed)

@@ -73,7 +73,8 @@ def post_evaluation() -> ResponseReturnValue:
 
     The same job that is not finished yet is given instead of a second. Its report is among the
     files of the job: `eval.json` with all figures, `eval.md`, `confusion.png` and, of wrong
-    pictures, `wrong.png` and `gradcam.png`.
+    pictures, `wrong.png` and `gradcam.png`. Where classes are of unequal size, `unequal` in its
+    result has the share of the largest and the balanced accuracy.
     """
     body = read_body(EvaluationBody)
     job = measuring.enqueue_evaluation(

@@ -144,6 +144,8 @@ def _facts(result: dict[str, Any]) -> list[tuple[str, str]]:
     if predicted := result.get("predicted"):
         interval = f"{predicted['low']:.3f} to {predicted['high']:.3f}"
         told.append(("accuracy predicted", f"{predicted['accuracy']:.3f} ({interval} at 95 %)"))
+        if (balanced := predicted.get("balanced_accuracy")) is not None:
+            told.append(("balanced accuracy predicted", f"{balanced:.3f}"))
     gains = result.get("gains") or []
     told += [(f"{gain['more']} more pictures", tell_gain(gain)) for gain in gains]
     if facts.get("copies"):

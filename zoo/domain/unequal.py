@@ -1,0 +1,28 @@
+"""What an accuracy on classes of unequal size is to be read beside."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unequal:
+    """What is had without looking, and what each class has by itself."""
+
+    label: str  # the largest class
+    share: float  # of the pictures: the accuracy of whoever always says that
+    balanced_accuracy: float  # the mean of each class's own
+
+    def as_json(self) -> dict[str, Any]:
+        """Write it down with plain JSON types."""
+        return asdict(self)
+
+
+def tell_unequal(told: Mapping[str, Any] | None) -> str:
+    """Say in words what ``Unequal.as_json`` holds; nothing where there is nothing to say."""
+    if not told:
+        return ""
+    return (
+        f"always {told['label']!r} would have {told['share']:.3f}; balanced accuracy, the mean of "
+        f"each class's own, {told['balanced_accuracy']:.3f}"
+    )
