@@ -123,8 +123,8 @@ class BadName(Invalid):
     """This name cannot be used."""
 
     hint = (
-        "Names are 1 to 96 letters, digits, '.', '_' and '-', with at most one '/' for an owner; "
-        "choose another with --name."
+        "Choose another: 1 to 96 letters, digits, '.', '_' and '-', with at most one '/' for an "
+        "owner."
     )
 
 

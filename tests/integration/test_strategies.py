@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,9 @@ from zoo.catalog.leases import read_clock
 from zoo.domain.job import JobState
 from zoo.domain.plan import Plan, Strategy
 from zoo.domain.training import REAL_LIMITS, Overrides
+from zoo.errors import ModelNotFound
 from zoo.formats.safetensors import read_safetensors
+from zoo.operations import finetune as finetune_operation
 from zoo.operations import jobs
 from zoo.operations.backup import back_up, restore
 from zoo.operations.fetch import get_file, get_model, get_revision
@@ -128,12 +131,60 @@ def test_auto_takes_a_probe_for_few_pictures(zoo_cli, home):
         (("--strategy", "scratch", "--init", "magic"), "magic"),
         (("--strategy", "zero-shot", "--layer", "pool1"), "no codes of 'pool1'"),
         (("--strategy", "lp-ft", "--freeze", "conv9"), "conv9"),
+        (("--strategy", "partial", "--freeze", "ip2"), "'ip2' cannot be frozen: it is the classif"),
+        (("--strategy", "full", "--freeze", "prob"), "it comes after 'ip2', the classifier of"),
+        (("--strategy", "lp-ft", "--freeze", "ip1", "--layer", "pool2"), "codes are taken at"),
     ],
 )
 def test_what_has_no_meaning_is_refused(zoo_cli, options, said):
+    before = zoo_cli("jobs", "--json").json
     ran = zoo_cli("finetune", "lenet", "digits", *options)
     assert ran.code != 0
     assert said in ran.err
+    assert zoo_cli("jobs", "--json").json == before
+
+
+def test_a_sweep_queues_nothing_where_one_trial_would_be_refused(zoo_cli):
+    before = zoo_cli("jobs", "--json").json
+    for freeze, said in (("pool2,ip2", "it is the classifier"), ("pool2,pool9", "'pool9'")):
+        ran = zoo_cli("sweep-params", "lenet", "digits", "--grid", f"freeze={freeze}")
+        assert ran.code != 0
+        assert said in ran.err
+    assert zoo_cli("jobs", "--json").json == before
+
+
+def test_what_freezes_is_asked_for_only_at_the_end_before_the_probe_is_published(home, monkeypatch):
+    """As of a revision that is older than its layers.json."""
+    monkeypatch.setattr(finetune_operation, "check_freeze", lambda *_, **__: None)
+    with open_zoo(read_settings(home=home)) as zoo:
+        job = run_job(zoo, strategy=Strategy.LP_FT, overrides=Overrides(freeze="ip2"))
+        assert job.state is JobState.FAILED
+        assert "'ip2' cannot be frozen: the new network ends before it" in str(job.error)
+        with pytest.raises(ModelNotFound):
+            get_revision(zoo, "tuned")
+
+
+@pytest.mark.parametrize("strategy", ["lp-ft", "scratch"])
+def test_one_training_picture_a_class_leaves_it_at_the_probe(
+    zoo_cli, home, digits, tmp_path, strategy
+):
+    for label in sorted(one.name for one in digits.iterdir())[:2]:
+        for split, picture in zip(
+            ("train", "val"), sorted((digits / label).iterdir()), strict=False
+        ):
+            (tmp_path / "few" / split / label).mkdir(parents=True)
+            shutil.copy(picture, tmp_path / "few" / split / label)
+    ran = zoo_cli(
+        "finetune", "lenet", str(tmp_path / "few"), "--strategy", strategy, "--name", "tuned"
+    )
+    assert ran.code == 0, ran.err
+    plan = training_of(home, "tuned")["plan"]
+    assert plan["strategy"] == "probe"
+    assert "none can be held out" in plan["because"][-1]
+    assert f"the strategy {strategy} gains anything" in ran.err
+    ran = zoo_cli("sweep-params", "lenet", "few", "--grid", "lr=0.1,0.01")
+    assert ran.code != 0
+    assert "one training picture a class" in ran.err
 
 
 def run_job(zoo, **options):

@@ -29,6 +29,21 @@ def test_a_job_waits_and_names_what_it_works_on_for_good(client, job):
     }
 
 
+def test_a_fine_tune_is_checked_without_being_queued(client):
+    before = client.get("/v1/jobs").json
+    answer = client.post("/v1/jobs/checks", json=BODY)
+    assert answer.status_code == 200
+    lenet = client.get("/v1/models/lenet").json["head"]["id"]
+    assert answer.json["model"] == f"lenet@{lenet}"
+    assert answer.json["name"] == "mine"
+    wrong = BODY | {"strategy": "lp-ft", "freeze": "ip2"}
+    for path in ("/v1/jobs/checks", "/v1/jobs"):
+        answer = client.post(path, json=wrong)
+        assert answer.status_code == 422
+        assert answer.json["error"]["detail"] == {"option": "freeze", "layer": "ip2"}
+    assert client.get("/v1/jobs").json == before
+
+
 def test_a_job_takes_codes_where_it_is_told(client, work):
     answer = client.post("/v1/jobs", json=BODY | {"layer": "best", "classifier": "svm"})
     assert answer.json["params"]["layer"] == "best"

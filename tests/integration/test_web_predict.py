@@ -1,6 +1,8 @@
 """Predicting over REST."""
 
+import gzip
 import io
+import zlib
 
 import pytest
 from PIL import Image
@@ -105,3 +107,49 @@ def test_a_large_picture_that_would_have_to_wait_behind_many_is_429(app, client,
     lane.taken_bytes = 0
     assert client.post(URL, data=large.getvalue()).status_code == 200
     assert (lane.taken_bytes, app.extensions[SERVICE].trimming._is_due) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress), ("identity", bytes)]
+)
+def test_a_picture_may_be_compressed_on_its_way(client, picture, encoding, pack):
+    data = picture.read_bytes()
+    headers = {"Content-Encoding": encoding}
+    plain = client.post("/v1/models/lenet/predict", data=data)
+    packed = client.post("/v1/models/lenet/predict", data=pack(data), headers=headers)
+    assert packed.status_code == 200
+    assert packed.json == plain.json
+
+
+def test_compressed_bodies_that_cannot_be_read_are_told_why(make_app, picture):
+    client = make_app(max_picture_bytes=10_000).test_client()
+    path, form = "/v1/models/lenet/predict", "multipart/form-data; boundary=x"
+
+    def ask(data, encoding, **more):
+        answer = client.post(path, data=data, headers={"Content-Encoding": encoding}, **more)
+        return answer.status_code, answer.json["error"]["message"]
+
+    data = picture.read_bytes()
+    assert ask(data, "br") == (415, "A body of the Content-Encoding 'br' is not read here.")
+    assert ask(b"--x--", "gzip", content_type=form)[0] == 415
+    assert ask(data, "gzip")[0] == 400
+    status, said = ask(gzip.compress(bytes(20_000)), "gzip")
+    assert (status, said) == (413, "The body is more than 10000 bytes.")
+
+
+# Flask's parser leaves the file of the part that was begun to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize(
+    ("content_type", "said"),
+    [
+        ("multipart/form-data; boundary=x", "ends before its end boundary"),
+        ("multipart/form-data", "names no boundary"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/v1/models/lenet/predict", "/v1/models/lenet/revisions"])
+def test_a_form_without_its_end_is_told_as_such(client, picture, path, content_type, said):
+    head = b'--x\r\nContent-Disposition: form-data; name="a"; filename="a.png"\r\n\r\n'
+    answer = client.post(path, data=head + picture.read_bytes(), content_type=content_type)
+    assert answer.status_code == 400
+    assert said in answer.json["error"]["message"]
+    assert "curl -F" in answer.json["error"]["hint"]

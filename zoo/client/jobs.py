@@ -32,6 +32,11 @@ class _Record:
     record: list[Kept]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Checked:
+    name: str
+
+
 class Jobs(Asking):
     """Jobs there, and how they come to an end."""
 
@@ -148,6 +153,19 @@ class Jobs(Asking):
             **({} if precision is CodesPrecision.AUTO else {"precision": precision}),
         }
         return self._queue("/v1/jobs", body | overrides.as_json())
+
+    def check_finetune(
+        self,
+        model: str,
+        dataset: str,
+        *,
+        name: str | None,
+        strategy: Strategy,
+        overrides: Overrides,
+    ) -> None:
+        """Refuse a fine-tune that would be refused when it is queued."""
+        body = {"model": model, "dataset": dataset, "name": name, "strategy": strategy}
+        self.ask(_Checked, "POST", "/v1/jobs/checks", body | overrides.as_json())
 
     def enqueue_quantize(self, model: str, dataset: str, options: QuantizeOptions) -> Job:
         """Queue a graph of fewer bits."""

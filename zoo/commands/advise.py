@@ -162,6 +162,8 @@ def _show_facts(facts: dict[str, Any]) -> None:
         click.echo(f"{count} pairs of a training and a validation picture look alike:")
         for first, second in facts["alike"]:
             click.echo(f"  {first}  {second}")
+        if more := count - len(facts["alike"]):
+            click.echo(f"  and {more} more")
 
 
 def _show_similarity(told: dict[str, Any] | None) -> None:

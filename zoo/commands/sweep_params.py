@@ -9,11 +9,12 @@ import click
 from zoo.commands.console import ProgressLine, json_option, show_accuracy, show_json, show_table
 from zoo.commands.datasets import address_at
 from zoo.commands.remote import at_option, opened_at
+from zoo.domain.dataset import Split
 from zoo.domain.job import Job, JobKind, JobState, JobWish
 from zoo.domain.plan import Classifier, CodesPrecision, Strategy
 from zoo.domain.training import WHOLE_LIMITS, Overrides
 from zoo.domain.trials import Choice, Halving, best_of, draw_trials
-from zoo.errors import Invalid, JobFailed
+from zoo.errors import Invalid, JobFailed, TooFewPictures
 from zoo.operations.verbs import Verbs
 
 TRAINED = [one.value for one in Strategy if one.is_trained]
@@ -105,6 +106,7 @@ def command(
             seed=seed,
             halving=Halving(least=rung, factor=factor) if asha else None,
         )
+        sweep.check(trials)
         sweep.begin(trials)
         sweep.finish()
         best = sweep.best
@@ -168,6 +170,30 @@ class Sweep:
     seed: int
     halving: Halving | None
     trials: list[Trial] = field(default_factory=list)
+
+    def check(self, decided: Sequence[Overrides]) -> None:
+        """Check every trial with the model and the pictures, so that none is queued if one is bad.
+
+        Raises:
+            TooFewPictures: nothing can be held out, by which trials are compared.
+            As ``enqueue_finetune``.
+        """
+        counts = self.at.get_dataset(self.dataset).counts.get(Split.TRAIN.value, {})
+        if max(counts.values(), default=0) == 1:
+            raise TooFewPictures(
+                f"Dataset {self.dataset!r} has one training picture a class, so none can be held"
+                " out, and trials could not be compared.",
+                hint="Add pictures, or fit a probe: zoo finetune MODEL DATASET",
+                dataset=self.dataset,
+            )
+        for number, overrides in enumerate(decided, start=1):
+            self.at.check_finetune(
+                self.model,
+                self.dataset,
+                name=f"{self.name}-{number}",
+                strategy=self.strategy,
+                overrides=overrides,
+            )
 
     def begin(self, decided: Sequence[Overrides]) -> None:
         """Queue what has not ended yet in an earlier run of the same command."""

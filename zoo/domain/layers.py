@@ -77,6 +77,22 @@ class Inventory:
         return tuple(dict.fromkeys(NUMBERED.sub("", row.name) for row in self.rows))
 
     @property
+    def last_weighted(self) -> int | None:
+        """Give the place of the last row that reads tensors: a classifier's head, if there is one.
+
+        All that has weights lies below a head. None where no row tells of any.
+        """
+        return max((place for place, row in enumerate(self.rows) if row.tensors), default=None)
+
+    def find_place(self, name: str) -> int | None:
+        """Give the place of the value that a name stands for: of a layer's several, the last."""
+        named = [place for place, row in enumerate(self.rows) if row.name == name]
+        numbered = [
+            place for place, row in enumerate(self.rows) if NUMBERED.sub("", row.name) == name
+        ]
+        return max(named or numbered, default=None)
+
+    @property
     def parameters(self) -> int:
         """Count the numbers that are learned and that computing reads."""
         return sum(row.parameters for row in self.rows)

@@ -12,6 +12,10 @@ WHITE_IS_ZERO = 0
 STRIP_PIXELS = 2**20  # converted at once: a large picture is never held in three forms
 
 
+class UnknownRange(ValueError):
+    """Nothing tells which of a picture's numbers are black and white."""
+
+
 def as_rgb(image: Image.Image) -> Image.Image:
     """Give the picture as 8-bit RGB; the memory taken is that of the result, and of a strip.
 
@@ -19,7 +23,7 @@ def as_rgb(image: Image.Image) -> Image.Image:
     colour. Colour profiles are not applied, as in the pipelines the networks were trained with.
 
     Raises:
-        ValueError: the pixels are of a kind whose range is not known.
+        UnknownRange: the pixels are of a kind whose range is not known.
     """
     convert = _find_conversion(image)
     if convert is None:
@@ -41,7 +45,8 @@ def _find_conversion(image: Image.Image) -> Callable[[Image.Image], Image.Image]
     if image.mode == "I" and isinstance(image, PpmImageFile):  # Pillow has scaled it to 0..65535
         return lambda strip: _shifted(strip, 8).convert("RGB")
     if image.mode in {"I", "F"}:
-        raise ValueError("32-bit pixels have no stated range; save it with 8 or 16 bits")
+        kind = "floating-point" if image.mode == "F" else "whole"
+        raise UnknownRange(f"its pixels are {kind} numbers of 32 bits, and it does not tell which")
     if image.has_transparency_data:
         return lambda strip: _on_white(strip.convert("RGBA"))
     return None if image.mode == "RGB" else lambda strip: strip.convert("RGB")

@@ -1,12 +1,14 @@
 """A picture file becomes upright 8-bit RGB pixels, or one clear reason why it cannot."""
 
+import re
 import struct
+import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from io import BytesIO
+from io import SEEK_END, BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -17,7 +19,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from zoo.errors import UnreadablePicture
-from zoo.images.colour import as_rgb
+from zoo.images.colour import UnknownRange, as_rgb
 from zoo.images.expense import Expense
 from zoo.images.file import open_picture
 from zoo.images.jpeg import decode_plain, find_plain
@@ -38,8 +40,13 @@ LARGE_BYTES_PER_PIXEL = 16  # their libraries hold the whole picture once or twi
 COEFFICIENT_BYTES = 2  # of a channel of a JPEG with several scans, which are kept until the last
 
 MOST_EXIF_BYTES = 4 * 2**20  # a maker's notes and a thumbnail take a tenth of it
+ENDS_EARLY = re.compile(r"truncated|unpack_from|unpack requires", re.IGNORECASE)  # of errors
+NOT_BEGUN = {"not identified by this driver", "not a WEBP file"}
 UNKNOWN_KIND = "unknown pixel mode"  # Pillow, of a TIFF
 FEWER_PIXELS = "Make the picture smaller, or raise ZOO_MAX_PICTURE_PIXELS."
+
+# What Pillow only warns of, beside the picture, is no matter of whoever gave it.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 # What Pillow's readers raise on damaged files; found by reading them and by damaging files.
 BROKEN = (
@@ -131,11 +138,12 @@ def _decode_by_pillow(
         if known is None:
             raise UnreadablePicture(f"{name}: {describe_foreign(head)}.", name=name)
         expense = _check_expense(known, file, name=name)
-        with _named(name), known.reader(file) as image:
+        with _named(name, file) as begun, known.reader(file) as image:
             _check_pixels(image, name=name, max_pixels=max_pixels)
             whole_pixels = image.width * image.height
             extent = _drafted(image, at_least_px)
             take(_needed_bytes(image, whole_pixels if expense.is_whole else 0))
+            begun.append("pixels")
             image.load()
             orientation = _orientation(image)
             rgb = as_rgb(image)
@@ -169,12 +177,22 @@ def _opened(picture: bytes | Path, *, name: str) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _named(name: str) -> Iterator[None]:
-    """Turn what Pillow raises on a damaged file into an error that names it."""
+def _named(name: str, file: BinaryIO) -> Iterator[list[str]]:
+    """Turn what Pillow raises on a damaged file into an error that names it.
+
+    What is given is told what of the picture has begun to be read.
+    """
+    begun: list[str] = []
     try:
-        yield
+        yield begun
     except DecompressionBombError as error:  # only from WebP, whose reader asks Pillow's own limit
         raise UnreadablePicture(f"{name}: {error}", hint=FEWER_PIXELS, name=name) from error
+    except UnknownRange as error:
+        raise UnreadablePicture(
+            f"{name}: {error} are black and white.",
+            hint="Scale them to 0..255, and save it as grey or RGB of 8 bits.",
+            name=name,
+        ) from error
     except BROKEN as error:
         if str(error) == UNKNOWN_KIND:
             raise UnreadablePicture(
@@ -183,6 +201,12 @@ def _named(name: str) -> Iterator[None]:
                 name=name,
             ) from error
         reason = str(error).strip() or type(error).__name__
+        if reason in NOT_BEGUN:
+            reason = "its header is not whole"
+        if ENDS_EARLY.search(reason):
+            size_bytes = file.seek(0, SEEK_END)
+            where = "all its pixels are there" if begun else "its pixels begin"
+            reason = f"it ends after {size_bytes} bytes, before {where}"
         raise UnreadablePicture(
             f"{name}: damaged or cut short ({reason}).",
             hint="Copy the file again from where it came, or leave it out.",

@@ -8,7 +8,7 @@ Two layouts are understood, each also inside any number of single wrapper folder
 
 import re
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -34,6 +34,8 @@ MOST_PARTS = 4  # folders that a dataset is split into, as far as anybody does
 
 LITTER = {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini"}
 """What other programs leave in folders, in lower case; hidden files and folders are litter too."""
+
+PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
 
 Parts = tuple[str, ...]
 
@@ -66,7 +68,7 @@ def arrange(paths: Iterable[str], *, name: str) -> Layout:
 
     A class is named by its folder, in Unicode's composed form (NFC), so that names from a Mac equal
     the same names from elsewhere. A lone split folder counts as a wrapper. Litter of other
-    programs is left out without a word.
+    programs is left out without a word; ``list_hidden`` tells where pictures are among it.
 
     Raises:
         EmptyDataset: no file lies in a class folder, or none of the split folders is for training.
@@ -94,6 +96,24 @@ def arrange(paths: Iterable[str], *, name: str) -> Layout:
             for path in files
             if path not in places
         ),
+    )
+
+
+def list_hidden(paths: Iterable[str]) -> tuple[Skipped, ...]:
+    """List hidden folders that hold files called like pictures, which ``arrange`` leaves out."""
+    counts: Counter[str] = Counter()
+    for path in paths:
+        *folders, file = path.split("/")
+        hidden = next((at for at, one in enumerate(folders, 1) if one.startswith(".")), None)
+        # A Mac keeps what it knows of `a.jpg` in `._a.jpg`.
+        if hidden and not file.startswith(".") and file.casefold().endswith(PICTURE_ENDINGS):
+            counts["/".join(folders[:hidden])] += 1
+    return tuple(
+        Skipped(
+            path=folder,
+            reason=f"a hidden folder, with {count} file{'s'[: count != 1]} called like pictures",
+        )
+        for folder, count in sorted(counts.items())
     )
 
 

@@ -59,7 +59,11 @@ REFUSED: dict[str, re.Pattern[bytes]] = {
     "an AVIF or HEIC picture": re.compile(rb"[\s\S]{4}ftyp(avi[fs]|hei[cfmsx]|hevc|mif1|msf1)"),
     "a JPEG 2000 picture": re.compile(rb"\0\0\0\x0cjP {2}|\xff\x4f\xff\x51"),
     "a Photoshop file": re.compile(rb"8BPS"),
-    "an icon": re.compile(rb"\0\0[\x01\x02]\0"),
+    "an icon": re.compile(rb"\0\0[\x01\x02]\0(?!\0\0)"),  # and how many, at least one
+    # No mark: a length, whether there is a palette, the kind, the palette, where, how large, depth.
+    "a TGA picture": re.compile(
+        rb"[\s\S](\0[\x02\x03\x0a\x0b]\0{5}|\x01[\x01\x09][\s\S]{5})[\s\S]{8}[\x08\x0f\x10\x18\x20]"
+    ),
     "a PDF": re.compile(rb"%PDF"),
     "a PostScript file": re.compile(rb"%!PS"),
     "an SVG or another XML file": re.compile(rb"(\xef\xbb\xbf)?\s*<(svg|\?xml)", re.IGNORECASE),

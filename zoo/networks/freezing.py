@@ -56,10 +56,7 @@ def freeze_up_to(network: GraphModule, at: str) -> tuple[str, ...]:
         Unsupported: a layer above it is called below too, or shares a weight; what is to stay
             cannot be what is to change.
     """
-    below, _ = copy_below(network, get_layer(network, at))
-    lower = Counter(_named(below))
-    frozen = {name: attrgetter(name)(network) for name in lower}
-    _refuse_shared(at, frozen, {name: attrgetter(name)(network) for name in _above(network, lower)})
+    frozen = find_frozen(network, at)
     for part in frozen.values():
         for tensor in _weights(part):
             tensor.requires_grad_(False)
@@ -69,6 +66,19 @@ def freeze_up_to(network: GraphModule, at: str) -> tuple[str, ...]:
     tensors = {id(tensor) for part in frozen.values() for tensor in _tensors(part)}
     state = network.state_dict(keep_vars=True)
     return tuple(name for name, tensor in state.items() if id(tensor) in tensors)
+
+
+def find_frozen(network: GraphModule, at: str) -> dict[str, Part]:
+    """Give what ``freeze_up_to`` would freeze, modules and tensors by name; nothing is changed.
+
+    Raises:
+        LayerNotFound, Unsupported: as it does.
+    """
+    below, _ = copy_below(network, get_layer(network, at))
+    lower = Counter(_named(below))
+    frozen: dict[str, Part] = {name: attrgetter(name)(network) for name in lower}
+    _refuse_shared(at, frozen, {name: attrgetter(name)(network) for name in _above(network, lower)})
+    return frozen
 
 
 def _named(graph: Graph) -> list[str]:

@@ -65,7 +65,7 @@ def settle_advise(zoo: Zoo, request: Request) -> dict[str, Any]:
     address = ALL_MODELS
     if request["model"] != ALL_MODELS:
         revision = get_revision(zoo, request["model"])
-        check_finetune(revision, read_config(zoo, revision))
+        check_finetune(zoo, revision, read_config(zoo, revision))
         address = revision.address
     pictures = get_dataset(zoo, request["dataset"])
     check_dataset(pictures)

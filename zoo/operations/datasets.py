@@ -1,8 +1,10 @@
 """Adding datasets: every picture is read once, checked and kept; the rest is listed."""
 
 import re
+import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,9 +22,17 @@ from zoo.domain.dataset import (
     Split,
 )
 from zoo.domain.revision import Blob, check_model_name, derive_name
-from zoo.errors import DatasetNotFound, EmptyDataset, TooLarge, UnreadablePicture
+from zoo.errors import (
+    ClassesDiffer,
+    DatasetNotFound,
+    EmptyDataset,
+    OneClass,
+    TooFewPictures,
+    TooLarge,
+    UnreadablePicture,
+)
 from zoo.images.decode import decode
-from zoo.images.layout import Layout, Place, arrange
+from zoo.images.layout import Layout, Place, arrange, list_hidden
 from zoo.images.member import Limits, Member, PictureSource
 from zoo.images.source import open_pictures
 from zoo.images.split import draw_split
@@ -66,7 +76,9 @@ def add_dataset(  # noqa: PLR0913  # in whose turn is the last
     check_role(zoo, Role.WRITE, called)
     began_at = zoo.clock()
     with open_pictures(path, limits=_limits(zoo.settings), name=source_name) as source:
-        layout = arrange(source.paths, name=source.name)
+        passed = (*source.skipped, *list_hidden(source.paths))
+        with _with_reasons(passed):
+            layout = arrange(source.paths, name=source.name)
         before = read_stamps(zoo, path, _find_dataset(zoo, called))
         put = partial(_put, zoo, turns or Turns(zoo.settings.decoding_bytes))
         read, skipped = _keep(source, layout, before, put, report)
@@ -76,19 +88,20 @@ def add_dataset(  # noqa: PLR0913  # in whose turn is the last
         name=called,
         classes=layout.classes,
         pictures=tuple(kept),
-        skipped=(*source.skipped, *layout.skipped, *skipped, *contradicting, *leaked),
+        skipped=(*passed, *layout.skipped, *skipped, *contradicting, *leaked),
         split_source="given",
     )
     if not kept:
         left = next(iter(dataset.skipped), None)
         raise EmptyDataset(
             f"{source.name}: none of its {len(dataset.skipped)} files is a picture that can be used"
-            + (f"; the first: {left.path}: {left.reason}" if left is not None else "."),
+            + (f"; the first: {_told(left)}." if left is not None else "."),
             path=source.name,
         )
     if not dataset.of_split(Split.VAL):
         dataset = replace(dataset, pictures=_split(dataset.pictures), split_source="drawn")
-    check_dataset(dataset)
+    with _with_reasons(dataset.skipped):
+        check_dataset(dataset)
     now = zoo.clock()
     digests = [picture.digest for picture in dataset.pictures]
     # Rows refer to what was not put again, so that no sweep has taken it.
@@ -195,6 +208,46 @@ def _put(zoo: Zoo, turns: Turns, member: Member) -> Blob:
     with turns.hold(is_patient=True) as take:
         decode(data, name=member.path, max_pixels=zoo.settings.max_picture_pixels, take=take)
     return zoo.blobs.put([data])
+
+
+@contextmanager
+def _with_reasons(skipped: Sequence[Skipped]) -> Iterator[None]:
+    """Have an error about what a dataset lacks tell what was left out, and the first reason.
+
+    Where classes are short of pictures, that is what lay in their folders.
+    """
+    try:
+        yield
+    except (ClassesDiffer, EmptyDataset, OneClass, TooFewPictures) as error:
+        short = error.detail.get("missing") or error.detail.get("label")
+        labels = set(short) if isinstance(short, list) else {short} - {None}
+        left = [one for one in skipped if not labels or labels & set(_folders(one.path))]
+        if not left:
+            raise
+        count = f"{len(left)} files or folders were left out, the first"
+        raise type(error)(
+            f"{error} {count if left[1:] else 'One was left out'}: {_told(left[0])}.",
+            hint=_hint(left[0], error.hint),
+            **error.detail | {"skipped": len(left), "reason": left[0].reason},
+        ) from error
+
+
+def _told(left: Skipped) -> str:
+    return f"{left.path}: {left.reason.removesuffix('.')}"
+
+
+def _folders(path: str) -> list[str]:
+    """Give the folders of a path, and itself, which may be one, as classes are called."""
+    return unicodedata.normalize("NFC", path).split("/")
+
+
+def _hint(left: Skipped, hint: str) -> str:
+    """Give the next step where what was left out is no fault of the pictures."""
+    if left.reason.startswith("a link"):
+        return "Put copies of the pictures there in place of links: cp -rL FOLDER COPY"
+    if left.reason.startswith("a hidden folder"):
+        return "Call the folder otherwise, without a dot before its name."
+    return hint
 
 
 def _check_length(path: str, label: str) -> None:

@@ -13,7 +13,7 @@ from zoo.operations import jobs
 from zoo.operations.access import check_role, check_rules
 from zoo.operations.datasets import get_dataset
 from zoo.operations.fetch import get_revision, read_config
-from zoo.operations.finetune import check_finetune
+from zoo.operations.finetune import check_ends, check_finetune
 from zoo.operations.layers import check_layers
 from zoo.operations.opening import Zoo
 from zoo.operations.predict import check_classifier
@@ -101,6 +101,7 @@ def enqueue_codes(  # noqa: PLR0913  # whose codes, of what
     Raises:
         ModelNotFound, RevisionNotFound, DatasetNotFound: there is no such thing.
         NotRunnable: the revision has no network that could be built.
+        Unsupported: it has several outputs, and is asked for what its classifier reads.
         LayerNotFound: it has no such layer.
         Invalid: layers are named, and all are wanted too.
     """
@@ -108,6 +109,8 @@ def enqueue_codes(  # noqa: PLR0913  # whose codes, of what
         raise Invalid("Layers are named, and all are wanted too.", hint="Name them, or take all.")
     revision = get_revision(zoo, model)
     config = read_config(zoo, revision)
+    if is_all or not layers or CODES in layers:
+        check_ends(zoo, revision)  # Codes at a layer by name need no classifier.
     check_layers(zoo, revision, config, [layer for layer in layers if layer != CODES])
     params = {
         "model": revision.address,
@@ -139,12 +142,12 @@ def enqueue_transfer_study(
 
     Raises:
         ModelNotFound, RevisionNotFound, DatasetNotFound: there is no such thing.
-        NotRunnable: the revision has no network that could be built.
+        NotRunnable, Unsupported: the revision has no network that could be built and trained.
         Invalid: the scheme cannot be read.
     """
     parse_scheme(study.init)
     revision = get_revision(zoo, model)
-    read_config(zoo, revision)
+    check_finetune(zoo, revision, read_config(zoo, revision))
     params = {
         "model": revision.address,
         "datasets": [get_dataset(zoo, one).address for one in datasets],
@@ -168,7 +171,7 @@ def enqueue_reference(
     """
     revision = get_revision(zoo, model)
     check_role(zoo, Role.WRITE, revision.model)
-    check_finetune(revision, read_config(zoo, revision))
+    check_finetune(zoo, revision, read_config(zoo, revision))
     params = {"model": revision.address, "archive": zoo.blobs.put(archive).digest, "source": source}
     return jobs.enqueue(zoo, JobKind.REFERENCE, params)
 

@@ -15,6 +15,10 @@ STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 60rem; margin: 2rem auto;
   padding: 0 1rem; }
 h1 { font-size: 1.5rem } h2 { font-size: 1.1rem; margin-top: 2rem }
+h1, p, li { overflow-wrap: anywhere } .table { overflow-x: auto }
+.long { overflow-wrap: anywhere; min-width: 7rem }
+.clip { display: inline-block; max-width: 8rem; overflow: hidden; text-overflow: ellipsis;
+  white-space: nowrap; vertical-align: bottom }
 table { border-collapse: collapse } th, td { padding: .15rem .7rem; text-align: right;
   border-bottom: 1px solid #e5e5e5; font-variant-numeric: tabular-nums }
 th:first-child, td:first-child { text-align: left } th { font-weight: 600 }
@@ -25,6 +29,7 @@ code { font-size: .85em; overflow-wrap: anywhere } .big { font-size: 2rem; font-
 """
 MOST_TOLD = 24  # wrong pictures in words
 MOST_CLASSES = 40  # of a confusion matrix that is shown
+LONG = 32  # letters, above which what is in a table is broken or clipped
 
 Told = Mapping[str, Any]
 
@@ -172,7 +177,9 @@ def _confusion(training: Told) -> Iterable[str]:
         return
     rows = zip(classes, training["metrics"]["val"]["confusion"], strict=True)
     body = [(label, *(count or "" for count in row)) for label, row in rows]
-    yield _section("Taken for (rows are the true classes)", _table(("", *classes), body))
+    yield _section(
+        "Taken for (rows are the true classes)", _table(("", *classes), body, clips=True)
+    )
 
 
 def _wrong(training: Told, gallery: bytes | None) -> Iterable[str]:
@@ -245,12 +252,23 @@ def _list(items: Iterable[str]) -> str:
     return "<ul>" + "".join(f"<li>{escape(item)}</li>" for item in items) + "</ul>"
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    first = "".join(f"<th>{escape(cell)}</th>" for cell in head)
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]], *, clips: bool = False) -> str:
+    """Write a table, no wider than the page; with ``clips`` long names are told whole as titles."""
+    first = "".join(_cell("th", cell, clips=clips) for cell in head)
     body = "".join(
-        "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows
+        "<tr>" + "".join(_cell("td", cell, clips=clips) for cell in row) + "</tr>" for row in rows
     )
-    return f"<table><tr>{first}</tr>{body}</table>"
+    # It scrolls by keys too, where many columns are wider than the page all the same.
+    return f'<div class="table" tabindex="0"><table><tr>{first}</tr>{body}</table></div>'
+
+
+def _cell(tag: str, value: object, *, clips: bool) -> str:
+    text = escape(str(value))
+    if len(str(value)) <= LONG:
+        return f"<{tag}>{text}</{tag}>"
+    if clips:
+        return f'<{tag}><span class="clip" title="{text}">{text}</span></{tag}>'
+    return f'<{tag} class="long">{text}</{tag}>'
 
 
 def _plain(value: object) -> str:

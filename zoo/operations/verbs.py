@@ -232,6 +232,17 @@ class JobVerbs(Protocol):
     ) -> Job:
         """Queue a fine-tune."""
 
+    def check_finetune(
+        self,
+        model: str,
+        dataset: str,
+        *,
+        name: str | None,
+        strategy: Strategy,
+        overrides: Overrides,
+    ) -> None:
+        """Refuse a fine-tune that would be refused when it is queued; nothing is queued."""
+
     def enqueue_quantize(self, model: str, dataset: str, options: QuantizeOptions) -> Job:
         """Queue a graph of fewer bits."""
 

@@ -114,27 +114,43 @@ def say(told: Mapping[str, Any]) -> list[str]:
         return [f"{found} Try a lower rate (--lr) or more epochs."]
     gain = statistics.fmean(means[Treatment.ANB_PLUS]) - base
     half = 1.96 * (base * (1 - base) / told["validation_pictures"]) ** 0.5
+    count = len(told["stages"])
+    between, stages, random, average = (
+        ("{:.3f}", "the first stage", "come to {:.3f}", "")
+        if count == 1
+        else (
+            "between {:.3f} and {:.3f}",
+            f"the first {count} stages",
+            "go from {:.3f} to {:.3f}",
+            ", on average",
+        )
+    )
     sentences = (
         (
-            "Layers that stay frozen where they came from (BnB) come to between {:.3f} and {:.3f};"
+            f"Layers that stay frozen where they came from (BnB) come to {between};"
             " the base has {:.3f}. What is lost had been adapted to the layers above it."
         ),
         (
-            "With all stages of A frozen (AnB) {:.3f} are left, with those of B {:.3f}:"
+            f"With {stages} of A frozen (AnB) {{:.3f}} are left, with {stages} of B {{:.3f}}:"
             " the difference is what was particular to A."
         ),
-        "Layers of A that are trained on (AnB+) come to {:+.3f} beside the base, on average.",
-        "Random layers, frozen, go from {:.3f} to {:.3f}.",
+        f"Layers of A that are trained on (AnB+) come to {{:+.3f}} beside the base{average}.",
+        f"Random layers, frozen, {random}.",
         "An accuracy of {:.3f} on {} validation pictures is known to +- {:.3f} (95 %).",
     )
     figures: tuple[tuple[float, ...], ...] = (
-        (min(means[Treatment.BNB]), max(means[Treatment.BNB]), base),
+        (*_ends(sorted(means[Treatment.BNB])), base),
         (means[Treatment.ANB][-1], means[Treatment.BNB][-1]),
         (gain,),
-        (means[Treatment.RANDOM][0], means[Treatment.RANDOM][-1]),
+        _ends(means[Treatment.RANDOM]),
         (base, told["validation_pictures"], half),
     )
     return [text.format(*values) for text, values in zip(sentences, figures, strict=True)]
+
+
+def _ends(values: Sequence[float]) -> tuple[float, ...]:
+    """Give the first and the last of several values, or the only one."""
+    return (values[0], values[-1]) if len(values) > 1 else tuple(values)
 
 
 def _over(runs: Mapping[str, float], kind: str, stages: int, seeds: int) -> dict[str, Any]:

@@ -7,11 +7,12 @@ from typing import IO
 from flask import request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from zoo.errors import BadRequest, TooLarge
+from zoo.errors import BadRequest, TooLarge, Unsupported
 from zoo.web.context import current_zoo, limit_body
+from zoo.web.forms import FORM, check_form
+from zoo.web.inference.encoding import IDENTITY, inflate
 from zoo.web.reference import Body
 
-FORM = "multipart/form-data"
 MOST_PICTURES = 64
 MOST_TIMES = 4  # a form of pictures is at most so many times as long as the largest picture
 MEDIA = ("image/jpeg", "image/png", FORM)
@@ -19,7 +20,8 @@ PICTURES = Body(
     media=MEDIA,
     description=(
         f"The bytes of one picture, or one part per picture: at most {MOST_PICTURES} pictures, "
-        f"together of {MOST_TIMES} times the bytes that ZOO_MAX_PICTURE_BYTES allows for one."
+        f"together of {MOST_TIMES} times the bytes that ZOO_MAX_PICTURE_BYTES allows for one. "
+        "One picture's bytes may be compressed: Content-Encoding gzip or deflate."
     ),
 )
 PICTURE = Body(
@@ -36,7 +38,8 @@ def read_pictures() -> Iterator[tuple[str, bytes]]:
 
     Raises:
         TooLarge: there are too many, or one is too large.
-        BadRequest: there are none.
+        BadRequest: there are none, or the body ends early.
+        Unsupported: it is compressed in a way that is not read.
     """
     most_bytes = current_zoo().settings.max_picture_bytes
     is_empty = True
@@ -72,16 +75,26 @@ def read_picture() -> tuple[str, bytes]:
 def _open_pictures(most_bytes: int) -> list[tuple[str, IO[bytes]]]:
     """Receive the body; large parts of a form wait on the disk."""
     is_form = request.mimetype == FORM
+    encoding = request.headers.get("Content-Encoding", "")
+    if is_form and encoding.lower() not in IDENTITY:
+        raise Unsupported(
+            f"A form of the Content-Encoding {encoding[:20]!r} is not read here.",
+            hint="Send the form plain, or the bytes of one picture compressed.",
+        )
     most_in_all = MOST_TIMES * most_bytes if is_form else most_bytes
     limit_body(most_in_all)
     try:
         if is_form:
+            check_form()
             parts = list(request.files.items(multi=True))
             if len(parts) > MOST_PICTURES:
                 raise _refusal(f"The body has more than {MOST_PICTURES} pictures.")
             return [(part.filename or field, part.stream) for field, part in parts]
-        return [("body", io.BytesIO(request.get_data(cache=False)))]
-    except RequestEntityTooLarge as error:
+        data = memoryview(request.get_data(cache=False))
+        return [("body", io.BytesIO(inflate(data, encoding, most_bytes=most_bytes)))]
+    except (RequestEntityTooLarge, TooLarge) as error:
+        if is_form and isinstance(error, TooLarge):
+            raise
         raise _refusal(f"The body is more than {most_in_all} bytes.") from error
 
 

@@ -466,7 +466,7 @@ def _rank(zoo: Zoo, job: Job, sample: Sample, progress: Progress) -> dict[str, A
 
 def _rank_one(zoo: Zoo, address: str, sample: Sample, progress: Progress) -> dict[str, Any]:
     parent = undo_dense(open_parent(zoo, address))
-    check_finetune(parent.revision, parent.config)
+    check_finetune(zoo, parent.revision, parent.config)
     sight = Sight(zoo=zoo, parent=parent, device=choose_device(zoo.settings.device))
     codes = _codes(zoo, parent, sample, (CODES,), progress, what=parent.revision.model)
     (point,) = measure_depth(codes, sample.labels, sample.plan)

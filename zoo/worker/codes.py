@@ -20,6 +20,8 @@ from zoo.networks.surgery import find_head
 from zoo.networks.taps import CODES, Tap, list_taps, tap_network
 from zoo.operations import jobs
 from zoo.operations.datasets import get_dataset
+from zoo.operations.fetch import get_revision
+from zoo.operations.finetune import check_ends
 from zoo.operations.made import CODES_FILE, keep_files
 from zoo.operations.opening import Zoo
 from zoo.training.cache import CodesCache, body_key
@@ -169,6 +171,8 @@ def write_codes(  # noqa: PLR0913  # whose codes, of what, where
         EmptyDataset: the dataset has no pictures of these splits.
         LayerNotFound, NoHead, Unsupported: a layer gives no codes.
     """
+    if is_all or not layers or CODES in layers:
+        check_ends(zoo, get_revision(zoo, model))
     parent = undo_dense(open_parent(zoo, model))
     pictures = get_dataset(zoo, dataset)
     chosen = [picture for split in splits for picture in pictures.of_split(split)]

@@ -43,7 +43,7 @@ from zoo.worker.snapshots import Snapshots
 from zoo.worker.subject import Subject
 from zoo.worker.tapped import Tapped
 from zoo.worker.tapping import take_codes
-from zoo.worker.trained import Start, train
+from zoo.worker.trained import Start, can_hold_out, check_freeze, train
 from zoo.worker.unchanged import count_unchanged
 from zoo.worker.undone import undo_dense
 
@@ -52,9 +52,11 @@ def run(zoo: Zoo, job: Job, progress: Progress) -> None:
     """Fit a network to a dataset and publish it as a new revision, or as two.
 
     A strategy that trains publishes a probe first. What the training gives is published after it,
-    under the strategy's name; ``main`` moves to it only if it is better on held-out pictures.
+    under the strategy's name; ``main`` moves to it only if it is better on held-out pictures. Where
+    none can be held out, it stays at the probe.
 
     Raises:
+        LayerNotFound, Invalid, Unsupported: layers cannot be frozen so; nothing is published.
         NoHead: the network has no classifier that could be replaced.
         ParityBroken: the graph does not compute what the network computes.
         TrainingDiverged, OutOfMemory: the training cannot be gone on with; the probe stays.
@@ -77,6 +79,7 @@ def run(zoo: Zoo, job: Job, progress: Progress) -> None:
         made = _without_training(subject, tapped, progress)
         _publish_last(zoo, job, progress, made, refs=(MAIN,))
         return
+    check_freeze(subject, tapped.taps, overrides.freeze)
     with _snapshots(zoo, job, progress) as snapshots:
         first = _find_first(zoo, job, snapshots)
         if first is None:
@@ -300,4 +303,18 @@ def read_subject(zoo: Zoo, job: Job, progress: Progress) -> Subject:
     for reason in plan.because:
         progress.say("plan", reason)
     find_head(parent.network)
-    return Subject(parent=parent, dataset=dataset, plan=plan)
+    return _as_can_be_judged(Subject(parent=parent, dataset=dataset, plan=plan), progress)
+
+
+def _as_can_be_judged(subject: Subject, progress: Progress) -> Subject:
+    """Leave it at the probe where no training picture could be held out to judge a training by."""
+    plan = subject.plan
+    if not plan.strategy.is_trained or can_hold_out(subject):
+        return subject
+    reason = (
+        "every class has one training picture, so none can be held out and nothing would tell"
+        f" whether the strategy {plan.strategy.value} gains anything: it stays at the probe"
+    )
+    progress.say("plan", reason)
+    plan = replace(plan, strategy=Strategy.PROBE, because=(*plan.because, reason))
+    return replace(subject, plan=plan)

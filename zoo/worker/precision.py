@@ -4,6 +4,7 @@ What the processor can decides, and the codes of some training pictures in both;
 the same machine gives the same codes again. Without torch: a fine-tune on kept codes asks too.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from zoo.worker.witnesses import WITNESSES
 CPU_INFO = Path("/proc/cpuinfo")
 FLAGS = frozenset({"avx512_bf16", "amx_bf16"})  # instructions that multiply in bfloat16
 LEAST_PX = 96  # side of pictures below which a pass costs little beside all else
+ROUNDING = 1e-5  # share of the codes themselves; identical pictures differ by less from their mean
 BOUND = 0.05  # most that codes may move, as a share of their spread over pictures
 
 
@@ -84,6 +86,14 @@ def choose_precision(
 ) -> Chosen:
     """Choose by the codes of some training pictures, N x D by tap, in fp32 and in bfloat16."""
     change = max(measure_change(exact[tap], rough[tap]) for tap in exact)
+    if not math.isfinite(change):
+        unknown = f"{WITNESSES} pictures at most have codes too alike to tell how far"
+        if asked is CodesPrecision.BF16:
+            because = (
+                f"codes of training pictures in bfloat16, as asked for: {unknown} it moves them"
+            )
+            return Chosen(precision=asked, because=(because,))
+        return Chosen(because=(f"codes in fp32: {unknown} bfloat16 would move them",))
     told = f"{change:.1%} of their spread on {WITNESSES} pictures at most"
     if asked is CodesPrecision.BF16:
         because = f"codes of training pictures in bfloat16, as asked for: it moves them by {told}"
@@ -101,8 +111,9 @@ def choose_precision(
 def measure_change(exact: NDArray[np.float32], rough: NDArray[np.float32]) -> float:
     """Give how far N x D codes moved, as a share of how far they lie from their mean.
 
-    Infinite where that is nothing, or where a number is none.
+    Infinite where that is nothing but rounding, or where a number is none.
     """
     spread = float(np.linalg.norm(exact - exact.mean(axis=0)))
-    change = float(np.linalg.norm(rough - exact)) / spread if spread > 0 else np.inf
+    least = ROUNDING * float(np.linalg.norm(exact))
+    change = float(np.linalg.norm(rough - exact)) / spread if spread > least else np.inf
     return change if np.isfinite(change) else float("inf")

@@ -109,7 +109,7 @@ def _take(
 ) -> tuple[References, str, bytes]:
     """Give what pictures are at each tap, by which key they are found, and how they are kept."""
     revision = get_revision(zoo, model)
-    check_finetune(revision, read_config(zoo, revision))
+    check_finetune(zoo, revision, read_config(zoo, revision))
     parent = undo_dense(open_parent(zoo, revision.address))
     pictures = parent.config.preprocessing
     taps = taps_of(parent)

@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.fx import GraphModule
 
-from zoo.domain.dataset import Split
+from zoo.domain.dataset import Picture, Split
 from zoo.domain.plan import Strategy
 from zoo.domain.training import EPOCH, RATES, Beginning, Overrides, Training
 from zoo.errors import TooFewPictures
@@ -24,7 +24,7 @@ from zoo.networks.freezing import freeze_up_to
 from zoo.networks.groups import group_parameters
 from zoo.networks.initial import initialise
 from zoo.networks.preprocess import Preprocess
-from zoo.networks.splitting import find_boundary, split_at
+from zoo.networks.splitting import split_at
 from zoo.networks.taps import CODES, tap_network
 from zoo.operations.opening import Zoo
 from zoo.planning import ANEW, Facts, plan_training
@@ -34,6 +34,7 @@ from zoo.training.learner import Learner
 from zoo.training.loop import BATCH_NORMS, Group, Loop, Snapshot
 from zoo.training.probe import Calibration, Probe, calibrate, fit_probe
 from zoo.training.ranks import ALONE, Ranks
+from zoo.worker.boundary import Boundary, choose_boundary
 from zoo.worker.helpers import device_of, helped
 from zoo.worker.lessons import Part, count_views, examine, teach
 from zoo.worker.network import choose_device
@@ -46,7 +47,6 @@ from zoo.worker.standardised import standardise
 from zoo.worker.subject import Subject
 from zoo.worker.tapped import Tapped
 
-BOUNDARY_SHARE = 0.7  # of all multiply-adds that lie below the boundary of a partial training
 LOOKED_AT = 64  # pictures that tell scales, or whether mirrored pictures are as good
 
 Matrix = NDArray[np.float32]
@@ -73,7 +73,7 @@ def train(
     Raises:
         TooFewPictures: nothing can be held out.
         TrainingDiverged, OutOfMemory: it cannot be gone on with.
-        LayerNotFound, Unsupported: it cannot be frozen up to the layer asked for.
+        LayerNotFound, Invalid, Unsupported: it cannot be frozen up to the layer asked for.
     """
     bench = Bench(zoo, subject, start, progress)
     progress.say(RATES, str(bench.training.rates))
@@ -194,23 +194,22 @@ class Bench:
         body = tap_network(subject.parent.network, self.taps, subject.shape).to(device)
         if strategy is Strategy.SCRATCH:
             codes = self._first_codes(body)
-        boundary = start.overrides.freeze or ""
-        if strategy is Strategy.PARTIAL and not boundary:
-            boundary = find_boundary(body, subject.shape, BOUNDARY_SHARE)
-        self.lower, self.upper = self._divided(body, boundary, strategy)
+        boundary = choose_boundary(subject, body, self.taps, start.overrides.freeze)
+        self.lower, self.upper = self._divided(body, boundary)
         self.codes = codes
         facts = Facts(
             codes=codes.shape[1],
             norm=float(np.linalg.norm(codes, axis=1).mean()),
             crop_px=self.sight.pictures.crop_px,
             can_flip=can_flip,
-            boundary=boundary,
+            boundary=boundary.layer,
             views=count_views(self.sight, self.lower, self.fitted) if self.lower else 0,
             has_batch_norm=any(isinstance(one, BATCH_NORMS) for one in self.upper.modules()),
         )
         count = len(self.fitted.pictures) + len(self.held.pictures)
         self.training, reasons = plan_training(strategy, count, facts, start.overrides)
         self.training = training or self.training
+        reasons = (*boundary.because, *reasons)
         for reason in reasons:
             progress.say("plan", reason)
         because = (*subject.plan.because, *reasons)
@@ -271,13 +270,12 @@ class Bench:
         return torch.from_numpy(counts.sum() / classes / np.maximum(counts, 1)).float()
 
     def _divided(
-        self, body: GraphModule, boundary: str, strategy: Strategy
+        self, body: GraphModule, boundary: Boundary
     ) -> tuple[nn.Module | None, GraphModule]:
-        """Freeze the body up to a boundary; what lies below is a network of its own if partial."""
-        if not boundary:
-            return None, body
-        freeze_up_to(body, boundary)
-        return split_at(body, boundary) if strategy is Strategy.PARTIAL else (None, body)
+        """Freeze the body up to a boundary; what lies below may be a network of its own."""
+        if boundary.layer:
+            freeze_up_to(body, boundary.layer)
+        return split_at(body, boundary.layer) if boundary.is_divided else (None, body)
 
     def _first_codes(self, body: GraphModule) -> Matrix:
         pictures = self.fitted.pictures[:LOOKED_AT]
@@ -296,11 +294,32 @@ class Bench:
         return bool(lost - gained <= np.sqrt(lost + gained))
 
 
+def can_hold_out(subject: Subject) -> bool:
+    """Tell whether a training picture can be held out: some class has another one."""
+    pictures = subject.dataset.of_split(Split.TRAIN)
+    return Split.VAL in _draw(pictures, subject.plan.seed)
+
+
+def check_freeze(subject: Subject, taps: Sequence[str], freeze: str | None) -> None:
+    """Refuse what cannot be frozen before anything comes of a job.
+
+    Raises:
+        LayerNotFound, Invalid, Unsupported: as ``choose_boundary``.
+    """
+    if freeze:
+        body = tap_network(subject.parent.network, taps, subject.shape)
+        choose_boundary(subject, body, taps, freeze)
+
+
+def _draw(pictures: Sequence[Picture], seed: int) -> tuple[Split, ...]:
+    return draw_split([(one.label, one.digest) for one in pictures], seed=seed)
+
+
 def _divide(subject: Subject) -> tuple[Part, Part]:
     """Hold a fifth of the training pictures out, class by class."""
     pictures = subject.dataset.of_split(Split.TRAIN)
     labels = labels_of(subject.dataset, Split.TRAIN)
-    sides = draw_split([(one.label, one.digest) for one in pictures], seed=subject.plan.seed)
+    sides = _draw(pictures, subject.plan.seed)
     if Split.VAL not in sides:
         raise TooFewPictures(
             f"Dataset {subject.dataset.name!r} has one training picture a class: a training has "

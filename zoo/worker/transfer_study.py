@@ -32,6 +32,8 @@ from zoo.networks.stages import Stage, list_stages
 from zoo.networks.surgery import HEAD, find_head, replace_head
 from zoo.operations import jobs
 from zoo.operations.datasets import get_dataset
+from zoo.operations.fetch import get_revision, read_config
+from zoo.operations.finetune import check_finetune
 from zoo.operations.made import keep_files
 from zoo.operations.measuring import TransferStudy
 from zoo.operations.opening import Zoo
@@ -131,7 +133,9 @@ def study_transfer(  # noqa: PLR0913  # what is studied, how, and where it is ke
         OneClass: a dataset has too few classes for a task, or for two.
         Unsupported: the pictures are more than are held at once, or the network has one stage.
     """
-    parent = undo_dense(open_parent(zoo, model))
+    revision = get_revision(zoo, model)
+    check_finetune(zoo, revision, read_config(zoo, revision))
+    parent = undo_dense(open_parent(zoo, revision.address))
     first, second = (get_dataset(zoo, address) for address in datasets)
     setting = _Setting(zoo=zoo, parent=parent, datasets=(first, second), options=options)
     about = setting.tell()

@@ -76,12 +76,17 @@ def test_a_16_bit_tiff_whose_zero_is_white_is_turned():
     assert read(make_tiff(GREY, bits=16, photometric=0))[0, :, 0].tolist() == [255, 255, 127, 0]
 
 
-@pytest.mark.parametrize(("kind", "sample_format"), [(np.uint32, 1), (np.float32, 3)])
-def test_levels_without_a_stated_range_are_refused(kind, sample_format):
+@pytest.mark.parametrize(
+    ("kind", "sample_format", "said"),
+    [(np.uint32, 1, "whole numbers of 32 bits"), (np.float32, 3, "floating-point numbers of 32")],
+)
+def test_levels_without_a_stated_range_are_refused(kind, sample_format, said):
     levels = np.ones((2, 2), kind)
     data = make_tiff(levels, bits=32, photometric=1, sample_format=sample_format)
-    with pytest.raises(UnreadablePicture, match="no stated range"):
+    with pytest.raises(UnreadablePicture, match=f"its pixels are {said}") as raised:
         read(data)
+    assert "damaged" not in str(raised.value)
+    assert raised.value.hint == "Scale them to 0..255, and save it as grey or RGB of 8 bits."
 
 
 def test_grey_becomes_three_equal_channels():

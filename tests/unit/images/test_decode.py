@@ -124,6 +124,9 @@ def test_damaged_exif_leaves_a_picture_as_it_is(exif):
         (b"\0\0\0\x20ftypheic" + bytes(40), "it is an AVIF or HEIC picture"),
         (make_file(make_colours(), "JPEG2000"), "it is a JPEG 2000 picture"),
         (make_file(make_colours(), "ICO"), "it is an icon"),
+        (make_file(make_colours(), "TGA"), "it is a TGA picture"),
+        (make_file(make_colours().convert("L"), "TGA"), "it is a TGA picture"),
+        (make_file(make_colours().convert("P"), "TGA"), "it is a TGA picture"),
         (make_file(make_colours(), "PDF"), "it is a PDF"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "it is an SVG"),
         (b"<!DOCTYPE html><p>404", "it is a web page"),
@@ -144,6 +147,23 @@ def test_a_file_that_is_cut_short_is_refused(format_):
         read(data[: len(data) // 2])
     assert "again" in caught.value.hint
     assert caught.value.__cause__ is not None
+
+
+@pytest.mark.parametrize(
+    ("format_", "size_bytes", "where"),
+    [
+        ("PNG", 33, "before its pixels begin"),  # the header, and nothing after it
+        ("PNG", 300, "before all its pixels are there"),
+        ("JPEG", 1000, "before all its pixels are there"),
+        ("BMP", 14, "before its pixels begin"),
+    ],
+)
+def test_where_a_file_ends_early_is_told(format_, size_bytes, where):
+    data = make_file(make_colours(200, 160), format_)[:size_bytes]
+    with pytest.raises(UnreadablePicture) as caught:
+        read(data)
+    told = f"a picture: damaged or cut short (it ends after {size_bytes} bytes, {where})."
+    assert str(caught.value) == told
 
 
 def test_a_progressive_jpeg_that_is_cut_short_is_refused():

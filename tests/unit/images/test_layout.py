@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from zoo.domain.dataset import Skipped, Split
 from zoo.errors import ClassesDiffer, EmptyDataset, Invalid
-from zoo.images.layout import Place, arrange, order_classes
+from zoo.images.layout import Place, arrange, list_hidden, order_classes
 
 
 def laid_out(*paths):
@@ -96,6 +96,22 @@ def test_a_test_folder_without_classes_is_skipped():
     assert layout.classes == ("ants", "bees")
     assert [skipped.path for skipped in layout.skipped] == ["test/1.jpg"]
     assert not layout.has_splits
+
+
+def test_hidden_folders_with_pictures_are_listed():
+    paths = [
+        ".git/objects/ab",
+        ".git/pics/1.JPG",
+        ".git/pics/2.png",
+        "ants/.ipynb_checkpoints/3.jpg",
+        "ants/.4.jpg",
+        "__MACOSX/.deep/._5.jpg",
+        "bees/6.jpg",
+    ]
+    assert {one.path: one.reason for one in list_hidden(paths)} == {
+        ".git": "a hidden folder, with 2 files called like pictures",
+        "ants/.ipynb_checkpoints": "a hidden folder, with 1 file called like pictures",
+    }
 
 
 @pytest.mark.parametrize(

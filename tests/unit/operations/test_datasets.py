@@ -143,6 +143,48 @@ def test_a_class_whose_pictures_are_all_damaged_is_refused_by_name(zoo, insects)
     assert list_datasets(zoo) == []
 
 
+def test_a_class_of_gifs_is_refused_with_their_number_and_the_first_reason(zoo, insects):
+    folder = insects(ant=5, bee=0)
+    for name in "abc":
+        (folder / "bee" / f"{name}.gif").write_bytes(b"GIF89a")
+    (folder / "ant" / "0.txt").write_text("no picture")
+    with pytest.raises(TooFewPictures) as caught:
+        add_dataset(zoo, folder)
+    told = "3 files or folders were left out, the first: bee/a.gif: it is a GIF."
+    assert told in str(caught.value)
+    assert caught.value.detail["skipped"] == 3
+
+
+@pytest.mark.parametrize(
+    ("linked", "error"), [("insects/bee", OneClass), ("insects/val/bee", ClassesDiffer)]
+)
+def test_links_that_lead_out_are_the_reason_told(zoo, insects, tmp_path, linked, error):
+    away = insects("away", bee=2) / "bee"
+    if error is OneClass:
+        insects(start=2, ant=3)
+    else:
+        insects("insects/train", start=2, ant=3, bee=3)
+        insects("insects/val", start=8, ant=2)
+    (tmp_path / linked).mkdir()
+    for path in away.iterdir():
+        (tmp_path / linked / path.name).symlink_to(path)
+    with pytest.raises(
+        error, match=r"2 files or folders .*bee/1\.png: a link that leads"
+    ) as caught:
+        add_dataset(zoo, tmp_path / "insects")
+    assert "cp -rL" in caught.value.hint
+
+
+def test_a_hidden_folder_of_pictures_is_noted_and_is_the_reason_where_nothing_else_is(zoo, insects):
+    folder = insects(ant=3, bee=3)
+    insects("insects/.checkpoints", start=6, ant=2)
+    (noted,) = add_dataset(zoo, folder).skipped
+    assert (noted.path, noted.reason[:15]) == (".checkpoints", "a hidden folder")
+    hidden = insects("others", **{".ant": 2})
+    with pytest.raises(EmptyDataset, match=r"One was left out: \.ant: a hidden folder"):
+        add_dataset(zoo, hidden)
+
+
 def test_a_class_of_copies_of_one_picture_is_refused_by_name(zoo, insects, png):
     folder = insects(ant=5, bee=0)
     for name in "abc":

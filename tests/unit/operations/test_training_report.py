@@ -134,3 +134,16 @@ def test_wrong_pictures_lie_inside_the_page():
     assert "data:image/jpeg;base64,/9ggYSBzaGVldA==" in page
     assert EVIL not in page
     assert "Wrong pictures" not in write_report(PROBE, "title")
+
+
+def test_long_names_make_no_table_wider_than_the_page():
+    told = copy.deepcopy(PROBE)
+    long = "w" * 200
+    told["classes"] = ["ant", long]
+    told["metrics"]["val"]["per_class"] = {"ant": ACCURACY, long: ACCURACY}
+    page = write_report(told, "tuned")
+    # In full where it has a row, and clipped where each class has a column.
+    assert f'<td class="long">{long}</td>' in page
+    assert f'<th><span class="clip" title="{long}">{long}</span></th>' in page
+    assert "<td>ant</td>" in page
+    assert page.count("<table>") == page.count('<div class="table" tabindex="0"><table>')

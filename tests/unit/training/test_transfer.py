@@ -147,6 +147,17 @@ def test_the_report_gives_means_and_deviations_over_seeds():
     assert "| 7 | 0.623 | 0.543 | 0.627 | 0.647 | 0.015 |" in write_markdown(told, plot="p.png")
 
 
+def test_the_report_names_how_many_stages_were_taken_over():
+    said = " ".join(say(tell_transfer(ABOUT, make_runs())))
+    assert "With the first 2 stages of A frozen (AnB)" in said
+    assert "go from 0.250 to 0.200" in said
+    one = " ".join(say(tell_transfer(ABOUT | {"stages": ABOUT["stages"][:1]}, make_runs())))
+    assert "With the first stage of A frozen (AnB) 0.550 are left" in one
+    assert "(BnB) come to 0.650; the base has 0.650" in one
+    assert "Random layers, frozen, come to 0.250." in one
+    assert "average" not in one
+
+
 def test_what_is_not_trained_yet_is_left_out():
     runs = make_runs()
     del runs[run_name(Treatment.ANB, 2, 1)]

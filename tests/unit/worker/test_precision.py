@@ -109,3 +109,14 @@ def test_imports_are_not_collected_and_later_objects_are():
     with pytest.raises(ImportError), uncollected():
         import nothing_of_this_name  # noqa: F401, PLC0415
     assert gc.isenabled()
+
+
+@pytest.mark.parametrize("asked", [CodesPrecision.AUTO, CodesPrecision.BF16])
+def test_identical_pictures_do_not_tell_what_bfloat16_changes(codes, asked):
+    """In fp32 their mean differs from each of them by rounding alone."""
+    same = np.repeat(codes[:1], 7, axis=0)
+    chosen = choose_precision(asked, {"codes": same}, {"codes": moved(same, 0.01)})
+    assert chosen.is_bf16 == (asked is CodesPrecision.BF16)
+    assert chosen.as_json()["bf16_change"] is None
+    assert "too alike to tell" in chosen.because[0]
+    assert "%" not in chosen.because[0]

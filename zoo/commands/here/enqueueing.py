@@ -59,6 +59,20 @@ class Enqueueing(OverZoo):
             precision=precision,
         )
 
+    def check_finetune(
+        self,
+        model: str,
+        dataset: str,
+        *,
+        name: str | None,
+        strategy: Strategy,
+        overrides: Overrides,
+    ) -> None:
+        """Refuse a fine-tune that would be refused when it is queued."""
+        from zoo.operations.finetune import check_request  # noqa: PLC0415
+
+        check_request(self.zoo, model, dataset, name=name, strategy=strategy, overrides=overrides)
+
     def enqueue_quantize(self, model: str, dataset: str, options: QuantizeOptions) -> Job:
         """Queue a graph of fewer bits."""
         from zoo.operations.quantize import enqueue_quantize  # noqa: PLC0415

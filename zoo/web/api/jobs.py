@@ -18,7 +18,7 @@ from zoo.errors import (
     Unsupported,
 )
 from zoo.operations import jobs, steering
-from zoo.operations.finetune import enqueue_finetune
+from zoo.operations.finetune import check_request, enqueue_finetune
 from zoo.operations.logs import read_log
 from zoo.operations.rerun import rerun
 from zoo.web.access import Need, needs
@@ -26,6 +26,7 @@ from zoo.web.context import current_zoo, read_body, read_query, zoo_on
 from zoo.web.reference import tells
 from zoo.web.shapes.jobs import (
     ChangeBody,
+    CheckedAnswer,
     FinetuneBody,
     JobAnswer,
     JobQuery,
@@ -64,6 +65,7 @@ def list_jobs() -> ResponseReturnValue:
         Invalid,
         Conflict,
         NotRunnable,
+        Unsupported,
     ),
 )
 def post_job() -> ResponseReturnValue:
@@ -86,6 +88,32 @@ def post_job() -> ResponseReturnValue:
         int8=body.int8,
     )
     return jsonify(JobAnswer.of(job).model_dump(mode="json")), 202
+
+
+@bp.post("/checks")
+@needs(Need.WRITE)
+@tells(
+    CheckedAnswer,
+    body=FinetuneBody,
+    refuses=(ModelNotFound, RevisionNotFound, DatasetNotFound, LayerNotFound, Invalid, Unsupported),
+)
+def check_job() -> ResponseReturnValue:
+    """Check a fine-tune as queueing it would, and queue nothing.
+
+    Several that belong together can so be checked before the first of them is queued.
+    """
+    body = read_body(FinetuneBody)
+    settled = check_request(
+        zoo_on(body.terms),
+        body.model,
+        body.dataset,
+        name=body.name,
+        layer=body.layer,
+        classifier=body.classifier,
+        strategy=body.strategy,
+        overrides=body.overrides,
+    )
+    return jsonify(CheckedAnswer(**settled).model_dump(mode="json"))
 
 
 @bp.get("/<int:number>")

@@ -15,6 +15,7 @@ from zoo.errors import (
     Overloaded,
     RevisionNotFound,
     UnreadablePicture,
+    Unsupported,
 )
 from zoo.operations.predict import predict
 from zoo.serving.asking import Terms
@@ -44,6 +45,7 @@ bp = Blueprint("predict", __name__, url_prefix="/v1/models")
         NotReady,
         Overloaded,
         UnreadablePicture,
+        Unsupported,
     ),
 )
 def post_predict(name: str) -> ResponseReturnValue:

@@ -24,6 +24,7 @@ from zoo.web.access import Need, needs
 from zoo.web.context import check_fields, current_zoo, read_query
 from zoo.web.counting import count_download
 from zoo.web.downloads import send_kept
+from zoo.web.forms import check_form
 from zoo.web.reference import Body, tells
 from zoo.web.shapes.models import (
     MOST_LETTERS,
@@ -80,6 +81,7 @@ def post_revision(name: str) -> ResponseReturnValue:
     adds its ONNX graph in a further revision.
     """
     zoo = current_zoo()
+    check_form()
     parts = [
         ((part.filename or "") if field in {"file", "files"} else field, part.stream)
         for field, part in request.files.items(multi=True)

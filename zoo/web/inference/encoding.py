@@ -9,6 +9,7 @@ from werkzeug.http import parse_accept_header
 from zoo.errors import BadRequest, TooLarge, Unsupported
 
 WINDOWS = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
+IDENTITY = {"", "identity"}
 LEVEL = 1  # tensors hardly become smaller by any other
 LEAST_BYTES = 1024  # below which compressing costs more than it spares
 
@@ -21,7 +22,7 @@ def inflate(body: memoryview, encoding: str, *, most_bytes: int) -> memoryview:
         TooLarge: it becomes longer than this address takes.
         BadRequest: it is damaged or cut short.
     """
-    if encoding.lower() in {"", "identity"}:
+    if encoding.lower() in IDENTITY:
         return body
     if encoding.lower() not in WINDOWS:
         raise Unsupported(

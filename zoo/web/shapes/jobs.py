@@ -93,6 +93,14 @@ class FinetuneBody(TermsBody):
         )
 
 
+class CheckedAnswer(Shape):
+    """A fine-tune that nothing stands against, as it would be queued."""
+
+    model: str = Field(description="the revision, for good")
+    dataset: str = Field(description="the dataset, for good")
+    name: str = Field(description="what the new model would be called")
+
+
 class AliasBody(TermsBody):
     """An alias to be moved by a job."""
 
