@@ -163,6 +163,17 @@ class Settings(BaseSettings):
         ge=0,
         description="Most memory of predictors held open; those in use are never closed.",
     )
+    run_bytes: int = Field(
+        default=4 * GIB,
+        ge=64 * MIB,
+        le=2**44,
+        description="Most memory that the runs of one graph take together, on a CPU.",
+    )
+    max_answer_bytes: int = Field(
+        default=512 * MIB,
+        ge=MIB,
+        description="Largest answer of a graph that is served as it is.",
+    )
     queue_pictures: int = Field(
         default=1024, ge=1, description="Most pictures that wait to be predicted."
     )
