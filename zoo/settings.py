@@ -152,6 +152,13 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="Seconds that deleted models and bytes nothing refers to are kept.",
     )
+    log_days: float = Field(
+        default=90.0,
+        ge=0,
+        le=36_500,
+        allow_inf_nan=False,
+        description="Days after which a sweep removes logs of jobs that ended; 0 is never.",
+    )
     scrub_days: float = Field(
         default=30.0,
         ge=0,
