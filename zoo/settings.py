@@ -152,6 +152,13 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="Seconds that deleted models and bytes nothing refers to are kept.",
     )
+    log_days: float = Field(
+        default=90.0,
+        ge=0,
+        le=36_500,
+        allow_inf_nan=False,
+        description="Days after which a sweep removes logs of jobs that ended; 0 is never.",
+    )
     scrub_days: float = Field(
         default=30.0,
         ge=0,
@@ -162,6 +169,17 @@ class Settings(BaseSettings):
         default=4 * GIB,
         ge=0,
         description="Most memory of predictors held open; those in use are never closed.",
+    )
+    run_bytes: int = Field(
+        default=4 * GIB,
+        ge=64 * MIB,
+        le=2**44,
+        description="Most memory that the runs of one graph take together, on a CPU.",
+    )
+    max_answer_bytes: int = Field(
+        default=512 * MIB,
+        ge=MIB,
+        description="Largest answer of a graph that is served as it is.",
     )
     queue_pictures: int = Field(
         default=1024, ge=1, description="Most pictures that wait to be predicted."

@@ -585,3 +585,33 @@ def test_who_may_only_read_loads_nothing_by_hand(make_app, zoo):
         "/v2/repository/models/lenet/load", headers={"Authorization": f"Bearer {secret}"}
     )
     assert refused(answer, 403, "write")
+
+
+@pytest.fixture
+def zeros(serve_graph):
+    """Serve a graph that gives as many zeros as it is told, whatever it is sent."""
+    node = helper.make_node("ConstantOfShape", ["shape"], ["y"])
+    shape = [("shape", TensorProto.INT64, [1])]
+    serve_graph("zeros", make_network([node], shape, [("y", FLOAT, ["n"])]), runs="network")
+    return "/v2/models/zeros/infer"
+
+
+@pytest.mark.parametrize("is_binary", [True, False])
+def test_an_answer_out_of_all_proportion_is_refused_and_the_next_is_given(
+    make_app, zeros, is_binary
+):
+    client = make_app(max_answer_bytes=2**20, run_bytes=2**27).test_client()
+
+    def ask(count):
+        given = in_json(np.array([count]), datatype="INT64", name="shape")
+        return send(client, given, url=zeros, parameters={"binary_data_output": is_binary})
+
+    assert refused(ask(2**18 + 1), 413, "1048580 bytes", "ZOO_MAX_ANSWER_BYTES")
+    for beyond in (2**26, 2**40):  # what a run may take, and what there is
+        assert refused(ask(beyond), 413, "ZOO_RUN_BYTES")
+    assert refused(ask(2**62), 400, "fails on these inputs")
+    if not is_binary:
+        assert refused(ask(2**16 + 1), 413, "65537 elements", "65536", "binary_data=True")
+    assert ask(2**16).status_code == 200
+    told = client.get("/v2/models/zeros/stats").json["model_stats"][0]["inference_stats"]
+    assert told["success"]["count"] >= 1

@@ -97,7 +97,7 @@ class JobsHold:
             )
             for job, state, params, result in rows:
                 told = result if state is JobState.SUCCEEDED else params
-                self._told[job, state] = {text for text in _texts(told) if len(text) == DIGEST}
+                self._told[job, state] = {text for text in texts_of(told) if len(text) == DIGEST}
         wanted = set(digests)
         return {digest for told in self._told.values() for digest in told & wanted}
 
@@ -201,12 +201,13 @@ def list_all_revisions(db: Session) -> Iterator[Revision]:
         after = pks[-1]
 
 
-def _texts(value: Any) -> Iterator[str]:  # noqa: ANN401  # JSON
+def texts_of(value: Any) -> Iterator[str]:  # noqa: ANN401  # JSON
+    """Go through all texts in a value of JSON."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
         for one in value.values():
-            yield from _texts(one)
+            yield from texts_of(one)
     elif isinstance(value, list):
         for one in value:
-            yield from _texts(one)
+            yield from texts_of(one)

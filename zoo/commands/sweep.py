@@ -15,7 +15,8 @@ from zoo.commands.remote import at_option, opened_at
 def command(*, is_dry: bool, url: str | None, is_json: bool) -> None:
     """Remove deleted models and bytes that nothing refers to, once they are older than ZOO_GRACE_S.
 
-    Bytes of an upload that is under way are younger than that, so they stay.
+    Bytes of an upload that is under way are younger than that, so they stay. Logs of jobs that
+    ended more than ZOO_LOG_DAYS ago go too, except where a revision of theirs is there.
     """
     with opened_at(url) as at:
         swept = at.sweep(is_dry=is_dry)

@@ -25,6 +25,7 @@ class RetryPolicy:
     most_retries: int = 6  # of an error of what it stands on
     first_pause_s: float = 5.0
     longest_pause_s: float = 600.0
+    is_resumed: bool = False  # from a checkpoint, which is lost where the job fails
 
     def pause_s(self, retries: int) -> float:
         """Say how long to wait after so many retries."""
@@ -33,13 +34,13 @@ class RetryPolicy:
 
 QUICK = RetryPolicy()
 # What goes on from its checkpoint loses little by another try.
-RESUMED = RetryPolicy(most_lost=5, most_retries=10)
+RESUMED = RetryPolicy(most_lost=5, most_retries=10, is_resumed=True)
 # What reads and computes alone ends the same way each time its process is ended by the system.
 READING = RetryPolicy(most_lost=2)
 
 POLICIES: dict[JobKind, RetryPolicy] = {
     JobKind.IMPORT: QUICK,
-    JobKind.FINETUNE: RetryPolicy(most_lost=3, most_retries=10),
+    JobKind.FINETUNE: RetryPolicy(most_lost=3, most_retries=10, is_resumed=True),
     JobKind.ADVISE: QUICK,
     JobKind.PREDICT: RESUMED,
     JobKind.SURGERY: QUICK,

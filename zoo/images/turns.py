@@ -21,7 +21,7 @@ def take_any(_size_bytes: int) -> None:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Lane:
+class Share:
     """Memory that is handed out in the order it was asked for."""
 
     most_bytes: int
@@ -89,8 +89,8 @@ class Turns:
 
     def __init__(self, most_bytes: int, *, after_large: Callable[[], None] = lambda: None) -> None:
         small_bytes = most_bytes // SMALL_SHARE
-        self._small = _Lane(most_bytes=small_bytes)
-        self._large = _Lane(most_bytes=most_bytes - small_bytes, most_waiting=MOST_WAITING)
+        self._small = Share(most_bytes=small_bytes)
+        self._large = Share(most_bytes=most_bytes - small_bytes, most_waiting=MOST_WAITING)
         self._after_large = after_large
 
     @property
@@ -110,15 +110,15 @@ class Turns:
         """
         return Hold(self, is_patient=is_patient)
 
-    def take(self, size_bytes: int, *, is_patient: bool) -> tuple[_Lane, int]:
+    def take(self, size_bytes: int, *, is_patient: bool) -> tuple[Share, int]:
         """Wait for memory; tell where it was taken, and how much."""
-        lane = self._small if size_bytes <= SMALL_BYTES else self._large
-        return lane, lane.take(size_bytes, is_patient=is_patient)
+        share = self._small if size_bytes <= SMALL_BYTES else self._large
+        return share, share.take(size_bytes, is_patient=is_patient)
 
-    def give(self, lane: _Lane, size_bytes: int) -> None:
+    def give(self, share: Share, size_bytes: int) -> None:
         """Give memory back to where it was taken."""
-        lane.give(size_bytes)
-        if lane is self._large:
+        share.give(size_bytes)
+        if share is self._large:
             self._after_large()
 
 
@@ -129,7 +129,7 @@ class Hold:
 
     def __init__(self, turns: Turns, *, is_patient: bool) -> None:
         self._turns, self._is_patient = turns, is_patient
-        self._held: tuple[_Lane, int] | None = None
+        self._held: tuple[Share, int] | None = None
 
     def __enter__(self) -> Take:
         return self._take

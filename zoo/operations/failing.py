@@ -34,21 +34,25 @@ def lose(zoo: Zoo, attempt: Attempt) -> None:
         attempts.end_attempt(db, attempt, outcome, now=zoo.clock())
 
 
-def fail(zoo: Zoo, attempt: Attempt, error: ZooError) -> None:
+def fail(zoo: Zoo, attempt: Attempt, error: ZooError, *, is_awaited: bool = False) -> None:
     """End an attempt with an error, and with it the job, unless it is one that may pass.
 
     Where it may, the job waits a while and is tried again, as often as its policy says. What cannot
     be written down, for want of the catalog itself, is tried until the lease would have run out.
+    Where somebody waits for this very attempt (``is_awaited``), a full disk is not waited for: the
+    job fails, unless that loses a checkpoint. What cannot be written down is tried once then, as
+    SQLite has other errors too for a full disk: the process ends, and whoever waits is told.
 
     Raises:
         LeaseLost: another attempt counts now.
+        CatalogUnavailable, StorageFull: it could not be written down.
     """
     give_up = time.monotonic() + zoo.settings.lease_s
     while True:
         try:
-            _fail(zoo, attempt, error)
+            _fail(zoo, attempt, error, is_awaited=is_awaited)
         except (CatalogUnavailable, StorageFull):
-            if time.monotonic() > give_up:
+            if is_awaited or time.monotonic() > give_up:
                 raise
             time.sleep(REST_S)
         else:
@@ -66,12 +70,13 @@ def give_up_lapsed(zoo: Zoo, db: Session, attempt: Attempt) -> bool:
     return True
 
 
-def _fail(zoo: Zoo, attempt: Attempt, error: ZooError) -> None:
+def _fail(zoo: Zoo, attempt: Attempt, error: ZooError, *, is_awaited: bool) -> None:
     told, now = error.as_json(), zoo.clock()
     with zoo.catalog.writing() as db:
         policy = POLICIES[jobs.get_kind(db, attempt.job)]
         retries = attempts.count_attempts(db, attempt.job, RETRIED)
-        if not is_transient(error) or retries >= policy.most_retries:
+        is_told = is_awaited and isinstance(error, StorageFull) and not policy.is_resumed
+        if is_told or not is_transient(error) or retries >= policy.most_retries:
             outcome = attempts.Outcome(state=JobState.FAILED, error=told)
             attempts.end_attempt(db, attempt, outcome, now=now)
             return

@@ -23,7 +23,7 @@ from zoo.domain.revision import (
     derive_name,
 )
 from zoo.domain.weights import Weights
-from zoo.errors import PathNotFound, UnknownFormat
+from zoo.errors import PathNotFound, StorageFull, UnknownFormat
 from zoo.formats.caffe.reading import read_text
 from zoo.formats.labels import read_labels
 from zoo.formats.safetensors import write_safetensors
@@ -119,7 +119,13 @@ def stage_files(zoo: Zoo, files: Mapping[str, Path]) -> dict[str, Blob]:
     Raises:
         StorageFull: there is no room.
     """
-    return {name: _put(zoo, member) for name, member in files.items()}
+    try:
+        return {name: _put(zoo, member) for name, member in files.items()}
+    except StorageFull as full:
+        needed = sum(member.stat().st_size for member in files.values())
+        raise StorageFull(
+            f"{full} The files have {needed} bytes.", path=full.detail.get("path")
+        ) from full
 
 
 def list_package(path: Path) -> dict[str, Path]:

@@ -6,7 +6,9 @@ given to the store once the attempt has ended, so that every machine can tell it
 
 import codecs
 import contextlib
+import re
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from io import SEEK_END, BytesIO
 from typing import BinaryIO
 
@@ -19,6 +21,8 @@ from zoo.operations.publish import check_kept
 
 MOST_BYTES = 2**16  # of one answer
 MOST_KEPT = 2**24  # bytes of a log that the store is given, its last ones
+LOG_NAME = re.compile(r"job-(\d+)-\d+\.log")
+SWEPT_AT_ONCE = 500  # jobs in one statement
 AT_ONCE = 20  # logs that are given to the store in one go
 
 
@@ -99,6 +103,45 @@ def keep_logs(zoo: Zoo) -> int:
     return kept
 
 
+def sweep_logs(zoo: Zoo) -> int:
+    """Remove what attempts printed that ended longer ago than the settings say; count them.
+
+    Logs of jobs that are not finished stay, and those of jobs whose revisions are there. What lies
+    on other machines is removed where a sweep is run there.
+    """
+    if not zoo.settings.log_days:
+        return 0
+    before = zoo.clock() - timedelta(days=zoo.settings.log_days)
+    names = [path.name for path in (zoo.settings.home / "logs").glob("job-*.log")]
+    numbers = sorted({int(found[1]) for name in names if (found := LOG_NAME.fullmatch(name))})
+    removed = 0
+    for start in range(0, len(numbers), SWEPT_AT_ONCE):
+        with zoo.catalog.reading() as db:
+            expired = rows.list_expired_logs(
+                db, numbers[start : start + SWEPT_AT_ONCE], before=before
+            )
+        for path in map(zoo.log_path, expired):
+            removed += path.is_file()
+            path.unlink(missing_ok=True)
+    return removed + _forget_kept(zoo, before)
+
+
+def _forget_kept(zoo: Zoo, before: datetime) -> int:
+    """Forget what the store was given of them; the sweep then removes the bytes."""
+    forgotten, after = 0, 0
+    while True:
+        with zoo.catalog.reading() as db:
+            numbers = rows.list_kept_logs(db, before=before, after=after, limit=SWEPT_AT_ONCE)
+            expired = rows.list_expired_logs(db, numbers, before=before)
+        if not numbers:
+            return forgotten
+        if expired:
+            with zoo.catalog.writing() as db:
+                for attempt in expired:
+                    rows.forget_log(db, attempt)
+        forgotten, after = forgotten + len(expired), numbers[-1]
+
+
 def _find_record(attempts: tuple[AttemptRecord, ...], number: int | None) -> AttemptRecord | None:
     if number is None:
         return attempts[-1] if attempts else None
@@ -126,6 +169,7 @@ def _open(zoo: Zoo, number: int, record: AttemptRecord) -> BinaryIO:
     if is_here:
         raise LogNotFound(
             f"The log of attempt {record.number} of job {number} is gone from {path}.",
+            hint="Logs of jobs that have ended are swept after ZOO_LOG_DAYS.",
             job=number,
             attempt=record.number,
         )

@@ -11,6 +11,7 @@ from pathlib import Path
 from zoo.catalog import audit, garbage
 from zoo.domain.revision import Blob
 from zoo.operations.access import check_rules
+from zoo.operations.logs import sweep_logs
 from zoo.operations.opening import Zoo
 
 BATCH = 200  # blobs that are looked at in one transaction
@@ -32,6 +33,8 @@ class Swept:
 def sweep(zoo: Zoo, *, is_dry: bool = False) -> Swept:
     """Remove deleted models and unreferenced bytes that are older than the settings' grace.
 
+    Old logs of jobs that have ended go too, as `sweep_logs` tells.
+
     Whoever sends bytes again makes them young, also those that are there already; whether
     something refers to them is asked once more in the transaction that removes them, and
     publishing looks for its bytes in one. So nothing is removed that a revision comes to refer to.
@@ -50,6 +53,8 @@ def sweep(zoo: Zoo, *, is_dry: bool = False) -> Swept:
             expired = [name for name in expired if garbage.purge_model(db, name, before=before)]
             for name in expired:
                 audit.add_entry(db, zoo.caller, "model.purge", name, now=now)
+    if not is_dry:
+        sweep_logs(zoo)
     jobs = garbage.JobsHold()
     swept: list[Blob] = []
     batch: list[Blob] = []

@@ -5,17 +5,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from zoo.errors import NotRunnable
+from zoo.serving.arena import Arena, Watched, opening_arena
 from zoo.serving.bound import Bound
 from zoo.serving.cuda import open_fastest
 from zoo.serving.dense import open_graph
 from zoo.serving.lane import Lane
 from zoo.serving.memory import used_bytes
-from zoo.serving.network import Network, open_network
+from zoo.serving.network import MOST_BYTES, Network, open_network
 from zoo.serving.optimised import GraphCache, Note, size_of_weights
 from zoo.serving.optimising import optimise, warm
 from zoo.serving.pair import Pair, Runners
 from zoo.serving.predictor import CUDA, Opening, Predictor, wants_cuda
 from zoo.serving.shelf import Served
+
+RUN_BYTES = 2**32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +26,8 @@ class Loading:
     """How graphs are loaded here."""
 
     device: str = "auto"
+    run_bytes: int = RUN_BYTES  # most memory of the runs of a graph
+    answer_bytes: int = MOST_BYTES  # of the largest answer of a network
     cache: GraphCache
     runners: Runners = field(default_factory=Runners)
     lane: Lane = field(default_factory=Lane)  # of the GPU, where there is one
@@ -54,8 +59,10 @@ class Loading:
             NotRunnable, Unsupported: as `load`.
         """
         begun_ns, before_bytes = time.monotonic_ns(), used_bytes()
+        network, arena = self._open_network(graph)
         return Served(
-            predictor=self._open_network(graph),
+            predictor=replace(network, most_bytes=self.answer_bytes),
+            arena=arena,
             size_bytes=max(used_bytes() - before_bytes, graph.stat().st_size),
             load_ns=time.monotonic_ns() - begun_ns,
         )
@@ -67,12 +74,14 @@ class Loading:
             return None
         path, note = found
         try:
-            predictor = self._open_kept(path, note)
+            with opening_arena(self.run_bytes) as arena:
+                predictor = self._open_kept(path, note)
         except NotRunnable:  # It is damaged, and is made anew.
             self.cache.drop(digest)
             return None
         return Served(
-            predictor=predictor,
+            predictor=_watched(predictor, arena),
+            arena=arena,
             size_bytes=size_of_weights(path),
             most_together=note.most_together,
             is_from_cache=True,
@@ -98,19 +107,21 @@ class Loading:
         optimise(self.cache, digest, graph)
         if (kept := self._find_kept(digest)) is not None:
             return replace(kept, is_from_cache=False)
-        predictor = open_graph(graph, Opening(device=self.device))
-        warm(predictor)  # It was tried, or there is no room for a copy.
-        return Served(predictor=predictor, size_bytes=0)
+        with opening_arena(self.run_bytes) as arena:
+            predictor = open_graph(graph, Opening(device=self.device, is_in_arena=True))
+            warm(predictor)  # It was tried, or there is no room for a copy.
+        return Served(predictor=_watched(predictor, arena), arena=arena, size_bytes=0)
 
-    def _open_network(self, graph: Path) -> Network:
-        """Open a network; on a GPU where everything there runs."""
-        how = Opening(device=self.device)
+    def _open_network(self, graph: Path) -> tuple[Network, Arena | None]:
+        """Open a network, and the arena of its runs; on a GPU where everything there runs."""
         if not wants_cuda(self.device):
-            return open_network(graph, how)
-        network = self.lane.call(open_network, graph, how)
-        if network.provider != CUDA:
-            return network
-        return replace(network, session=Bound(session=network.session, lane=self.lane))
+            with opening_arena(self.run_bytes) as arena:
+                network = open_network(graph, Opening(device=self.device, is_in_arena=True))
+            return replace(network, session=Watched(network.session, arena)), arena
+        network = self.lane.call(open_network, graph, Opening(device=self.device))
+        if network.provider == CUDA:
+            network = replace(network, session=Bound(session=network.session, lane=self.lane))
+        return network, None
 
 
 def _open_checked(path: Path, threads: int, note: Note) -> Predictor:
@@ -119,7 +130,17 @@ def _open_checked(path: Path, threads: int, note: Note) -> Predictor:
     Raises:
         NotRunnable: it is damaged.
     """
-    predictor = open_graph(path, Opening(device="cpu", threads=threads, is_optimised=True))
+    how = Opening(device="cpu", threads=threads, is_optimised=True, is_in_arena=True)
+    predictor = open_graph(path, how)
     if not note.is_of(warm(predictor)):
         raise NotRunnable("The optimised graph says something else than it did.")
     return predictor
+
+
+def _watched(predictor: Predictor, arena: Arena) -> Predictor:
+    """Have the runs of a predictor watched for what they add to the arena of its sessions."""
+    session = predictor.session
+    if isinstance(session, Pair):
+        wide, narrow = (Watched(one, arena) for one in (session.wide, session.narrow))
+        return replace(predictor, session=replace(session, wide=wide, narrow=narrow))
+    return replace(predictor, session=Watched(session, arena))

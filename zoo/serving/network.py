@@ -1,5 +1,6 @@
 """One ONNX Runtime session that is served as it is: any named tensors in, any named tensors out."""
 
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.errors import BadRequest, NotRunnable
+from zoo.errors import BadRequest, NotRunnable, TooLarge
 from zoo.serving.external import refuse_external_data
 from zoo.serving.predictor import AUTO, Opening, check_provider, open_bare, run_session
 
@@ -31,6 +32,7 @@ DTYPES: Mapping[str, np.dtype[Any]] = {
     "tensor(double)": np.dtype(np.float64),
     "tensor(string)": STRINGS,
 }
+MOST_BYTES = 2**29  # of an answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,12 @@ class Port:
     name: str
     dtype: np.dtype[Any]
     shape: tuple[int | None, ...]  # None is a side that the graph leaves open
+
+    @property
+    def size_bytes(self) -> int:
+        """Tell how many bytes a tensor of this shape takes at least; 0 where a side is open."""
+        sides = [0 if side is None else side for side in self.shape]
+        return math.prod(sides) * self.dtype.itemsize
 
     def takes(self, tensor: Tensor) -> bool:
         """Tell whether a tensor is of this port's kind and shape."""
@@ -63,10 +71,7 @@ class Feeds:
     @cached_property  # of up to some hundred thousand texts
     def nbytes(self) -> int:
         """Count the bytes of memory of all inputs, with those that objects take."""
-        return sum(
-            tensor.nbytes + (sum(map(sys.getsizeof, tensor.flat)) if tensor.dtype == STRINGS else 0)
-            for tensor in self.tensors.values()
-        )
+        return sum(map(size_of, self.tensors.values()))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -82,26 +87,31 @@ class Network:
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     provider: str  # the one that really runs
+    most_bytes: int = MOST_BYTES  # of an answer
 
     def predict(self, feeds: Feeds) -> list[list[Tensor]]:
         """Give the outputs that are wanted, as the only row of an answer.
 
         Raises:
             BadRequest: the graph fails on these inputs, of which little else is known.
+            TooLarge: the answer is, or what the graph needs meanwhile.
         """
         try:
-            return [run_session(self.session, feeds.wanted, feeds.tensors)]
+            outputs = run_session(self.session, feeds.wanted, feeds.tensors)
         except NotRunnable as error:
             raise BadRequest(
                 f"The network fails on these inputs. {error}",
                 hint="Look whether their values, and the sides that it leaves open, go together.",
             ) from error
+        self._check_answer(sum(map(size_of, outputs)))
+        return [outputs]
 
     def check(self, feeds: Feeds) -> None:
-        """Check that inputs are those of the graph, of the right kinds and shapes.
+        """Check that inputs are those of the graph, and that its answer is not too large.
 
         Raises:
-            BadRequest: they are not.
+            BadRequest: they are not, or not of the right kinds and shapes.
+            TooLarge: by the shapes that its outputs always have, it is.
         """
         check_names([port.name for port in self.inputs], list(feeds.tensors))
         for port in self.inputs:
@@ -111,6 +121,13 @@ class Network:
                     f" the model takes {_kind(port.dtype)} of {_sides(port.shape)}.",
                     hint="The model's metadata tell the datatype and shape of every input.",
                 )
+        self._check_answer(
+            sum([port.size_bytes for port in self.outputs if port.name in feeds.wanted])
+        )
+
+    def _check_answer(self, size_bytes: int) -> None:
+        if size_bytes > self.most_bytes:
+            raise too_large(size_bytes, self.most_bytes)
 
 
 def open_network(graph: Path | bytes, how: Opening = AUTO) -> Network:
@@ -129,6 +146,21 @@ def open_network(graph: Path | bytes, how: Opening = AUTO) -> Network:
         inputs=read_ports(session.get_inputs()),
         outputs=read_ports(session.get_outputs()),
         provider=provider,
+    )
+
+
+def size_of(tensor: Tensor) -> int:
+    """Count the bytes of memory of a tensor, with those that objects take."""
+    if tensor.dtype != STRINGS:
+        return tensor.nbytes
+    return tensor.nbytes + sum(map(sys.getsizeof, tensor.flat))
+
+
+def too_large(size_bytes: int, most_bytes: int) -> TooLarge:
+    """Say that an answer is larger than this server gives."""
+    return TooLarge(
+        f"The answer would have {size_bytes} bytes; at most {most_bytes} are given.",
+        hint="Ask for fewer outputs or send less at once, or raise ZOO_MAX_ANSWER_BYTES.",
     )
 
 

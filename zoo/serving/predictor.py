@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from zoo.domain.preprocessing import Preprocessing
 from zoo.domain.reading import read_labels
-from zoo.errors import NotRunnable, Unsupported, ZooError
+from zoo.errors import NotRunnable, TooLarge, Unsupported, ZooError
 from zoo.serving.cores import count_cores
 from zoo.serving.dividing import guard_divisions
 from zoo.serving.external import refuse_external_data
@@ -27,6 +27,8 @@ BUILT_AT = re.compile(
     r"/\S+\.(?:h|cc|cpp|cu|cuh):\d+ (?:[\w:*&<>~, ]+\([^()]*\)(?: const)? )?"
     r"|\b\w+\.(?:h|cc|cpp|cu|cuh):\d+ "
 )
+# What it says where memory is refused: by the bound of an arena, or by the system.
+NO_ROOM = ("is smaller than requested bytes", "Failed to allocate memory", "bad_alloc")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,7 @@ class Predictor:
 
         Raises:
             NotRunnable: the graph fails on them, or gives something else.
+            TooLarge: it needs more memory for them than its runs may take.
         """
         return self._run(images, (len(images), len(self.labels)))
 
@@ -108,6 +111,7 @@ class Opening:
     is_optimised: bool = False  # whether the graph has been optimised before
     save_as: Path | None = None  # where the optimised graph is written to, its weights beside it
     provider_options: Mapping[str, str] = field(default_factory=dict)  # where that is CUDA
+    is_in_arena: bool = False  # of `opening_arena`, instead of one of its own without a bound
 
 
 AUTO = Opening()
@@ -170,7 +174,7 @@ def open_bare(graph: Path | bytes, how: Opening) -> Any:  # noqa: ANN401  # the 
             enable_fallback=int(not how.provider_options),
         )
         session.disable_fallback()  # to another provider, unasked
-    except _refusals() as error:
+    except list_refusals() as error:
         raise NotRunnable(f"ONNX Runtime does not take the graph: {_reason(error)}") from error
     return session
 
@@ -211,10 +215,16 @@ def run_session(
 
     Raises:
         NotRunnable: the graph fails on these inputs.
+        TooLarge: it needs more memory for them than its runs may take.
     """
     try:
         answer: list[Any] = session.run(list(outputs), inputs)
-    except _refusals() as error:
+    except list_refusals() as error:
+        if lacks_room(error):
+            raise TooLarge(
+                f"The graph needs more memory for this than its runs may take: {_reason(error)}",
+                hint="Send less at once, or raise ZOO_RUN_BYTES.",
+            ) from error
         raise NotRunnable(f"ONNX Runtime cannot run the graph: {_reason(error)}") from error
     return answer
 
@@ -224,16 +234,22 @@ def _reason(error: Exception) -> str:
     return BUILT_AT.sub("", str(error)).rstrip(". \n") + "."
 
 
+def lacks_room(error: Exception) -> bool:
+    """Tell whether ONNX Runtime fails because its arena may take no more memory, or gets none."""
+    said = str(error)
+    return any(one in said for one in NO_ROOM)
+
+
 def list_faults() -> tuple[type[Exception], ...]:
     """List what comes of a way to run a graph that does not work here.
 
     Buffers and options are refused by errors of Python's own, which `run_session` does not raise.
     """
-    return (ZooError, RuntimeError, ValueError, TypeError, MemoryError, *_refusals())
+    return (ZooError, RuntimeError, ValueError, TypeError, MemoryError, *list_refusals())
 
 
-def _refusals() -> tuple[type[Exception], ...]:
-    """Name what ONNX Runtime raises over a graph; these errors share no kind of their own."""
+def list_refusals() -> tuple[type[Exception], ...]:
+    """List what ONNX Runtime raises over a graph; these errors share no kind of their own."""
     from onnxruntime.capi import onnxruntime_pybind11_state as faults  # noqa: PLC0415  # slow
 
     return (
@@ -265,6 +281,8 @@ def _options(how: Opening, onnxruntime: Any) -> Any:  # noqa: ANN401  # the libr
             options.add_session_config_entry(key, str(value))
     # Waiting threads that spin cost four times the work itself between two requests.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if how.is_in_arena:
+        options.add_session_config_entry("session.use_env_allocators", "1")
     options.log_severity_level = 3
     # Else a file may also be of the runtime's own format, which the checks before cannot read.
     options.add_session_config_entry("session.load_model_format", "ONNX")

@@ -61,6 +61,8 @@ class Service:
                 shelf=Shelf(most_bytes=settings.served_bytes, trim=trim),
                 loading=Loading(
                     device=settings.device,
+                    run_bytes=settings.run_bytes,
+                    answer_bytes=settings.max_answer_bytes,
                     cache=GraphCache(folder=cache, most_bytes=settings.cache_bytes),
                     runners=runners,
                     lane=lane,

@@ -6,9 +6,12 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
+from zoo.serving.arena import Arena
 from zoo.serving.memory import give_back
 from zoo.serving.network import Network
 from zoo.serving.predictor import Predictor
+
+LARGE_SHARE = 8  # An arena that takes more than this part of the shelf is shrunk before others go.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +19,8 @@ class Served:
     """A predictor that is warm, and what was measured while it was loaded."""
 
     predictor: Predictor | Network
-    size_bytes: int  # of memory
+    size_bytes: int  # of memory that loading took
+    arena: Arena | None = None  # of its runs, where that is known
     most_together: int = 1  # pictures of several requests that one run may hold
     load_ns: int = 0
     is_from_cache: bool = False  # whether its optimised graph was there already
@@ -41,11 +45,13 @@ class _Place:
     future: "Future[Served]" = field(default_factory=Future)
     pins: int = 0
     served: Served | None = None  # what stands here, once it is loaded
+    arena: Arena | None = None  # of its runs
+    seen_bytes: int = 0  # of that, when it was last counted
 
     @property
     def size_bytes(self) -> int:
         """Tell how much memory it takes, as far as that is known."""
-        return self.served.size_bytes if self.served else 0
+        return self.served.size_bytes + self.seen_bytes if self.served else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +70,8 @@ class Stock:
 @dataclass(slots=True, kw_only=True)
 class Shelf:
     """Predictors of up to ``most_bytes`` of memory, by the digest of their graph.
+
+    What their runs take counts with them, as it is when they are let go.
 
     Those in use are never closed; while they alone take more, more is taken.
     """
@@ -149,9 +157,13 @@ class Shelf:
             place, held.place = held.place, None
             assert place is not None
             place.pins -= 1
+            arena = place.arena
+            if arena is not None and arena.added_bytes != place.seen_bytes:
+                self._see(held.digest, place, arena)
             was_last = place.pins == 0 and self._places.get(held.digest) is not place
             is_full = self._held_bytes > self.most_bytes
-        del place  # What still had it in a variable would keep its memory from being given back.
+        # What still had it in a variable would keep its memory from being given back.
+        del place, arena
         if was_last:  # It was put away meanwhile.
             self.trim()
         if is_full:
@@ -167,7 +179,7 @@ class Shelf:
                 served = load()
             self._count(loads=1, load_ns=served.load_ns, loads_from_cache=served.is_from_cache)
             with self._lock:
-                place.served = served
+                place.served, place.arena = served, served.arena
                 place.future.set_result(served)
                 if self._places.get(digest) is place:
                     self._held_bytes += served.size_bytes
@@ -180,8 +192,33 @@ class Shelf:
             del place  # Else the error holds it by its traceback, and is held by it.
             raise
 
+    def _see(self, digest: str, place: _Place, arena: Arena) -> None:
+        """Count what runs have added to an arena by now; whoever calls this holds the lock."""
+        added_bytes = arena.added_bytes
+        if self._places.get(digest) is place:
+            self._held_bytes += added_bytes - place.seen_bytes
+        place.seen_bytes = added_bytes
+
+    def _shrink(self, wanted_bytes: int) -> None:
+        """Have arenas that runs have made large give back what no run uses, until the rest fits."""
+        with self._lock:
+            if wanted_bytes + self._held_bytes <= self.most_bytes:
+                return
+            large = [
+                (digest, place, place.arena)
+                for digest, place in self._places.items()
+                if place.arena is not None and place.seen_bytes * LARGE_SHARE > self.most_bytes
+            ]
+        for digest, place, arena in large:
+            arena.shrink()
+            with self._lock:
+                self._see(digest, place, arena)
+                if wanted_bytes + self._held_bytes <= self.most_bytes:
+                    return
+
     def _make_room(self, wanted_bytes: int) -> None:
         """Close what nobody uses, the least used first, until the rest fits."""
+        self._shrink(wanted_bytes)
         with self._lock:
             taken = wanted_bytes + self._held_bytes
             closed = 0

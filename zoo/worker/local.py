@@ -16,7 +16,7 @@ from zoo.worker import processes
 from zoo.worker.forked import can_fork, fork
 from zoo.worker.forkserver import ForkServer
 from zoo.worker.processes import JobProcess, Process
-from zoo.worker.run import hold
+from zoo.worker.run import AWAITED, hold
 from zoo.worker.share import environment_of
 
 IDLE_S = 10.0  # without work, after which the fork server is made ready for the next job
@@ -112,6 +112,7 @@ class LocalEngine:
                 self.close()
                 raise
         module = ["zoo.worker.run", str(attempt.job), str(attempt.number)]
+        module += [AWAITED] if self.is_alone else []
         return interpret(self.zoo, module, log, told=environment_of(self.zoo, attempt))
 
 
@@ -145,7 +146,7 @@ def _copy(zoo: Zoo, attempt: Attempt, log: BinaryIO) -> Process:
     def body() -> None:
         _tell_libraries()
         os.environ.update(zoo.settings.as_environment())
-        hold(replace(zoo, caller=LOCAL), attempt)
+        hold(replace(zoo, caller=LOCAL), attempt, is_awaited=True)
         zoo.catalog.close()
 
     return fork(body, log)

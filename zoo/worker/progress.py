@@ -23,6 +23,7 @@ class Progress:
     stop: threading.Event = field(default_factory=threading.Event)
     lost: threading.Event = field(default_factory=threading.Event)
     is_spread: bool = False  # over machines, of which any may be lost without a fault of the job
+    is_awaited: bool = False  # by the command that started it, which tells what becomes of it
     _last: float = 0.0
 
     def say(self, step: str, message: str) -> None:

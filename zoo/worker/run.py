@@ -25,21 +25,24 @@ from zoo.worker.progress import Progress
 from zoo.worker.share import keep_to_share
 from zoo.worker.table import BODIES
 
+AWAITED = "awaited"  # of an attempt: the command that started it waits for it
+
 
 def main() -> None:
     """Run the attempt named by the command line."""
-    hold_anew(Attempt(job=int(sys.argv[1]), number=int(sys.argv[2])))
+    attempt = Attempt(job=int(sys.argv[1]), number=int(sys.argv[2]))
+    hold_anew(attempt, is_awaited=AWAITED in sys.argv[3:])
 
 
-def hold_anew(attempt: Attempt) -> None:
+def hold_anew(attempt: Attempt, *, is_awaited: bool = False) -> None:
     """Open the zoo that the environment names, and hold an attempt."""
     with open_zoo(read_settings()) as zoo:
-        hold(zoo, attempt)
+        hold(zoo, attempt, is_awaited=is_awaited)
 
 
-def hold(zoo: Zoo, attempt: Attempt) -> None:
+def hold(zoo: Zoo, attempt: Attempt, *, is_awaited: bool = False) -> None:
     """Run an attempt in a process that is there for nothing else, and hold its lease."""
-    progress = Progress(zoo, attempt)
+    progress = Progress(zoo, attempt, is_awaited=is_awaited)
     signal.signal(signal.SIGTERM, lambda *_: progress.stop.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # The one who started us passes it on.
     for task in (progress.beat, lambda: end_lost(progress)):
@@ -79,12 +82,16 @@ def run(zoo: Zoo, progress: Progress) -> None:
             if progress.is_spread:
                 failing.lose(zoo, progress.attempt)
             else:
-                failing.fail(zoo, progress.attempt, error)
+                _fail(zoo, progress, error)
         except ZooError as error:
-            failing.fail(zoo, progress.attempt, error)
+            _fail(zoo, progress, error)
         except Exception as error:  # noqa: BLE001  # the one place: a failure is written down
             traceback.print_exc()
-            failing.fail(zoo, progress.attempt, _failure(zoo, progress.attempt, error))
+            _fail(zoo, progress, _failure(zoo, progress.attempt, error))
+
+
+def _fail(zoo: Zoo, progress: Progress, error: ZooError) -> None:
+    failing.fail(zoo, progress.attempt, error, is_awaited=progress.is_awaited)
 
 
 def _failure(zoo: Zoo, attempt: Attempt, error: Exception) -> ZooError:

@@ -7,7 +7,7 @@ import pytest
 from zoo.catalog.leases import Reading
 from zoo.domain.job import JobKind, JobState
 from zoo.domain.retries import POLICIES
-from zoo.errors import CatalogUnavailable, NoHead, StoreUnavailable
+from zoo.errors import CatalogUnavailable, NoHead, StorageFull, StoreUnavailable
 from zoo.operations import failing, jobs
 
 
@@ -94,10 +94,10 @@ def test_an_end_is_written_down_when_the_catalog_is_back(zoo, job, attempt, monk
     monkeypatch.setattr(failing, "REST_S", 0)
     faults, write = iter([CatalogUnavailable(), CatalogUnavailable()]), failing._fail
 
-    def fail(*given):
+    def fail(*given, **more):
         for fault in faults:
             raise fault
-        write(*given)
+        write(*given, **more)
 
     monkeypatch.setattr(failing, "_fail", fail)
     failing.fail(zoo, attempt, NoHead())
@@ -112,9 +112,40 @@ def test_a_catalog_that_stays_away_is_not_waited_for_longer_than_the_lease(
     number = enqueue(zoo, 1)
     attempt = jobs.claim(short, worker="w", number=number)
 
-    def fail(*_):
+    def fail(*_, **__):
         raise CatalogUnavailable
 
     monkeypatch.setattr(failing, "_fail", fail)
     with pytest.raises(CatalogUnavailable):
         failing.fail(short, attempt, NoHead())
+
+
+def test_a_full_disk_is_told_at_once_to_who_waits_and_waited_for_by_a_worker(
+    zoo, job, attempt, monkeypatch, states
+):
+    monkeypatch.setattr(failing, "REST_S", 0)
+    tries, write = [], failing._fail
+
+    def fail(*given, **more):
+        tries.append(1)
+        if len(tries) % 3:
+            raise StorageFull
+        write(*given, **more)
+
+    monkeypatch.setattr(failing, "_fail", fail)
+    with pytest.raises(StorageFull):
+        failing.fail(zoo, attempt, NoHead(), is_awaited=True)
+    assert len(tries) == 1
+    assert states(zoo, job.id) == ["running"]
+    failing.fail(zoo, attempt, NoHead())
+    assert len(tries) == 3
+    assert states(zoo, job.id) == ["failed"]
+
+
+@pytest.mark.parametrize("kind", [JobKind.IMPORT, JobKind.FINETUNE])
+def test_who_waits_is_told_of_a_full_disk_unless_that_loses_a_checkpoint(zoo, kind):
+    job = jobs.enqueue(zoo, kind, {"n": 7})
+    attempt = jobs.claim(zoo, worker="here-1", number=job.id)
+    failing.fail(zoo, attempt, StorageFull("No room left in x."), is_awaited=True)
+    found = jobs.get_job(zoo, job.id)
+    assert found.state is (JobState.FAILED if kind is JobKind.IMPORT else JobState.QUEUED)

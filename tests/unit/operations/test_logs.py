@@ -1,9 +1,11 @@
 """Logs of attempts, read in parts, wherever they lie."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
+from zoo.catalog import logs as rows
 from zoo.domain.access import Caller
 from zoo.domain.job import JobKind
 from zoo.errors import JobNotFound, LogNotFound
@@ -11,6 +13,7 @@ from zoo.operations import logs
 from zoo.operations.jobs import claim, enqueue, put_back, succeed
 from zoo.operations.logs import keep_logs, read_log
 from zoo.operations.opening import open_zoo
+from zoo.operations.publish import Publication, publish, put_text
 from zoo.operations.sweep import sweep
 from zoo.settings import read_settings
 
@@ -20,8 +23,8 @@ def attempt(zoo):
     return begin(zoo)
 
 
-def begin(zoo, machine=None):
-    job = enqueue(zoo, JobKind.VERIFY, {"model": None})
+def begin(zoo, machine=None, model=None):
+    job = enqueue(zoo, JobKind.VERIFY, {"model": model})
     return claim(zoo, worker=f"{machine or zoo.machine}:1", number=job.id)
 
 
@@ -132,3 +135,50 @@ def test_machines_that_share_a_catalog_read_each_others_logs(tmp_path, postgresq
         part = read_log(here, attempt.job)
         assert (part.text, part.is_complete) == ("he end", True)
         assert read_log(there, attempt.job).text == "before the end"
+
+
+def test_logs_of_jobs_that_ended_long_ago_are_swept(zoo):
+    ended, running, queued = (begin(zoo, model=name) for name in "abc")
+    for one in (ended, running, queued):
+        write(zoo, one, b"printed")
+    succeed(zoo, ended, {"revision": "gone@" + "0" * 40})
+    put_back(zoo, queued)
+    days = zoo.settings.log_days
+    early = replace(zoo, clock=lambda: zoo.clock() + timedelta(days=days - 1))
+    late = replace(zoo, clock=lambda: zoo.clock() + timedelta(days=days + 1))
+    never = replace(late, settings=zoo.settings.model_copy(update={"log_days": 0}))
+    sweep(late, is_dry=True)
+    assert [logs.sweep_logs(early), logs.sweep_logs(never)] == [0, 0]
+    sweep(late)
+    assert logs.sweep_logs(late) == 0
+    assert not zoo.log_path(ended).exists()
+    assert zoo.log_path(running).exists()
+    assert zoo.log_path(queued).exists()
+    with pytest.raises(LogNotFound) as told:
+        read_log(zoo, ended.job)
+    assert "ZOO_LOG_DAYS" in told.value.hint
+
+
+def test_logs_of_jobs_whose_revisions_are_there_stay(zoo):
+    files = {"a": put_text(zoo, "a")}
+    revision = publish(zoo, Publication(model="net", files=files, message="made"))
+    attempt = begin(zoo)
+    write(zoo, attempt, b"printed")
+    succeed(zoo, attempt, {"made": [{"revision": revision.address}]})
+    late = replace(zoo, clock=lambda: zoo.clock() + timedelta(days=1000))
+    assert logs.sweep_logs(late) == 0
+    assert read_log(zoo, attempt.job).text == "printed"
+
+
+def test_logs_that_the_store_was_given_are_swept_too(zoo):
+    attempt = begin(zoo, "elsewhere")
+    blob = put_text(zoo, "printed there")
+    with zoo.catalog.writing() as db:
+        rows.keep_log(db, attempt, blob.digest)
+    late = replace(zoo, clock=lambda: zoo.clock() + timedelta(days=1000))
+    assert logs.sweep_logs(late) == 0
+    succeed(zoo, attempt, {})
+    assert read_log(zoo, attempt.job).text == "printed there"
+    assert [logs.sweep_logs(late), logs.sweep_logs(late)] == [1, 0]
+    with pytest.raises(LogNotFound):
+        read_log(zoo, attempt.job)

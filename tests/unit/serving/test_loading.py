@@ -6,11 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from zoo.errors import NotRunnable
+from zoo.errors import NotRunnable, TooLarge
 from zoo.serving import optimising
 from zoo.serving.batches import choose_most_together, pad_to
 from zoo.serving.dense import open_graph
 from zoo.serving.loading import Loading
+from zoo.serving.network import Feeds
 from zoo.serving.optimised import GraphCache
 from zoo.serving.optimising import warm
 from zoo.serving.pair import Pair, Runners
@@ -400,3 +401,36 @@ def test_what_was_measured_says_how_runs_are_shared(loading, write, monkeypatch)
 @pytest.mark.parametrize(("count", "padded"), [(1, 1), (3, 4), (64, 64), (65, 128), (200, 200)])
 def test_pictures_are_padded_to_the_next_bucket(count, padded):
     assert pad_to(count) == padded
+
+
+def test_what_runs_add_to_a_classifier_is_known(loading, heavy):
+    served = loading.load("a", heavy)
+    assert served.arena.added_bytes == 0
+    before = served.arena.size_bytes
+    warm(served.predictor, 100_000)
+    assert served.arena.added_bytes == served.arena.size_bytes - before > 2**20
+    served.arena.shrink()
+    assert served.arena.added_bytes < 2**20
+
+
+def test_both_sessions_of_a_classifier_share_what_their_runs_take(cache, write):
+    loading = Loading(device="cpu", cache=cache, runners=Runners(count=2))
+    pair = loading.load("a", write()).predictor.session
+    assert pair.wide.arena is pair.narrow.arena
+
+
+def test_a_run_of_more_than_it_may_take_is_refused_and_the_next_is_not(cache, heavy):
+    small = Loading(device="cpu", cache=cache, run_bytes=2**21)
+    served = small.load("a", heavy)
+    with pytest.raises(TooLarge, match="more memory for this"):
+        warm(served.predictor, 200_000)
+    assert warm(served.predictor, 2).shape == (2, 3)
+
+
+def test_a_network_has_an_arena_and_the_bound_of_its_answers(cache, write):
+    served = Loading(device="cpu", cache=cache, answer_bytes=11).load_network(write())
+    assert served.network.most_bytes == 11
+    images = np.zeros((1, 2, 2, 3), np.uint8)
+    with pytest.raises(TooLarge, match="12 bytes; at most 11"):
+        served.network.predict(Feeds(tensors={"images": images}, wanted=["probabilities"]))
+    assert served.arena.size_bytes > 0

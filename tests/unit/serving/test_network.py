@@ -1,5 +1,8 @@
 """Networks that are served as they are."""
 
+from contextlib import nullcontext
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from onnx import TensorProto, helper
@@ -60,3 +63,44 @@ def test_inputs_that_a_network_fails_on_are_the_clients(shape, told):
     assert "::" not in str(failed.value)
     assert "model.onnx" not in failed.value.hint
     assert ask(network, x=x, s=np.array([2, 2]))[0].shape == (2, 2)
+
+
+def make_zeros(shape=None):
+    """Make a graph that gives as many zeros as it is told; it may say how many those are."""
+    graph = make_graph(
+        helper.make_node("ConstantOfShape", ["shape"], ["y"]), inputs={"shape": INT64}
+    )
+    graph.graph.input[0].CopyFrom(helper.make_tensor_value_info("shape", INT64, ["axes"]))
+    if shape is not None:
+        graph.graph.output[0].CopyFrom(helper.make_tensor_value_info("y", FLOAT, shape))
+    return replace(open_network(graph.SerializeToString()), most_bytes=1000)
+
+
+def test_an_answer_that_is_too_large_is_refused():
+    network = make_zeros()
+    assert ask(network, shape=np.array([250]))[0].nbytes == 1000
+    with pytest.raises(TooLarge, match="1004 bytes; at most 1000") as refused:
+        ask(network, shape=np.array([251]))
+    assert "ZOO_MAX_ANSWER_BYTES" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("shape", "is_refused"), [([2, 125], False), ([2, 126], True), (["n", 2**30], False)]
+)
+def test_an_answer_whose_shape_is_told_is_refused_before_it_is_computed(shape, is_refused):
+    network = make_zeros(shape)
+    feeds = Feeds(tensors={"shape": np.array([1, 1])}, wanted=["y"])
+    with pytest.raises(TooLarge) if is_refused else nullcontext():
+        network.check(feeds)
+    network.check(replace(feeds, wanted=[]))
+
+
+def test_texts_of_an_answer_count_with_all_that_they_take():
+    graph = make_graph(
+        helper.make_node("Expand", ["x", "shape"], ["y"]),
+        inputs={"x": TensorProto.STRING, "shape": INT64},
+    )
+    network = replace(open_network(graph.SerializeToString()), most_bytes=1000)
+    assert ask(network, x=texts("a"), shape=np.array([10]))[0].shape == (10,)
+    with pytest.raises(TooLarge):
+        ask(network, x=texts("a" * 100), shape=np.array([10]))

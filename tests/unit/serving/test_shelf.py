@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -161,3 +162,69 @@ def test_a_failure_is_told_to_all_who_wait(make_shelf, loader):
                 asked.result()
     assert not shelf.is_loading("a")
     assert take(shelf, "a", loader)
+
+
+class Grown:
+    """An arena that runs have made so large, of which they still use some."""
+
+    def __init__(self, used=0):
+        self.added_bytes, self.used, self.shrunk = 0, used, 0
+
+    def shrink(self):
+        self.shrunk += 1
+        self.added_bytes = self.used
+
+
+def load_grown(loader, arena):
+    return lambda: replace(loader(), arena=arena)
+
+
+def test_what_runs_add_counts_with_the_predictor(make_shelf, loader):
+    shelf, arena = make_shelf(10), Grown()
+    with shelf.hold("a", load_grown(loader, arena)):
+        arena.added_bytes = 8
+    assert shelf.size_bytes == shelf.read().size_bytes == 18
+    with shelf.hold("a", loader):
+        arena.added_bytes = 3
+    assert shelf.size_bytes == shelf.read().size_bytes == 13
+    assert shelf.put_away("a")
+    assert shelf.size_bytes == 0
+
+
+def test_a_predictor_that_is_put_away_while_it_grows_is_not_counted(make_shelf, loader):
+    shelf, arena = make_shelf(10), Grown()
+    with shelf.hold("a", load_grown(loader, arena)):
+        shelf.put_away("a")
+        arena.added_bytes = 50
+    assert shelf.size_bytes == 0
+
+
+def test_others_make_room_for_what_runs_add(make_shelf, loader):
+    shelf, arena = make_shelf(4), Grown(used=20)
+    for name in "bcd":
+        take(shelf, name, loader)
+    with shelf.hold("a", load_grown(loader, arena)):
+        arena.added_bytes = 20
+    assert [name for name in "abcd" if shelf.find(name)] == ["a", "d"]
+    assert shelf.size_bytes == 40
+
+
+def test_a_large_arena_is_shrunk_before_others_are_closed(make_shelf, loader):
+    shelf, arena, small = make_shelf(4), Grown(), Grown()
+    take(shelf, "b", loader)
+    with shelf.hold("c", load_grown(loader, small)):
+        small.added_bytes = 5  # an eighth of the shelf, which is not worth it
+    with shelf.hold("a", load_grown(loader, arena)):
+        arena.added_bytes = 200
+    assert (arena.shrunk, small.shrunk) == (1, 0)
+    assert [name for name in "abc" if shelf.find(name)] == ["a", "b", "c"]
+    assert shelf.size_bytes == 35
+    assert shelf.read().evictions == 0
+
+
+def test_an_arena_is_left_alone_while_there_is_room(make_shelf, loader):
+    shelf, arena = make_shelf(10), Grown()
+    with shelf.hold("a", load_grown(loader, arena)):
+        arena.added_bytes = 80
+    take(shelf, "b", loader)
+    assert arena.shrunk == 0

@@ -1,7 +1,7 @@
 """/v2/models/NAME/infer: tensors or pictures in, tensors or classes out."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from flask import Blueprint, request
@@ -14,6 +14,7 @@ from zoo.errors import (
     NotRunnable,
     Overloaded,
     RevisionNotFound,
+    TooLarge,
     Unsupported,
 )
 from zoo.operations.opening import Zoo
@@ -35,6 +36,8 @@ from zoo.web.shapes.inference import InferenceAnswer, InferenceBody, ProtocolErr
 
 bp = Blueprint("inference_infer", __name__, url_prefix="/v2/models")
 errors.install(bp)
+
+JSON_NUMBER_BYTES = 16  # of the text of a number, with the comma behind it
 
 RAW = Requested(inputs={}, is_binary=True)
 
@@ -85,11 +88,15 @@ def infer(
 
     Raises:
         BadRequest, TooLarge, Unsupported: as `read_requested`.
+        TooLarge: the answer would have more numbers than are written as JSON.
         ZooError: as `hold_served` and `answer`.
     """
     with hold_served(zoo, service, address) as held:
         requested, question = _read(asked, takes_of(*held), is_wanted)
-        return requested, answer(zoo, service, held, question)
+        found = answer(zoo, service, held, question)
+    if found.is_map or not found.labels:  # A classifier's answer is small.
+        _check_json(requested, found, zoo.settings.max_answer_bytes)
+    return requested, found
 
 
 def _read(asked: Asked, takes: Takes, is_wanted: Callable[[], bool]) -> tuple[Requested, Question]:
@@ -112,13 +119,37 @@ def _read(asked: Asked, takes: Takes, is_wanted: Callable[[], bool]) -> tuple[Re
     )
 
 
+def _check_json(requested: Requested, found: Answer, most_bytes: int) -> None:
+    """Refuse to write more numbers as text than an answer has room for.
+
+    Raises:
+        TooLarge: there are more.
+    """
+    numbers = sum(
+        found.outputs[one.name].size
+        for one in _wanted(requested, found)
+        if not (one.is_binary or one.classes)
+    )
+    if numbers * JSON_NUMBER_BYTES > most_bytes:
+        raise TooLarge(
+            f"The answer has {numbers} elements to be written as JSON; at most"
+            f" {most_bytes // JSON_NUMBER_BYTES} are.",
+            hint="Ask for them binary: InferRequestedOutput(name, binary_data=True).",
+        )
+
+
 def outputs_of(requested: Requested, found: Answer) -> list[Output]:
     """Give the outputs that are wanted, each as it is wanted."""
-    wanted = requested.outputs or [
-        RequestedOutput(name=name, is_binary=requested.is_binary) for name in found.outputs
-    ]
     return [
-        Output(name=one.name, tensor=_tensor(one, found), is_binary=one.is_binary) for one in wanted
+        Output(name=one.name, tensor=_tensor(one, found), is_binary=one.is_binary)
+        for one in _wanted(requested, found)
+    ]
+
+
+def _wanted(requested: Requested, found: Answer) -> Sequence[RequestedOutput]:
+    """Give what is asked of each output; all are, where none is named."""
+    return requested.outputs or [
+        RequestedOutput(name=name, is_binary=requested.is_binary) for name in found.outputs
     ]
 
 
