@@ -17,9 +17,13 @@ from zoo.errors import ClassesDiffer, Invalid, OneClass, TooFewPictures
 C_GRID = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3)
 SVM_GRID = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)  # likewise, of a linear SVM
 FOLDS = 5
+LEAST_FOLDS = 3  # for which rare classes are left out: two say nothing of how far they may be off
 SMALL, LARGE = 1000, 20_000  # training pictures, as VTAB-1k and BiT draw the lines
 IMBALANCE = 3  # largest class / smallest class above which classes are weighed
 NAMED = 5  # classes that a reason names at most
+WHY_NOT_HELD_OUT = (
+    "a class has one training picture and too few others have enough, so nothing can be held out"
+)
 
 
 WHAT = {
@@ -115,10 +119,14 @@ def plan_finetune(
         seed=seed,
         because=(
             *because,
-            _why_folds(folds, grid[3]),
-            *_why_rare(train, folds),
+            *(() if strategy is Strategy.ZERO_SHOT else _why_chosen(train, folds, grid[3])),
             *_why_layer(layer, folds),
-            _why_weights(largest, smallest, is_imbalanced=is_imbalanced),
+            _why_weights(
+                largest,
+                smallest,
+                is_imbalanced=is_imbalanced,
+                is_chosen=bool(folds) and strategy is not Strategy.ZERO_SHOT,
+            ),
         ),
     )
 
@@ -136,13 +144,14 @@ def choose_folds(counts: Collection[int]) -> int:
 
     Five, or as many as the smallest class has pictures, so that each fold has some of every class.
     A few rare classes beside others that are large enough do not decide: there are as many folds as
-    half of the classes have pictures, two classes at least. Those with fewer are fitted on in every
-    fold and held out in none.
+    half of the classes have pictures, two classes at least, if those are three and more. Classes
+    with fewer are fitted on in every fold and held out in none.
     """
     least = min(counts)
     if is_unequal(counts) and max(counts) >= FOLDS:
         in_order = sorted(counts, reverse=True)
-        least = in_order[max(2, (len(in_order) + 1) // 2) - 1]
+        most_have = in_order[max(2, (len(in_order) + 1) // 2) - 1]
+        least = most_have if most_have >= LEAST_FOLDS else least
     return min(FOLDS, least) if least >= 2 else 0  # noqa: PLR2004  # a fold needs two sides
 
 
@@ -332,10 +341,11 @@ def _why_statistics(training: Training, facts: Facts) -> list[str]:
     return ["batches or pictures are few: batch normalisation keeps its statistics"]
 
 
-def _why_folds(folds: int, otherwise: float) -> str:
+def _why_chosen(counts: Mapping[str, int], folds: int, otherwise: float) -> list[str]:
     if folds:
-        return f"C chosen by {folds}-fold cross-validation on the training pictures alone"
-    return f"a class has one training picture, so nothing can be held out: C = {otherwise}"
+        told = f"C chosen by {folds}-fold cross-validation on the training pictures alone"
+        return [told, *_why_rare(counts, folds)]
+    return [f"{WHY_NOT_HELD_OUT}: C = {otherwise}"]
 
 
 def _why_rare(counts: Mapping[str, int], folds: int) -> list[str]:
@@ -351,7 +361,7 @@ def _why_rare(counts: Mapping[str, int], folds: int) -> list[str]:
 def _why_layer(layer: str, folds: int) -> list[str]:
     """Say where codes are taken, if that is not where the classifier reads."""
     if layer == BEST and not folds:
-        return ["a class has one training picture, so no layer can be chosen: the last one"]
+        return ["nothing can be held out, so no layer can be chosen: the last one"]
     told = {
         "codes": [],
         BEST: ["codes of the layer that cross-validation finds better than the last, or the last"],
@@ -360,10 +370,8 @@ def _why_layer(layer: str, folds: int) -> list[str]:
     return told.get(layer, [f"codes of the layer {layer!r}, as asked for"])
 
 
-def _why_weights(largest: int, smallest: int, *, is_imbalanced: bool) -> str:
-    answer = (
-        "classes are weighed by 1 / their share, and choices go by the mean of their accuracies"
-        if is_imbalanced
-        else "no class weights"
-    )
+def _why_weights(largest: int, smallest: int, *, is_imbalanced: bool, is_chosen: bool) -> str:
+    answer = "classes are weighed by 1 / their share" if is_imbalanced else "no class weights"
+    if is_imbalanced and is_chosen:
+        answer += ", and choices go by the mean of their accuracies"
     return f"the largest class has {largest} training pictures, the smallest {smallest}: {answer}"

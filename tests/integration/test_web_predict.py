@@ -133,6 +133,7 @@ def test_compressed_bodies_that_cannot_be_read_are_told_why(make_app, picture):
     assert ask(data, "br") == (415, "A body of the Content-Encoding 'br' is not read here.")
     assert ask(b"--x--", "gzip", content_type=form)[0] == 415
     assert ask(data, "gzip")[0] == 400
+    assert ask(b"", "gzip") == (400, "No picture was sent.")
     status, said = ask(gzip.compress(bytes(20_000)), "gzip")
     assert (status, said) == (413, "The body is more than 10000 bytes.")
 

@@ -60,6 +60,9 @@ def test_there_are_as_many_folds_as_the_smallest_class_allows_up_to_five(ants, b
         ((2, 4, 4), 2),
         ((4, 6, 6), 4),  # of like size
         ((1, 1, 1, 120, 120), 0),
+        ((1, 2, 2, 3, 60, 60), 3),
+        ((1, 1, 2, 2, 60, 60), 0),  # two folds of hardly anything would say less than nothing
+        ((2, 2, 2, 2, 60, 60), 2),
         ((5, 5, 5), 5),
     ],
 )
@@ -84,6 +87,16 @@ def test_without_folds_there_is_nothing_to_choose():
     plan = plan_finetune(make_dataset({"ant": 1, "bee": 9}), seed=0)
     assert plan.c_grid == (0.1,)
     assert "one training picture" in plan.because[1]
+
+
+@pytest.mark.parametrize("strategy", [Strategy.PROBE, Strategy.ZERO_SHOT])
+def test_a_plan_tells_of_choices_only_where_there_are_some(strategy):
+    plan = plan_finetune(make_dataset({"ant": 5, "bee": 90}), seed=0, strategy=strategy)
+    told = " ".join(plan.because)
+    assert ("cross-validation" in told) == ("choices go by" in told)
+    assert ("choices go by" in told) == (strategy is Strategy.PROBE)
+    alone = plan_finetune(make_dataset({"ant": 1, "bee": 90}), seed=0, strategy=strategy)
+    assert "choices go by" not in " ".join(alone.because)
 
 
 def test_with_folds_the_whole_grid_is_tried():

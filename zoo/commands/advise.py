@@ -79,6 +79,8 @@ def _show_ranking(told: dict[str, Any]) -> None:
     click.echo(f"  cross-validated on {told['looked_at']} training pictures, intervals at 95 %")
     if unequal:
         click.echo(f"  always {unequal['label']!r} would have {unequal['share']:.3f}")
+    for reason in told.get("because", ())[1:]:  # The first says the same once more.
+        click.echo(f"  {reason}")
     for one in told["skipped"]:
         click.echo(f"  left out: {one['model']}: {one['reason']}", err=True)
 

@@ -1,6 +1,7 @@
 """Running a fine-tune again, and comparing what comes of it with what came of it before."""
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -39,7 +40,8 @@ class Repetition:
 
     def as_json(self) -> dict[str, Any]:
         """Write it down with plain JSON types."""
-        return asdict(self) | {"is_same": self.is_same}
+        largest = self.largest_difference if math.isfinite(self.largest_difference) else None
+        return asdict(self) | {"largest_difference": largest, "is_same": self.is_same}
 
 
 def enqueue_reproduce(zoo: Zoo, address: str, *, name: str | None = None) -> Job:

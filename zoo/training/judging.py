@@ -57,7 +57,7 @@ class Verdict:
             f"{self.gain * 100:+.1f} +- {self.standard_error * 100:.1f} points "
             f"(McNemar's exact p = {self.p:.2g})"
         )
-        if self.balanced_gain is not None and self.balanced_error is not None:
+        if self.balanced_gain is not None and self.balanced_error:  # 0 where all agree
             figures += (
                 f", {self.balanced_gain * 100:+.1f} +- {self.balanced_error * 100:.1f} of balanced "
                 "accuracy"

@@ -1,5 +1,6 @@
 """The linear probe: logistic regression, or a linear SVM, on standardised codes."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,7 +13,7 @@ from zoo.training.calibration import fit_temperature, softmax
 from zoo.training.folds import divide, is_held_out
 from zoo.training.level import Level
 from zoo.training.logistic import Head, Labels, Matrix, fit_logistic
-from zoo.training.metrics import calibration_error
+from zoo.training.metrics import Z_95, calibration_error
 from zoo.training.spread import spread_of
 from zoo.training.svm import fit_svm
 
@@ -88,10 +89,21 @@ def cross_validate(codes: NDArray[np.float32], labels: Labels, plan: Plan) -> Ca
 
 
 def choose_c(candidates: tuple[Candidate, ...]) -> float:
-    """Choose the smallest C within one standard error of the best mean accuracy."""
+    """Choose the smallest C within one standard error of the best mean accuracy.
+
+    Where that is balanced accuracy, those are left out whose plain accuracy is significantly below
+    another's that is as good: what a few pictures of rare classes cannot tell is not worth a third
+    of all.
+    """
     best = max(candidates, key=lambda candidate: candidate.judged)
-    floor = best.judged - best.judged_error
-    return min(candidate.c for candidate in candidates if candidate.judged >= floor)
+    able = [one for one in candidates if one.judged >= best.judged - best.judged_error]
+    plain = max(able, key=lambda candidate: candidate.accuracy)
+    return min(
+        one.c
+        for one in able
+        if plain.accuracy - one.accuracy
+        <= Z_95 * math.hypot(plain.standard_error, one.standard_error)
+    )
 
 
 def calibrate(scores: Matrix, labels: Labels) -> Calibration:
@@ -132,8 +144,14 @@ def _hold_out(codes: Matrix, labels: Labels, plan: Plan) -> _HeldOut:
         shares.append(np.mean(right, axis=1))
         if plan.balanced:
             balanced.append(_mean_of_classes(np.array(right), labels[rest]))
-    plain = _over_folds(shares)
-    weighed = _over_folds(balanced) if plan.balanced else [(None, None)] * len(plan.c_grid)
+    plain, told = _over_folds(shares), is_held_out(labels, plan.folds)
+    weighed: Sequence[tuple[float, float] | tuple[None, None]] = [(None, None)] * len(plan.c_grid)
+    if plan.balanced:
+        least = [_least_error(scores[c][told], labels[told]) for c in plan.c_grid]
+        weighed = [
+            (mean, max(error, floor))
+            for (mean, error), floor in zip(_over_folds(balanced), least, strict=True)
+        ]
     return _HeldOut(
         candidates=tuple(
             Candidate(
@@ -148,7 +166,7 @@ def _hold_out(codes: Matrix, labels: Labels, plan: Plan) -> _HeldOut:
             )
         ),
         scores=scores,
-        told=is_held_out(labels, plan.folds),
+        told=told,
     )
 
 
@@ -157,6 +175,19 @@ def _mean_of_classes(right: NDArray[np.bool_], labels: Labels) -> Matrix:
     of_classes = [right[:, labels == one].mean(axis=1) for one in np.unique(labels)]
     means: Matrix = np.mean(of_classes, axis=0)
     return means
+
+
+def _least_error(scores: Matrix, labels: Labels) -> float:
+    """Give the standard error of a mean of classes' shares by their numbers of pictures alone.
+
+    Folds with a picture or two of a rare class may happen to agree, which makes nothing certain.
+    Each share is that of half a picture more on either side, so that none is 0 or 1.
+    """
+    right = scores.argmax(axis=1) == labels
+    totals = np.bincount(labels)
+    known = totals > 0
+    shares = (np.bincount(labels, right)[known] + 0.5) / (totals[known] + 1)
+    return float(np.sqrt((shares * (1 - shares) / totals[known]).sum()) / known.sum())
 
 
 def _over_folds(values: list[Matrix]) -> list[tuple[float, float]]:

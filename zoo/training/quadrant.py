@@ -76,8 +76,9 @@ def find_quadrant(  # noqa: PLR0913  # what was measured, and on how much
     is_last_best = best.judged - last.judged <= best.judged_error
     is_known = known_share is None or known_share >= LEAST_KNOWN
     is_similar = is_last_best and gain >= LEAST_GAIN - ROUNDING and is_known
-    floor = best.judged - Z_95 * _error(best, looked_at)
-    usual = last if is_similar else next(point for point in points if point.judged >= floor)
+    floor = max(best.judged - Z_95 * _error(best, looked_at), chance)
+    able = (point for point in points if point.judged >= floor)
+    usual = last if is_similar else next(able, best)
     tap = _choose_tap(usual, points, floor, looked_at, chance)
     where = "within" if is_last_best else "more than"
     known = (

@@ -8,6 +8,7 @@ from flask import request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from zoo.errors import BadRequest, TooLarge, Unsupported
+from zoo.web.body import read_whole
 from zoo.web.context import current_zoo, limit_body
 from zoo.web.forms import FORM, check_form
 from zoo.web.inference.encoding import IDENTITY, inflate
@@ -90,11 +91,15 @@ def _open_pictures(most_bytes: int) -> list[tuple[str, IO[bytes]]]:
             if len(parts) > MOST_PICTURES:
                 raise _refusal(f"The body has more than {MOST_PICTURES} pictures.")
             return [(part.filename or field, part.stream) for field, part in parts]
-        data = memoryview(request.get_data(cache=False))
-        return [("body", io.BytesIO(inflate(data, encoding, most_bytes=most_bytes)))]
+        data = read_whole()
+        whole = inflate(data, encoding, most_bytes=most_bytes) if data else data
+        return [("body", io.BytesIO(whole))]
     except (RequestEntityTooLarge, TooLarge) as error:
         if is_form and isinstance(error, TooLarge):
             raise
+        if is_form:
+            told = f"The form has more than {most_in_all} bytes, or more parts than are taken here."
+            raise _refusal(told) from error
         raise _refusal(f"The body is more than {most_in_all} bytes.") from error
 
 

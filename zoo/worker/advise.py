@@ -30,7 +30,7 @@ from zoo.operations.datasets import get_dataset
 from zoo.operations.fetch import get_revision, list_models
 from zoo.operations.finetune import check_finetune
 from zoo.operations.opening import Zoo
-from zoo.planning import NAMED, choose_folds, plan_finetune
+from zoo.planning import NAMED, WHY_NOT_HELD_OUT, choose_folds, plan_finetune
 from zoo.training.depth import DepthPoint, measure_depth
 from zoo.training.frechet import LEAST_REFERENCE, Distance, measure_distance
 from zoo.training.learningcurve import measure_curve, predict_gain
@@ -52,7 +52,6 @@ MOST_PAIRS = 20  # of pictures that look alike, by name
 TIMED = 16  # pictures that tell what a pass costs
 TWIN, TWIN_SEED = "he+lsuv", 1
 LOOKED_AT = 64  # pictures that the twin's scales are settled by
-WHY_NOTHING = "a class has one training picture, so nothing can be held out and measured"
 MORE = (200, 1000)  # pictures: what that many more would buy
 
 Labels = NDArray[np.int64]
@@ -152,7 +151,7 @@ def _advise(zoo: Zoo, model: str, sample: Sample, progress: Progress) -> dict[st
     taps = [tap.layer for tap in taps_of(parent)]
     codes = _codes(zoo, parent, sample, taps, progress)
     if not sample.plan.folds:
-        return {"facts": facts, "advised": None, "because": [WHY_NOTHING], "predicted": None}
+        return {"facts": facts, "advised": None, "because": [WHY_NOT_HELD_OUT], "predicted": None}
     points = _depth(codes, sample, progress, "trained")
     twin = _depth(_twin_codes(zoo, sight, sample, taps, progress), sample, progress, "random")
     similarity = _similarity(parent, sample, codes[CODES])
@@ -183,7 +182,9 @@ def _advise(zoo: Zoo, model: str, sample: Sample, progress: Progress) -> dict[st
         is_borrowed=_is_borrowed(zero_shot, best, sample),
         pass_s=_measure_pass(sight, sample),
     )
-    gains = [predict_gain(curve, more) for more in MORE]
+    # Of classes that could not be measured nothing is known, and so nothing of all of them.
+    is_told = len(sample.counts) == len(sample.dataset.classes)
+    gains = [predict_gain(curve, more) for more in MORE] if is_told else []
     because = [
         *_tell_unequal(sample),
         *quadrant.because,
@@ -206,7 +207,9 @@ def _advise(zoo: Zoo, model: str, sample: Sample, progress: Progress) -> dict[st
         "gains": [gain.as_json() for gain in gains if gain is not None],
         "arms": arms,
         "advised": advised,
-        "predicted": predicted and _interval(predicted, sum(sample.counts.values())),
+        "predicted": _interval(predicted, sum(sample.counts.values()))
+        if predicted and is_told
+        else None,
     }
 
 
@@ -271,7 +274,10 @@ def _tell_unequal(sample: Sample) -> list[str]:
         f"classes are unequal: always {label!r} has an accuracy of {share:.3f}; all is judged by "
         f"balanced accuracy, the mean of each class's own, of which that has {sample.chance:.3f}"
     )
-    few = f"too few pictures to be measured: {', '.join(rare[:NAMED])}{more}"
+    few = (
+        f"too few pictures to be measured: {', '.join(rare[:NAMED])}{more}; all figures are of the"
+        f" other {len(sample.counts)} of {len(sample.dataset.classes)} classes"
+    )
     return [told, few] if rare else [told]
 
 
@@ -443,7 +449,7 @@ def _rank(zoo: Zoo, job: Job, sample: Sample, progress: Progress) -> dict[str, A
     """Measure a probe of the codes of each model that the asker may see, the best first."""
     if not sample.plan.folds:
         name = sample.dataset.name
-        raise TooFewPictures(f"Dataset {name!r} ranks no models: {WHY_NOTHING}.", dataset=name)
+        raise TooFewPictures(f"Dataset {name!r} ranks no models: {WHY_NOT_HELD_OUT}.", dataset=name)
     rows, skipped = [], []
     models = list_models(as_asker(zoo, job), limit=MOST_PICTURES)
     for done, model in enumerate(models, 1):
@@ -460,6 +466,7 @@ def _rank(zoo: Zoo, job: Job, sample: Sample, progress: Progress) -> dict[str, A
         "models": rows,
         "skipped": skipped,
         "looked_at": len(sample.pictures),
+        "because": _tell_unequal(sample),
         **_unequal(sample),
     }
 

@@ -82,6 +82,26 @@ def recall_of(probe, codes, labels, one):
     return (scores_of(probe, codes).argmax(axis=1)[labels == one] == one).mean()
 
 
+def test_a_third_of_all_pictures_outweighs_what_rare_classes_cannot_tell():
+    figures = {"standard_error": 0.02, "balanced_error": 0.04}
+    timid = Candidate(c=1e-3, accuracy=0.32, balanced_accuracy=0.17, **figures)
+    sound = Candidate(c=1e-2, accuracy=0.70, balanced_accuracy=0.14, **figures)
+    loose = Candidate(c=1e2, accuracy=0.71, balanced_accuracy=0.12, **figures)
+    assert choose_c((timid, sound, loose)) == 1e-2
+
+
+def test_a_rare_class_that_is_always_right_is_no_certainty():
+    codes, labels = make_rare((60, 5), seed=1)
+    codes[labels == 1] += 100.0  # beyond doubt
+    found = cross_validate(codes, labels, make_plan(balanced=True))
+    assert found.balanced_accuracy == 1.0
+    # 60.5 of 61 and 5.5 of 6 right, as shares of 60 and 5
+    shares, totals = np.array([60.5 / 61, 5.5 / 6]), np.array([60, 5])
+    expected = np.sqrt((shares * (1 - shares) / totals).sum()) / 2
+    assert found.balanced_error == pytest.approx(expected)
+    assert found.standard_error == 0
+
+
 def test_the_choice_of_c_does_not_undo_the_weights_of_classes():
     grid, found, plain = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0), [], []
     for seed in range(5):
@@ -95,11 +115,7 @@ def test_the_choice_of_c_does_not_undo_the_weights_of_classes():
         other = fit_probe(codes, labels, make_plan(c_grid=(c,), folds=0, balanced=True))
         found.append(recall_of(probe, unseen, truth, 1))
         plain.append(recall_of(other, unseen, truth, 1))
-        # As before it is the smallest C that cannot be told from the best.
-        best = max(one.balanced_accuracy for one in probe.candidates)
-        at = next(one for one in probe.candidates if one.balanced_accuracy == best)
-        within = [one.c for one in probe.candidates if one.judged >= best - at.balanced_error]
-        assert probe.c == min(within)
+        assert probe.c == choose_c(probe.candidates)
     assert np.mean(found) > np.mean(plain) + 0.2
 
 
