@@ -190,8 +190,8 @@ class Settings(BaseSettings):
     decoding_bytes: int = Field(
         default=GIB,
         ge=MIB,
-        description="Most memory of pictures that requests decode at once; a single one may take"
-        " more.",
+        description="Most memory of pictures that requests decode at once, and of compressed bodies"
+        " that they inflate; a single one may take more.",
     )
 
     @classmethod

@@ -59,6 +59,14 @@ class Share:
         with self._lock:
             self._give(size_bytes)
 
+    def keep(self, taken_bytes: int, size_bytes: int) -> int:
+        """Give back what is not needed of what was taken, and tell how much is kept."""
+        kept_bytes = min(taken_bytes, size_bytes)
+        with self._lock:
+            self.taken_bytes -= taken_bytes - kept_bytes
+            self._call_next()
+        return kept_bytes
+
     def _take(self, size_bytes: int) -> None:
         self.taken_bytes += size_bytes
         self.holders += 1

@@ -13,7 +13,7 @@ from zoo.operations.opening import open_zoo
 from zoo.operations.predict import open_service
 from zoo.operations.warming import Warming
 from zoo.settings import Settings, read_settings
-from zoo.web import access, answers, metrics, reference, traffic
+from zoo.web import access, answers, inflated, metrics, reference, traffic
 from zoo.web.api import (
     accounts,
     advice,
@@ -90,6 +90,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.wsgi_app = KeptSlashes(app.wsgi_app)  # type: ignore[assignment,method-assign]  # Flask's own way
     answers.install(app)
     traffic.install(app)
+    inflated.install(app, zoo.settings)
     frame.install(app)
     for room in (
         models,

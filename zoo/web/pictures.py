@@ -10,8 +10,9 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from zoo.errors import BadRequest, TooLarge, Unsupported
 from zoo.web.body import read_whole
 from zoo.web.context import current_zoo, limit_body
+from zoo.web.encoding import IDENTITY
 from zoo.web.forms import FORM, check_form
-from zoo.web.inference.encoding import IDENTITY, inflate
+from zoo.web.inflated import inflate_body
 from zoo.web.reference import Body
 
 MOST_PICTURES = 64
@@ -92,7 +93,7 @@ def _open_pictures(most_bytes: int) -> list[tuple[str, IO[bytes]]]:
                 raise _refusal(f"The body has more than {MOST_PICTURES} pictures.")
             return [(part.filename or field, part.stream) for field, part in parts]
         data = read_whole()
-        whole = inflate(data, encoding, most_bytes=most_bytes) if data else data
+        whole = inflate_body(data, encoding, most_bytes=most_bytes) if data else data
         return [("body", io.BytesIO(whole))]
     except (RequestEntityTooLarge, TooLarge) as error:
         if is_form and isinstance(error, TooLarge):

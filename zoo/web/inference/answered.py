@@ -9,8 +9,8 @@ import orjson
 from flask import Response, request
 
 from zoo.errors import Unsupported
+from zoo.web.encoding import deflate
 from zoo.web.inference.datatypes import BYTES, datatype_of
-from zoo.web.inference.encoding import deflate
 from zoo.web.inference.tensors import Tensor, write_binary
 
 JSON_BYTES = "Inference-Header-Content-Length"

@@ -8,8 +8,9 @@ from flask import request
 from zoo.errors import BadRequest
 from zoo.web.body import read_whole
 from zoo.web.context import current_zoo, limit_body
+from zoo.web.encoding import too_large
 from zoo.web.inference.answered import JSON_BYTES
-from zoo.web.inference.encoding import inflate, too_large
+from zoo.web.inflated import inflate_body
 
 MOST_DIGITS = 18
 JSON_BYTES_KEY = "HTTP_" + JSON_BYTES.upper().replace("-", "_")
@@ -20,7 +21,7 @@ def receive_body() -> memoryview:
 
     Raises:
         TooLarge: it is longer than ZOO_MAX_INFERENCE_BYTES, before or after.
-        Unsupported, BadRequest: as `inflate`.
+        Unsupported, BadRequest: as `inflate_body`.
         TooSlow: its client sends next to nothing.
     """
     most_bytes = current_zoo().settings.max_inference_bytes
@@ -28,7 +29,7 @@ def receive_body() -> memoryview:
     if (request.content_length or 0) > most_bytes:
         raise too_large(most_bytes)
     encoding = request.headers.get("Content-Encoding", "")
-    return inflate(read_whole(), encoding, most_bytes=most_bytes)
+    return inflate_body(read_whole(), encoding, most_bytes=most_bytes)
 
 
 def read_json_bytes(environ: Mapping[str, Any]) -> int | None:

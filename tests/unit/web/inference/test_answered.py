@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 from flask import Flask
 
-from zoo.errors import BadRequest, TooLarge, Unsupported
+from zoo.errors import BadRequest, Unsupported
 from zoo.web.inference.answered import Output, write_answer
 from zoo.web.inference.classification import classify
-from zoo.web.inference.encoding import inflate
 
 BODY = b"some tensors " * 1000
 
@@ -127,45 +126,3 @@ def test_the_best_classes_are_told_with_value_index_and_label():
 def test_what_is_no_scores_is_not_classified(scores):
     with pytest.raises(BadRequest, match="'p' holds no scores"):
         classify(scores, 1, (), name="p")
-
-
-@pytest.mark.parametrize(
-    ("encoding", "body"),
-    [
-        ("gzip", gzip.compress(BODY, mtime=0)),
-        ("GZIP", gzip.compress(BODY, mtime=0)),
-        ("deflate", zlib.compress(BODY)),
-        ("", BODY),
-        ("identity", BODY),
-    ],
-)
-def test_a_body_is_inflated(encoding, body):
-    assert inflate(memoryview(body), encoding, most_bytes=len(BODY)) == BODY
-
-
-@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
-def test_a_bomb_is_refused_as_soon_as_it_is_too_long(encoding):
-    bomb = {"gzip": gzip.compress, "deflate": zlib.compress}[encoding](bytes(2**24))
-    with pytest.raises(TooLarge, match="more than 1000 bytes"):
-        inflate(memoryview(bomb), encoding, most_bytes=1000)
-
-
-@pytest.mark.parametrize(
-    ("encoding", "body"),
-    [
-        ("gzip", b""),
-        ("gzip", BODY),
-        ("gzip", gzip.compress(BODY, mtime=0)[:-1]),
-        ("gzip", gzip.compress(BODY, mtime=0) + b"x"),
-        ("gzip", zlib.compress(BODY)),
-        ("deflate", gzip.compress(BODY, mtime=0)),
-    ],
-)
-def test_a_damaged_body_is_refused(encoding, body):
-    with pytest.raises(BadRequest):
-        inflate(memoryview(body), encoding, most_bytes=10**6)
-
-
-def test_an_unknown_compression_is_refused():
-    with pytest.raises(Unsupported, match="'br'"):
-        inflate(memoryview(BODY), "br", most_bytes=10**6)

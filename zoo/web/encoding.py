@@ -2,7 +2,9 @@
 
 import gzip
 import zlib
+from typing import Any
 
+import numpy as np
 from werkzeug.datastructures import Accept
 from werkzeug.http import parse_accept_header
 
@@ -12,6 +14,15 @@ WINDOWS = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 IDENTITY = {"", "identity"}
 LEVEL = 1  # tensors hardly become smaller by any other
 LEAST_BYTES = 1024  # below which compressing costs more than it spares
+PIECE_BYTES = 2**16  # inflated at once
+MOST_TIMES = 1032  # longer than it was: two bits of deflate stand for up to 258 bytes
+
+
+def bound_inflated(body: memoryview, encoding: str, *, most_bytes: int) -> int:
+    """Tell how many bytes inflating a body may take; 0 where it is not compressed."""
+    if encoding.lower() not in WINDOWS:
+        return 0
+    return min(most_bytes + 1, MOST_TIMES * len(body))
 
 
 def inflate(body: memoryview, encoding: str, *, most_bytes: int) -> memoryview:
@@ -29,16 +40,40 @@ def inflate(body: memoryview, encoding: str, *, most_bytes: int) -> memoryview:
             f"A body of the Content-Encoding {encoding[:20]!r} is not read here.",
             hint=f"Send it plain, or as one of {', '.join(WINDOWS)}.",
         )
+    room = np.empty(bound_inflated(body, encoding, most_bytes=most_bytes), np.uint8).data
     inflater = zlib.decompressobj(WINDOWS[encoding.lower()])
     try:
-        plain = inflater.decompress(body, most_bytes + 1)
+        plain, is_whole = _inflate_into(room, body, inflater)
     except zlib.error as error:
         raise BadRequest(f"The body is no {encoding} that can be read: {error}.") from error
     if len(plain) > most_bytes:
         raise too_large(most_bytes)
-    if not inflater.eof or inflater.unused_data:
+    if not is_whole:
         raise BadRequest(f"The body is not one whole {encoding}.")
-    return memoryview(plain)
+    return plain
+
+
+def _inflate_into(
+    room: memoryview,
+    body: memoryview,
+    inflater: Any,  # noqa: ANN401  # zlib does not name its type
+) -> tuple[memoryview, bool]:
+    """Fill memory with what a body becomes, and tell whether all of it was one whole.
+
+    Memory is not taken before it is written to. A buffer that the library lets grow would be joined
+    from its parts at the end, and take twice as much.
+    """
+    filled, ahead = 0, body
+    while filled < len(room) and not inflater.eof:
+        left = inflater.unconsumed_tail
+        if not left:
+            left, ahead = ahead[:PIECE_BYTES], ahead[PIECE_BYTES:]
+        piece = inflater.decompress(left, min(PIECE_BYTES, len(room) - filled))
+        if not (left or piece):
+            break  # The body is at its end, and what it should become is not.
+        room[filled : filled + len(piece)] = piece
+        filled += len(piece)
+    return room[:filled], inflater.eof and not (inflater.unused_data or ahead)
 
 
 def too_large(most_bytes: int) -> TooLarge:
