@@ -63,8 +63,10 @@ def predict(  # noqa: PLR0913  # on what terms is the last
                     max_pixels=zoo.settings.max_picture_pixels,
                     take=take,
                 )
-            prepared = terms.after(time.monotonic_ns() - begun_ns)
-            (probabilities,) = service.desk.ask(target, served, pixels[np.newaxis], prepared)
+            input_ns = time.monotonic_ns() - begun_ns
+            (probabilities,) = service.desk.ask(
+                target, served, pixels[np.newaxis], terms, input_ns=input_ns
+            )
             yield Prediction(
                 picture=name,
                 model=target.address,
@@ -200,10 +202,11 @@ def rank(
 ) -> tuple[ClassScore, ...]:
     """Give the classes of a picture, the most probable first; the best ``top`` of them, or all."""
     order = _order(probabilities, top)
-    return tuple(
+    scores = [  # A generator is begun anew for each.
         ClassScore(label=labels[index], index=index, probability=float(probabilities[index]))
         for index in order
-    )
+    ]
+    return tuple(scores)
 
 
 def _order(probabilities: np.ndarray, top: int | None) -> Sequence[int]:

@@ -41,6 +41,7 @@ class Question:
     texts: frozenset[str] = frozenset()  # inputs whose bytes came as text: files in base64
     outputs: Sequence[str] = ()  # all, where none are named
     terms: Terms = PLAIN
+    input_ns: int = 0  # what reading it took
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,8 +123,10 @@ def answer(zoo: Zoo, service: Service, held: tuple[Target, Served], question: Qu
         if target.is_network
         else _answer_pictures(zoo, service, target, served, question)
     )
-    given = [*question.inputs.values(), *found.outputs.values()]
-    service.trimming.after(sum(one.nbytes for one in given))  # also where the body was inflated
+    size_bytes = 0  # also of a body that was inflated
+    for one in (*question.inputs.values(), *found.outputs.values()):
+        size_bytes += one.nbytes
+    service.trimming.after(size_bytes)
     return found
 
 
@@ -217,7 +220,9 @@ def _answer_network(service: Service, target: Target, served: Served, question: 
     feeds = Feeds(
         tensors={name: _as_texts(name, one) for name, one in inputs.items()}, wanted=wanted
     )
-    outputs = service.desk.ask_network(target, served, feeds, question.terms)
+    outputs = service.desk.ask_network(
+        target, served, feeds, question.terms, input_ns=question.input_ns
+    )
     return Answer(revision=target.revision, outputs=dict(zip(wanted, outputs, strict=True)))
 
 
@@ -228,11 +233,10 @@ def _answer_pictures(
     wanted = _wanted([PROBABILITIES], question)
     begun_ns = time.monotonic_ns()
     images = _read_images(zoo, service, target, served, question)
-    input_ns = question.terms.input_ns + time.monotonic_ns() - begun_ns
-    terms = question.terms.after(input_ns)
+    input_ns = question.input_ns + time.monotonic_ns() - begun_ns
     is_map = isinstance(predictor, DensePredictor)
     ask = service.desk.ask_maps if is_map else service.desk.ask
-    probabilities = ask(target, served, images, terms)
+    probabilities = ask(target, served, images, question.terms, input_ns=input_ns)
     return Answer(
         revision=target.revision,
         outputs=dict.fromkeys(wanted, probabilities),

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,16 +43,6 @@ class Terms:
     deadline_s: float | None = None  # from now, until its turn has come
     priority: int = 0  # larger is later: a step is worth ten seconds of waiting
     is_wanted: Callable[[], bool] = always  # asked when its turn has come
-    input_ns: int = 0  # what preparing its pictures took, for the figures
-
-    def after(self, input_ns: int) -> Self:
-        """Give the same terms, now that its pictures are prepared; faster than `replace` does."""
-        return type(self)(
-            deadline_s=self.deadline_s,
-            priority=self.priority,
-            is_wanted=self.is_wanted,
-            input_ns=input_ns,
-        )
 
 
 PLAIN = Terms()
@@ -67,9 +56,17 @@ class Desk:
     figures: Figures
 
     def ask(
-        self, target: Target, served: Served, images: NDArray[np.uint8], terms: Terms = PLAIN
+        self,
+        target: Target,
+        served: Served,
+        images: NDArray[np.uint8],
+        terms: Terms = PLAIN,
+        *,
+        input_ns: int = 0,
     ) -> NDArray[np.float32]:
         """Give the N x K probabilities of N x H x W x 3 uint8 RGB pictures.
+
+        Preparing them took ``input_ns``, which is counted with the rest.
 
         Raises:
             BadRequest: the pictures are not of the form or size that the network reads.
@@ -81,10 +78,16 @@ class Desk:
             check_images(served.classifier, images)
             return _cut(target, served, served.classifier, images, terms)
 
-        return _joined(self._run(target, cut, terms))
+        return _joined(self._run(target, cut, input_ns))
 
     def ask_maps(
-        self, target: Target, served: Served, images: NDArray[np.uint8], terms: Terms = PLAIN
+        self,
+        target: Target,
+        served: Served,
+        images: NDArray[np.uint8],
+        terms: Terms = PLAIN,
+        *,
+        input_ns: int = 0,
     ) -> NDArray[np.float32]:
         """Give the N x K x h x w maps of N x H x W x 3 uint8 RGB pictures by a dense network.
 
@@ -100,10 +103,16 @@ class Desk:
             check_maps(dense, images)
             return _cut(target, served, MapReader(predictor=dense), images, terms)
 
-        return _joined(self._run(target, cut, terms))
+        return _joined(self._run(target, cut, input_ns))
 
     def ask_network(
-        self, target: Target, served: Served, feeds: Feeds, terms: Terms = PLAIN
+        self,
+        target: Target,
+        served: Served,
+        feeds: Feeds,
+        terms: Terms = PLAIN,
+        *,
+        input_ns: int = 0,
     ) -> list[Tensor]:
         """Give the outputs that are wanted of a network that is served as it is.
 
@@ -116,11 +125,11 @@ class Desk:
             served.network.check(feeds)
             return [_piece(target, served.network, feeds, terms)]
 
-        (ran,) = self._run(target, cut, terms)
+        (ran,) = self._run(target, cut, input_ns)
         outputs: list[Tensor] = ran.rows[0]
         return outputs
 
-    def _run(self, target: Target, cut: Callable[[], list[Piece]], terms: Terms) -> list[Ran]:
+    def _run(self, target: Target, cut: Callable[[], list[Piece]], input_ns: int) -> list[Ran]:
         """Check a request and cut it into pieces, run them, and count how that went."""
         begun_ns, key = time.monotonic_ns(), target.key
         self.figures.begin(key)
@@ -128,10 +137,11 @@ class Desk:
             pieces = cut()
             ran = self.dispatcher.run(pieces)
         except BaseException as error:
-            taken_ns = terms.input_ns + time.monotonic_ns() - begun_ns
+            taken_ns = input_ns + time.monotonic_ns() - begun_ns
             self.figures.fail(key, _reason(error), taken_ns)
             raise
-        self.figures.succeed(key, _times(ran, terms), sum([piece.pictures for piece in pieces]))
+        pictures = sum([piece.pictures for piece in pieces])
+        self.figures.succeed(key, _times(ran, input_ns), pictures)
         return ran
 
 
@@ -176,6 +186,8 @@ def _cut(
     target: Target, served: Served, reader: Reader, images: NDArray[np.uint8], terms: Terms
 ) -> list[Piece]:
     size = max(served.most_together, PIECE_PICTURES)
+    if len(images) <= size:  # as most often; a list made piece by piece costs more
+        return [_piece(target, reader, images, terms, served.most_together)]
     return [
         _piece(target, reader, images[start : start + size], terms, served.most_together)
         for start in range(0, len(images), size)
@@ -198,18 +210,21 @@ def _piece(
 
 
 def _joined(ran: list[Ran]) -> NDArray[np.float32]:
-    rows: list[NDArray[np.float32]] = [one.rows for one in ran]
-    return rows[0] if len(rows) == 1 else np.concatenate(rows)
+    rows: NDArray[np.float32] = (
+        ran[0].rows if len(ran) == 1 else np.concatenate([one.rows for one in ran])
+    )
+    return rows
 
 
 def _reason(error: BaseException) -> Reason:
     return next((why for kind, why in REASONS.items() if isinstance(error, kind)), Reason.OTHER)
 
 
-def _times(ran: list[Ran], terms: Terms) -> Times:
-    return Times(
-        input_ns=terms.input_ns,
-        queue_ns=max([one.queue_ns for one in ran]),
-        infer_ns=sum([one.infer_ns for one in ran]),
-        output_ns=sum([one.output_ns for one in ran]),
-    )
+def _times(ran: list[Ran], input_ns: int) -> Times:
+    """Add up what the pieces of a request took; they waited side by side."""
+    queue_ns = infer_ns = output_ns = 0
+    for one in ran:
+        queue_ns = max(queue_ns, one.queue_ns)
+        infer_ns += one.infer_ns
+        output_ns += one.output_ns
+    return Times(input_ns=input_ns, queue_ns=queue_ns, infer_ns=infer_ns, output_ns=output_ns)

@@ -23,7 +23,7 @@ def run_together(
     """
     begun_ns = clock_ns()
     first = pieces[0]
-    pictures = sum([piece.pictures for piece in pieces])
+    pictures = first.pictures if len(pieces) == 1 else sum([piece.pictures for piece in pieces])
     try:
         rows = first.predictor.predict(_join(pieces, pictures))
     except BaseException as error:  # noqa: BLE001  # whoever waits raises it
@@ -45,10 +45,13 @@ def run_together(
 def _join(pieces: Sequence[Piece], pictures: int) -> Batch:
     """Lay pictures behind each other; on a GPU, up to one of the sizes it has seen before."""
     first = pieces[0]
+    lacking = pad_to(pictures) - pictures if first.predictor.provider == CUDA else 0
+    if len(pieces) == 1 and not lacking:
+        return first.images
     parts: list[Any] = [piece.images for piece in pieces]  # arrays, where there are several
-    if first.predictor.provider == CUDA and (lacking := pad_to(pictures) - pictures):
+    if lacking:
         parts.append(np.zeros((lacking, *first.images.shape[1:]), np.uint8))
-    joined: Batch = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    joined: Batch = np.concatenate(parts)
     return joined
 
 

@@ -142,7 +142,7 @@ class Dispatcher:
                 self._is_closed
                 or self.queue
                 or self.runners.are_all_busy
-                or _is_late(piece, now_ns)
+                or (piece.deadline_ns is not None and now_ns >= piece.deadline_ns)
                 or not self.queue.could_take(piece)
             ):
                 return False
@@ -171,7 +171,7 @@ class Dispatcher:
 
     def _hand_out(self) -> None:
         """Begin what is next, as long as more may run; whoever calls this holds the lock."""
-        while not self.runners.are_all_busy and self.queue:
+        while self.queue and not self.runners.are_all_busy:
             first = self.queue.pop()
             more = self.queue.pop_alike(first) if first.most_together > first.pictures else []
             work = (first, *more)

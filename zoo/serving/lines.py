@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 from zoo.errors import ZooError
@@ -26,7 +26,7 @@ NICENESS = 10  # more than the server's, of the thread that prepares it: request
 LOG = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Target:
     """A revision that can answer: where its graph is."""
 
@@ -42,7 +42,7 @@ class Target:
         """The one name that always means this revision."""
         return f"{self.model}@{self.revision}"
 
-    @property
+    @cached_property  # asked some times for each request
     def key(self) -> tuple[str, str]:
         """The key of its figures."""
         return self.model, self.revision
@@ -68,10 +68,10 @@ class _Answering:
     held: Held
 
     def __enter__(self) -> tuple[Target, Served]:
-        return self.target, self.held.__enter__()
+        return self.target, self.held.shelf.pin(self.held)
 
-    def __exit__(self, *error: object) -> None:
-        self.held.__exit__(*error)
+    def __exit__(self, *_: object) -> None:
+        self.held.shelf.unpin(self.held)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -67,11 +67,10 @@ class Piece:
     is_begun: bool = False  # and no longer in the queue
     ran: Ran | None = None  # what came of it, once it is done
     error: BaseException | None = None  # or why nothing did
+    pictures: int = field(init=False)
 
-    @property
-    def pictures(self) -> int:
-        """Count its pictures."""
-        return len(self.images)
+    def __post_init__(self) -> None:
+        self.pictures = len(self.images)
 
     @property
     def kind(self) -> Hashable:
@@ -95,7 +94,7 @@ class Queue:
 
     def could_take(self, piece: Piece) -> bool:
         """Tell whether a piece fits into the empty queue."""
-        return len(piece.images) <= self.most_pictures and piece.images.nbytes <= self.most_bytes
+        return piece.pictures <= self.most_pictures and piece.images.nbytes <= self.most_bytes
 
     def add(self, pieces: Iterable[Piece]) -> None:
         """Take all pieces of a request, or none.

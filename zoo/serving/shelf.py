@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from zoo.serving.arena import Arena
 from zoo.serving.memory import give_back
@@ -14,7 +15,7 @@ from zoo.serving.predictor import Predictor
 LARGE_SHARE = 8  # An arena that takes more than this part of the shelf is shrunk before others go.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Served:
     """A predictor that is warm, and what was measured while it was loaded."""
 
@@ -25,7 +26,7 @@ class Served:
     load_ns: int = 0
     is_from_cache: bool = False  # whether its optimised graph was there already
 
-    @property
+    @cached_property  # asked some times for each request
     def classifier(self) -> Predictor:
         """Give the predictor of a revision that classifies pictures."""
         assert isinstance(self.predictor, Predictor)

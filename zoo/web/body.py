@@ -10,7 +10,7 @@ import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import IO, Any, Protocol, cast
+from typing import IO, Any, Protocol
 
 import numpy as np
 from flask import request
@@ -106,23 +106,15 @@ def _find_connection(environ: Mapping[str, Any]) -> tuple[socket.socket, _Reader
     """Give gunicorn's socket and reader, where this is gunicorn and the length is known."""
     connection = environ.get("gunicorn.socket")
     body = environ.get("wsgi.input")
-    reader = getattr(body, "reader", None)
-    has_all = hasattr(reader, "length") and hasattr(
-        getattr(reader, "unreader", None), "take_buffered"
-    )
-    # Bytes that the body itself has read ahead would be lost.
-    is_fresh = has_all and not getattr(body, "buf", _Empty()).tell()
-    if not (isinstance(connection, socket.socket) and is_fresh and reader and reader.length):
+    reader: Any = getattr(body, "reader", None)
+    if not (isinstance(connection, socket.socket) and getattr(reader, "length", None)):
         return None
-    return connection, cast("_Reader", reader)
-
-
-class _Empty:
-    """A buffer that holds nothing."""
-
-    def tell(self) -> int:
-        """Tell how much has been read ahead."""
-        return 0
+    if not hasattr(getattr(reader, "unreader", None), "take_buffered"):
+        return None
+    ahead = getattr(body, "buf", None)
+    if ahead is not None and ahead.tell():  # What the body itself has read would be lost.
+        return None
+    return connection, reader
 
 
 def _take_buffered(reader: _Reader) -> bytes:

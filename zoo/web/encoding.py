@@ -2,6 +2,7 @@
 
 import gzip
 import zlib
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,11 @@ from werkzeug.http import parse_accept_header
 from zoo.errors import BadRequest, TooLarge, Unsupported
 
 WINDOWS = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
-IDENTITY = {"", "identity"}
+IDENTICAL = "identity"
+IDENTITY = {"", IDENTICAL}
 LEVEL = 1  # tensors hardly become smaller by any other
 LEAST_BYTES = 1024  # below which compressing costs more than it spares
+MOST_REMEMBERED = 64
 PIECE_BYTES = 2**16  # inflated at once
 MOST_TIMES = 1032  # longer than it was: two bits of deflate stand for up to 258 bytes
 
@@ -88,10 +91,16 @@ def deflate(body: bytes, accepted: str) -> tuple[bytes, str | None]:
     """Compress an answer where its Accept-Encoding asks for it and it is worth it, and say how."""
     if not accepted or len(body) < LEAST_BYTES:
         return body, None
-    encodings = parse_accept_header(accepted, Accept)
-    encoding = encodings.best_match([*WINDOWS, "identity"], default="identity")
-    if encoding == "identity":
+    encoding = _choose(accepted)
+    if encoding == IDENTICAL:
         return body, None
     if encoding == "gzip":
         return gzip.compress(body, LEVEL, mtime=0), encoding
     return zlib.compress(body, LEVEL), encoding
+
+
+@lru_cache(MOST_REMEMBERED)
+def _choose(accepted: str) -> str:
+    """Choose what an Accept-Encoding likes best; clients send the same one again and again."""
+    encodings = parse_accept_header(accepted, Accept)
+    return encodings.best_match([*WINDOWS, IDENTICAL], default=IDENTICAL)

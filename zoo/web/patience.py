@@ -16,7 +16,8 @@ import socket
 import struct
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from gunicorn.http.message import Request
@@ -38,16 +39,13 @@ class Incoming:
 
     connection: socket.socket
     since_s: float
-    outgoing: Outgoing = field(init=False)
     body: Any = None  # gunicorn's reader of it, once the head is here
+    outgoing: Outgoing | None = None  # once somebody looked
     first: int | None = None  # bytes that had been received when somebody first looked
     first_s: float = 0.0  # and when that was
     last: int = 0
     moved_s: float = 0.0  # when it last got further
     is_left: bool = False  # whether the next request was waited for in vain
-
-    def __post_init__(self) -> None:
-        self.outgoing = Outgoing(self.connection)
 
     def begin_body(self, body: object, now_s: float) -> None:
         """Note that the head is here."""
@@ -78,6 +76,11 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
     def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401  # gunicorn's
         super().__init__(*arguments, **options)
         self.incoming: dict[int, Incoming] = {}
+
+    @cached_property  # which the settings look up slowly
+    def threads(self) -> int:
+        """Tell how many requests are answered at once."""
+        return int(self.cfg.threads)
 
     def init_process(self) -> None:
         """Begin to look, and to work."""
@@ -121,8 +124,8 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         a small one; whatever is not quite alike is left to it.
         """
         parser = conn.parser
+        self._begin_body(req, conn)
         while True:
-            self._begin_body(req, conn)
             if not self._answer(req, conn, heads):
                 return False
             if not _is_read(req.body):
@@ -137,7 +140,9 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
                 parser.unreader.unread(data)
                 return bool(data)
             parser.mesg, parser.req_count = req, number
-            self.incoming[id(conn)] = Incoming(conn.sock, time.monotonic())
+            now_s = time.monotonic()  # Its head is here.
+            body = getattr(req.body, "reader", None)
+            self.incoming[id(conn)] = Incoming(conn.sock, now_s, body=body, moved_s=now_s)
 
     def _answer(self, req: Any, conn: Any, heads: Heads) -> bool:  # noqa: ANN401  # gunicorn's
         """Answer a request whose head is that of the last; tell whether the connection goes on.
@@ -166,7 +171,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
 
     def _comes_again(self, conn: Any) -> bool:  # noqa: ANN401  # gunicorn's
         """Tell whether the next request of a connection is here, or comes in a moment."""
-        if not self.alive or conn.is_http2 or 2 * len(self.incoming) > self.cfg.threads:
+        if not self.alive or conn.is_http2 or 2 * len(self.incoming) > self.threads:
             return False
         looking = select.poll()
         looking.register(conn.sock, select.POLLIN)
@@ -188,6 +193,7 @@ def end_slow(incoming: list[Incoming], now_s: float) -> None:
             if one.is_too_slow(now_s):
                 one.connection.shutdown(socket.SHUT_RD)
         with contextlib.suppress(OSError, ValueError):
+            one.outgoing = one.outgoing or Outgoing(one.connection)
             if one.outgoing.is_too_slow(now_s):
                 one.outgoing.end()
 

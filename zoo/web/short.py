@@ -69,7 +69,7 @@ class Plain:
     name: str  # of what is served
     size_bytes: int  # of its body
     is_open: bool | None = None  # whether the server is open to its sender, once that is known
-    zoo: Zoo | None = None  # opened for whoever asked last
+    zoo: Zoo | None = None  # opened for whoever asked last, who is the same where all are let in
 
 
 class Short:
@@ -97,10 +97,10 @@ class Short:
             if plain.is_open is None:
                 plain.is_open = check_sender(self.zoo.settings, environ)
                 known[PLAIN] = plain
-            caller = admit(self.zoo, self.rates, environ, plain.way.need, is_open=plain.is_open)
-            if plain.zoo is None or plain.zoo.caller is not caller:
-                plain.zoo = replace(self.zoo, caller=caller)
-            body, headers = self._answer(environ, plain, plain.zoo)
+            zoo = plain.zoo
+            if zoo is None or not plain.is_open:
+                zoo = self._open_for(environ, plain)
+            body, headers = self._answer(environ, plain, zoo)
         except Exception as error:  # noqa: BLE001  # Flask raises it again, and tells it
             environ |= {FAILED: error, BEGUN: begun_s}
             return self.app(environ, start)
@@ -114,6 +114,14 @@ class Short:
             if (found := way.pattern.fullmatch(environ["PATH_INFO"])) and _is_plain(environ, way):
                 return Plain(way=way, name=found[1], size_bytes=int(environ["CONTENT_LENGTH"]))
         return None
+
+    def _open_for(self, environ: Environ, plain: Plain) -> Zoo:
+        """Open the zoo for whoever asks, where they may."""
+        is_open = plain.is_open is True
+        caller = admit(self.zoo, self.rates, environ, plain.way.need, is_open=is_open)
+        if plain.zoo is None or plain.zoo.caller is not caller:
+            plain.zoo = replace(self.zoo, caller=caller)
+        return plain.zoo
 
     def _answer(self, environ: Environ, plain: Plain, zoo: Zoo) -> Written:
         body = receive_whole(environ, plain.size_bytes)

@@ -31,7 +31,9 @@ class Traffic:
     def count(self, key: Key, seconds: float) -> None:
         """Count a request; routes are as they are declared, so that they are few."""
         with self._lock:
-            spent = self._spent.setdefault(key, Spent())
+            spent = self._spent.get(key)
+            if spent is None:
+                spent = self._spent[key] = Spent()
             spent.requests += 1
             spent.seconds += seconds
 

@@ -1,6 +1,6 @@
 """The answer to a request for inference: JSON, with binary tensors behind it where asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,10 +49,14 @@ def write_outputs(
     """
     head: dict[str, Any] = {} if request_id is None else {"id": request_id}
     head |= {"model_name": model, "model_version": version}
-    tails = [write_binary(one.tensor) if one.is_binary else None for one in outputs]
-    head["outputs"] = [_told(one, tail) for one, tail in zip(outputs, tails, strict=True)]
+    told, binary = head.setdefault("outputs", []), list[bytes]()
+    for one in outputs:
+        if one.is_binary:
+            binary.append(write_binary(one.tensor))
+            told.append(_told(one, {"parameters": {"binary_data_size": len(binary[-1])}}))
+        else:
+            told.append(_told(one, {"data": _as_json(one)}))
     text = orjson.dumps(head, option=orjson.OPT_SERIALIZE_NUMPY)
-    binary = [tail for tail in tails if tail is not None]
     body, encoding = deflate(b"".join([text, *binary]), accepted)
     headers = {"Content-Type": BINARY if binary else JSON, "Vary": "Accept-Encoding"}
     if binary:
@@ -62,15 +66,14 @@ def write_outputs(
     return body, headers
 
 
-def _told(output: Output, tail: bytes | None) -> dict[str, Any]:
-    told: dict[str, Any] = {
+def _told(output: Output, where: Mapping[str, object]) -> dict[str, object]:
+    """Tell of an output, and where its elements are."""
+    return {
         "name": output.name,
         "datatype": datatype_of(output.tensor),
         "shape": list(output.tensor.shape),
+        **where,
     }
-    if tail is not None:
-        return told | {"parameters": {"binary_data_size": len(tail)}}
-    return told | {"data": _as_json(output)}
 
 
 def _as_json(output: Output) -> object:

@@ -29,7 +29,7 @@ NAMES: Mapping[np.dtype[np.generic], str] = {dtype: name for name, dtype in DTYP
 
 def datatype_of(array: np.ndarray) -> str:
     """Name what an array holds."""
-    return name_of(array.dtype)
+    return NAMES.get(array.dtype, BYTES)
 
 
 def name_of(dtype: np.dtype[Any]) -> str:

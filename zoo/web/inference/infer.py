@@ -39,7 +39,7 @@ errors.install(bp)
 
 JSON_NUMBER_BYTES = 16  # of the text of a number, with the comma behind it
 
-RAW = Requested(inputs={}, is_binary=True)
+RAW = Requested(is_binary=True)
 
 
 @bp.post("/<served:name>/infer", defaults={"version": ""})
@@ -104,9 +104,9 @@ def _read(asked: Asked, takes: Takes, is_wanted: Callable[[], bool]) -> tuple[Re
     if asked.json_bytes == 0:
         return RAW, Question(raw=asked.body, terms=Terms(is_wanted=is_wanted))
     begun_ns = time.monotonic_ns()
-    requested = read_requested(asked.body, asked.json_bytes, takes)
+    requested, inputs = read_requested(asked.body, asked.json_bytes, takes)
     return requested, Question(
-        inputs=requested.inputs,
+        inputs=inputs,
         texts=requested.texts,
         outputs=[output.name for output in requested.outputs],
         terms=Terms(
@@ -114,8 +114,8 @@ def _read(asked: Asked, takes: Takes, is_wanted: Callable[[], bool]) -> tuple[Re
             # 1 is Triton's highest, and the usual here: nobody goes before others who wait.
             priority=max(requested.priority - 1, 0),
             is_wanted=is_wanted,
-            input_ns=time.monotonic_ns() - begun_ns,
         ),
+        input_ns=time.monotonic_ns() - begun_ns,
     )
 
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import orjson
@@ -42,28 +42,15 @@ class RequestedOutput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requested:
-    """A request for inference."""
+    """What a request for inference asks, beside its inputs."""
 
-    inputs: Mapping[str, Tensor]
-    # Those whose elements of BYTES came as JSON, where bytes can only be written as text.
+    # Inputs whose elements of BYTES came as JSON, where bytes can only be written as text.
     texts: frozenset[str] = frozenset()
     outputs: tuple[RequestedOutput, ...] = ()  # none means all
     is_binary: bool = False  # outputs that say nothing of it are
     id: str | None = None
     timeout_s: float | None = None
     priority: int = 0  # 1 is the highest; 0 is the usual
-
-    def giving(self, inputs: Mapping[str, Tensor]) -> Self:
-        """Give the same request with its inputs; in a third of the time that `replace` takes."""
-        return type(self)(
-            inputs=inputs,
-            texts=self.texts,
-            outputs=self.outputs,
-            is_binary=self.is_binary,
-            id=self.id,
-            timeout_s=self.timeout_s,
-            priority=self.priority,
-        )
 
 
 @dataclass(slots=True)
@@ -83,8 +70,10 @@ class _Tail:
         return self.octets[self.place - size_bytes : self.place]
 
 
-def read_requested(body: memoryview, json_bytes: int | None, takes: Takes) -> Requested:
-    """Read a request: JSON, or JSON of so many bytes with binary tensors behind it.
+def read_requested(
+    body: memoryview, json_bytes: int | None, takes: Takes
+) -> tuple[Requested, dict[str, Tensor]]:
+    """Read a request and its inputs: JSON, or JSON of so many bytes with binary tensors behind it.
 
     Raises:
         BadRequest: it does not follow the protocol, or its inputs are not those taken.
@@ -106,7 +95,7 @@ def read_requested(body: memoryview, json_bytes: int | None, takes: Takes) -> Re
             f"{len(tail.octets) - tail.place} bytes behind the JSON belong to no input.",
             hint="Each binary input tells its length as binary_data_size.",
         )
-    return head.requested.giving(inputs)
+    return head.requested, inputs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +120,7 @@ class _Head:
     """All that the JSON of a request tells."""
 
     inputs: tuple[_Input, ...]
-    requested: Requested  # without its inputs
+    requested: Requested
 
 
 def _read_head(octets: bytes | memoryview, takes: Takes) -> _Head:
@@ -152,7 +141,6 @@ def _read_head(octets: bytes | memoryview, takes: Takes) -> _Head:
     )
     is_binary = _get(parameters, "binary_data_output", bool, default=False)
     requested = Requested(
-        inputs={},
         texts=frozenset(name for name, one in given.items() if "data" in one),
         outputs=_outputs(data, is_binary=is_binary),
         is_binary=is_binary,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from zoo.errors import BadRequest
-from zoo.web.inference.datatypes import BYTES, DTYPES, UINT64, datatype_of
+from zoo.web.inference.datatypes import BYTES, DTYPES, NAMES, UINT64
 
 LENGTH = struct.Struct("<I")  # before each element of BYTES
 # What JSON numbers are read as, and may become without a change of what they say.
@@ -57,9 +57,9 @@ def read_json(data: object, shape: Sequence[int], datatype: str, *, name: str) -
 
 def write_binary(tensor: Tensor) -> bytes:
     """Write a tensor's bytes down: little endian, the last axis first; BYTES with their lengths."""
-    if datatype_of(tensor) == BYTES:
-        return b"".join(_framed(_as_bytes(one) for one in tensor.flat))
-    return tensor.tobytes()
+    if tensor.dtype in NAMES:
+        return tensor.tobytes()
+    return b"".join(_framed(_as_bytes(one) for one in tensor.flat))
 
 
 def _framed(elements: Iterable[bytes]) -> Iterable[bytes]:
