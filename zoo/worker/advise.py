@@ -29,7 +29,7 @@ from zoo.planning import WHY_NOT_HELD_OUT
 from zoo.training.depth import DepthPoint, measure_depth
 from zoo.training.learningcurve import measure_curve, predict_gain
 from zoo.training.level import Level
-from zoo.training.metrics import Z_95, wilson
+from zoo.training.metrics import Z_95, share_error, wilson
 from zoo.training.quadrant import count_known, find_quadrant, highest, lowest
 from zoo.training.similarity import Similarity, measure_similarity
 from zoo.worker.arms import list_arms
@@ -150,11 +150,9 @@ def _level_of(similarity: Similarity, sample: Sample) -> Level:
     balanced = similarity.zero_shot_balanced
     return Level(
         accuracy=share,
-        standard_error=math.sqrt(share * (1 - share) / count),
+        standard_error=share_error(share, count),
         balanced_accuracy=balanced,
-        balanced_error=None
-        if balanced is None
-        else math.sqrt(balanced * (1 - balanced) / sample.told),
+        balanced_error=None if balanced is None else share_error(balanced, sample.told),
     )
 
 
