@@ -158,6 +158,14 @@ def test_what_more_pictures_buy_is_told_with_the_sign_only_where_it_is_known(bou
     assert tell_gain(gain) == told
 
 
+def test_all_right_is_not_said_to_leave_nothing_to_gain():
+    gain = {"more": 200, "points": 0.0, "low": 0.0, "high": 8.8, "standard_error": 2.2}
+    assert tell_gain(gain | {"all_right": 40}) == (
+        "have nothing left to gain that these 40 pictures could show: all are right, which leaves"
+        " up to 8.8 points at 95 %"
+    )
+
+
 def test_a_gain_of_an_older_advice_has_bounds_by_its_error():
     assert tell_gain({"more": 200, "points": 1.0, "standard_error": 1.0}).startswith(
         "may buy +1.0 points (-1.0 to +3.0 at 95 %)"

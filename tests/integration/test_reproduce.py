@@ -54,9 +54,9 @@ def test_the_report_and_the_card_tell_the_same_figures(home):
     assert training["request"]["strategy"] == "probe"
 
 
-def republish(zoo, name, change):
-    """Publish the fine-tuned model under another name, its training.json changed."""
-    revision = get_revision(zoo, "lenet-digits")
+def republish(zoo, name, change, of="lenet-digits"):
+    """Publish a fine-tuned model under another name, its training.json changed."""
+    revision = get_revision(zoo, of)
     told = json.loads(get_file(zoo, revision, "training.json")[1].read_bytes())
     change(told)
     files = {file.path: file for file in revision.files} | {"training.json": put_json(zoo, told)}
@@ -75,6 +75,27 @@ def test_what_differs_is_told(home):
     assert found.is_same  # every bit is, whatever is claimed
     assert found.rights[0] == found.rights[1] - 1
     assert found.versions["torch"][0] == "1.0"
+
+
+def test_a_plan_that_is_another_by_now_is_told_and_no_versions_are_blamed(zoo_cli, home):
+    def change(told):
+        told["request"]["classifier"] = "logistic"
+        told["plan"] |= {"classifier": "logistic", "folds": 0, "c_grid": [0.1]}
+        told["head"] = {"c": 0.1, "candidates": []}
+        told["metrics"]["val"]["accuracy"]["right"] = 0
+
+    # Other weights than those that will come of it, as of another plan.
+    options = ("--classifier", "svm", "--name", "svm")
+    assert zoo_cli("finetune", "lenet", "digits", *options).code == 0
+    with open_zoo(read_settings(home=home)) as zoo:
+        republish(zoo, "older", change, of="svm")
+    ran = zoo_cli("reproduce", "older")
+    assert ran.code == 6
+    assert "  folds: 0, now 5\n" in ran.out
+    assert "the planning changed between versions" in ran.out
+    assert "as it is planned otherwise by now (" in ran.err
+    assert "folds 0, now 5" in ran.err
+    assert "Compare versions" not in ran.err
 
 
 def test_models_that_do_not_tell_how_they_were_asked_for_are_refused(zoo_cli, home):

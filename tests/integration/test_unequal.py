@@ -89,12 +89,44 @@ def test_a_training_on_unequal_classes_is_judged_by_each_of_them(zoo_cli, home, 
     assert {"balanced_gain", "balanced_error"} <= told["outcome"]["verdict"].keys()
 
 
+@pytest.mark.parametrize(
+    ("counts", "weighed"),
+    [({"train": (6, 6), "val": (4, 1)}, False), ({"train": (8, 2), "val": (2, 2)}, True)],
+    ids=["unequal where measured", "unequal where fitted"],
+)
+def test_an_evaluation_knows_whether_the_fit_weighed_its_classes(
+    zoo_cli, digits, tmp_path, counts, weighed
+):
+    folder, other = tmp_path / "parts", tmp_path / "other"
+    for at, label in enumerate("56"):
+        paths = sorted((digits / label).iterdir())
+        begin = counts["train"][at]
+        parts = {
+            folder / "train": paths[:begin],
+            folder / "val": paths[begin:][: counts["val"][at]],
+            other: paths[2 * at :],
+        }
+        for place, chosen in parts.items():
+            (place / label).mkdir(parents=True)
+            for path in chosen:
+                shutil.copy(path, place / label)
+    assert zoo_cli("finetune", "lenet", folder, "--name", "tuned").code == 0
+    summary = zoo_cli("show", "tuned", "--json").json["summary"]
+    assert summary["balanced"] is weighed
+    assert ("unequal" in summary) is not weighed
+    # Eight of one class and six of the other: worth telling where they were weighed.
+    measured = zoo_cli("eval", "tuned", other, "--split", "train", "--json").json
+    assert len(set(map(sum, measured["confusion"]))) == 2
+    assert ("unequal" in measured) is weighed
+
+
 def test_equal_classes_are_told_of_as_ever(zoo_cli, home):
     ran = zoo_cli("finetune", "lenet", "digits", "--name", "tuned")
     assert "always" not in ran.out
     told = read_file(home, "tuned", "training.json")
     assert "balanced_" not in told
     assert "unequal" not in told
+    assert "balanced" not in zoo_cli("show", "tuned", "--json").json["summary"]
     assert "BALANCED" not in zoo_cli("advise", "lenet", "digits").out
 
 

@@ -18,6 +18,14 @@ class Unequal:
         return asdict(self)
 
 
+def is_weighed(summary: Mapping[str, Any]) -> bool:
+    """Tell whether a fine-tune weighed its classes, by the summary of its revision.
+
+    Older ones do not tell: weighed were, as far as it can be known, those of unequal size.
+    """
+    return bool(summary.get("balanced", "unequal" in summary))
+
+
 def tell_unequal(told: Mapping[str, Any] | None) -> str:
     """Say in words what ``Unequal.as_json`` holds; nothing where there is nothing to say."""
     if not told:

@@ -75,12 +75,18 @@ def settle_advise(zoo: Zoo, request: Request) -> dict[str, Any]:
 def tell_gain(told: Mapping[str, Any]) -> str:
     """Say in words what more pictures would buy, one of the ``gains`` of an advice.
 
-    Where 0 lies within its bounds the sign cannot be told, and that is said.
+    Where 0 lies within its bounds the sign cannot be told, and that is said. So is that no gain can
+    be seen where all pictures are right already.
     """
     points = told["points"]
     # Advice of before had no bounds.
     far = WITHIN * told["standard_error"]
     low, high = told.get("low", points - far), told.get("high", points + far)
+    if shown := told.get("all_right"):
+        return (
+            f"have nothing left to gain that these {shown} pictures could show: all are right, "
+            f"which leaves up to {high:.1f} points at 95 %"
+        )
     figures = f"{_points(points)} points ({_points(low)} to {_points(high)} at 95 %)"
     if low > 0:
         return f"would buy about {figures}"

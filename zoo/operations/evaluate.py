@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.domain.dataset import Dataset, Picture, Split, find_renamed, tell_renamed
-from zoo.domain.unequal import Unequal
+from zoo.domain.unequal import Unequal, is_weighed
 from zoo.errors import ClassesDiffer
 from zoo.images.prepare import Pixels, read_picture
 from zoo.operations.datasets import get_dataset
@@ -142,8 +142,7 @@ def evaluate(
             )
             for picture, row, index in zip(chosen, every, truth, strict=True)
         ),
-        # Where a fine-tune of the model weighed its classes, it told so.
-        unequal=find_unequal(metrics, is_weighed="unequal" in revision.summary),
+        unequal=find_unequal(metrics, is_weighed=is_weighed(revision.summary)),
     )
 
 

@@ -1,8 +1,9 @@
 """Running a fine-tune again, and comparing what comes of it with what came of it before."""
 
+import contextlib
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ from zoo.domain.job import Job
 from zoo.domain.plan import Classifier, CodesPrecision, Strategy
 from zoo.domain.revision import Revision
 from zoo.domain.training import Overrides
-from zoo.errors import MalformedCheckpoint, NotRunnable
+from zoo.errors import MalformedCheckpoint, NotFound, NotRunnable
 from zoo.formats.safetensors import read_safetensors
+from zoo.operations.decisions import Decisions, compare_decisions
 from zoo.operations.fetch import get_file, get_revision
 from zoo.operations.finetune import enqueue_finetune
 from zoo.operations.opening import Zoo
@@ -32,6 +34,8 @@ class Repetition:
     accuracies: tuple[float, float]
     rights: tuple[int, int]  # validation pictures
     versions: dict[str, tuple[str, str]]  # that differ
+    plan: dict[str, tuple[str, str]] = field(default_factory=dict)  # decisions that differ
+    is_replanned: bool = False  # they do by other rules, not by what was measured
 
     @property
     def is_same(self) -> bool:
@@ -107,6 +111,12 @@ def compare_repetition(zoo: Zoo, address: str, model: str) -> Repetition:
         name: (str(told["versions"].get(name)), str(value))
         for name, value in other["versions"].items()
     }
+    plan, is_replanned = compare_decisions(
+        *(
+            Decisions.read(one, _find_head(zoo, revision, one))
+            for revision, one in ((first, told), (second, other))
+        )
+    )
     return Repetition(
         first=first.address,
         second=second.address,
@@ -116,7 +126,19 @@ def compare_repetition(zoo: Zoo, address: str, model: str) -> Repetition:
         accuracies=(accuracies[0]["value"], accuracies[1]["value"]),
         rights=(accuracies[0]["right"], accuracies[1]["right"]),
         versions={name: pair for name, pair in pairs.items() if pair[0] != pair[1]},
+        plan=plan,
+        is_replanned=is_replanned,
     )
+
+
+def _find_head(zoo: Zoo, revision: Revision, told: dict[str, Any]) -> dict[str, Any]:
+    """Find how C was chosen: a training begins with a probe, which was published beside it."""
+    if told["plan"].get("training") and revision.job is not None:
+        with contextlib.suppress(NotFound):
+            probe = get_revision(zoo, f"{revision.model}:{Strategy.PROBE.value}")
+            if probe.job == revision.job:
+                told = read_training(zoo, probe)
+    return told.get("head") or {}
 
 
 def read_training(zoo: Zoo, revision: Revision) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from zoo.domain.plan import Plan
 from zoo.training.level import Level
 from zoo.training.logistic import Labels
 from zoo.training.probe import cross_validate
+from zoo.training.quadrant import lowest
 
 SHARES = (0.25, 0.5, 0.75, 1.0)
 DRAWS = 1000  # of the points, within their standard errors
@@ -35,10 +36,11 @@ class Gain:
     low: float  # bounds of it at 95 %, on both sides of 0 where the sign cannot be told
     high: float
     standard_error: float  # as such bounds would have it
+    all_right: int = 0  # pictures of the last point, where none is wrong and so no gain can be seen
 
     def as_json(self) -> dict[str, Any]:
         """Write it down with plain JSON types."""
-        return asdict(self)
+        return {key: value for key, value in asdict(self).items() if value or key != "all_right"}
 
 
 def measure_curve(codes: NDArray[np.float32], labels: Labels, plan: Plan) -> list[CurvePoint]:
@@ -86,7 +88,9 @@ def predict_gain(points: Sequence[CurvePoint], more: int) -> Gain | None:
     errors; median and bounds of what follows are given. Slopes may rise too: more pictures of one
     kind do no harm, but a curve that does not tell so must not seem to, and with slopes held at 0
     or below, noise alone would always buy something. They lead no further than to the largest error
-    of the curve: with more pictures it is not expected to be worse than with the fewest.
+    of the curve: with more pictures it is not expected to be worse than with the fewest. Where all
+    pictures of the last point are right, nothing is left that a gain could be measured by; the
+    bound is what so many leave open.
     """
     if len(points) < 3:  # noqa: PLR2004  # a line needs two, its error a third
         return None
@@ -107,6 +111,14 @@ def predict_gain(points: Sequence[CurvePoint], more: int) -> Gain | None:
     # No more than what is missing by the accuracy that is told beside it.
     gains = np.minimum(now - then, 1 - points[-1].judged) * 100
     low, middle, high = (float(one) for one in np.quantile(gains, BOUNDS))
+    is_all_right = points[-1].judged >= 1
+    if is_all_right:
+        high = 100 * (1 - lowest(points[-1], points[-1].pictures))
     return Gain(
-        more=more, points=middle, low=low, high=high, standard_error=(high - low) / (2 * WITHIN)
+        more=more,
+        points=middle,
+        low=low,
+        high=high,
+        standard_error=(high - low) / (2 * WITHIN),
+        all_right=points[-1].pictures if is_all_right else 0,
     )

@@ -58,6 +58,17 @@ def wilson_bounds(share: float, total: float) -> tuple[float, float]:
     return max(0.0, min(centre - half, share)), min(1.0, max(centre + half, share))
 
 
+def share_error(share: float, total: float) -> float:
+    """Give the standard error of a share; ``total`` need not be whole.
+
+    The plain formula has 0 for all and for none, however few they are. Of these 1.96 errors end at
+    the bound of Wilson's interval.
+    """
+    if 0 < share < 1:
+        return math.sqrt(share * (1 - share) / total)
+    return (1 - wilson_bounds(1.0, total)[0]) / Z_95
+
+
 def measure(
     probabilities: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]], classes: list[str]
 ) -> Metrics:

@@ -4,7 +4,6 @@ Small or large, similar to what the network knows or different (cs231n, Transfer
 is stated in full by ``Quadrant.because``, with every number it rests on.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -13,7 +12,7 @@ from typing import Any
 from zoo.planning import LARGE, SMALL
 from zoo.training.depth import DepthPoint
 from zoo.training.level import Level
-from zoo.training.metrics import Z_95, wilson_bounds
+from zoo.training.metrics import Z_95, share_error, wilson_bounds
 
 LEAST_KNOWN = 0.25  # of what a probe tells beyond chance, by the network's own classes
 LEAST_GAIN = 0.05  # of accuracy that trained layers have over random ones on similar pictures
@@ -69,17 +68,20 @@ def find_quadrant(  # noqa: PLR0913  # what was measured, and on how much
     be told from the best at 95 %, on ``looked_at`` pictures: what is above serves little, and the
     network gets smaller by it. Never at one whose 95 % interval reaches down to ``chance``.
 
+    All pictures right, or none, is no certainty: the error is then what so many leave open.
+
     Accuracies are the balanced ones where the points have them.
     """
     last, best = points[-1], max(points, key=lambda point: point.judged)
     gain = last.judged - twin[-1].judged
-    is_last_best = best.judged - last.judged <= best.judged_error
+    is_last_best = best.judged - last.judged <= _own_error(best, looked_at)
     is_known = known_share is None or known_share >= LEAST_KNOWN
     is_similar = is_last_best and gain >= LEAST_GAIN - ROUNDING and is_known
     floor = max(best.judged - Z_95 * _error(best, looked_at), chance)
     able = (point for point in points if point.judged >= floor)
     usual = last if is_similar else next(able, best)
     tap = _choose_tap(usual, points, floor, looked_at, chance)
+    shown = [_tell(point, looked_at) for point in (best, last)]
     where = "within" if is_last_best else "more than"
     known = (
         "the network has fewer classes of its own, which tell nothing"
@@ -99,7 +101,7 @@ def find_quadrant(  # noqa: PLR0913  # what was measured, and on how much
         known_share=known_share,
         because=(
             f"{pictures} training pictures: below {SMALL} is small, below {LARGE} medium",
-            f"best are codes of {_tell(best)}; of the last, {_tell(last)}: {where} one error off",
+            f"best are codes of {shown[0]}; of the last, {shown[1]}: {where} one error off",
             gained,
             known,
             _tell_tap(
@@ -109,6 +111,7 @@ def find_quadrant(  # noqa: PLR0913  # what was measured, and on how much
                 if is_similar
                 else f"different: codes of the earliest layer of at least {floor:.3f}",
                 chance,
+                looked_at,
             ),
         ),
     )
@@ -145,10 +148,16 @@ def count_known(zero_shot: float, probe: float, chance: float) -> float:
     return max(0.0, zero_shot - chance) / max(probe - chance, 1e-9)
 
 
+def _own_error(point: DepthPoint, looked_at: float) -> float:
+    """Give the standard error over the folds, and what few pictures leave open where that is 0."""
+    if 0 < point.judged < 1:
+        return point.judged_error
+    return max(point.judged_error, share_error(point.judged, looked_at))
+
+
 def _error(point: DepthPoint, looked_at: float) -> float:
     """Give the standard error of an accuracy; five folds that happen to agree do not make it 0."""
-    binomial = math.sqrt(point.judged * (1 - point.judged) / looked_at)
-    return max(point.judged_error, binomial)
+    return max(point.judged_error, share_error(point.judged, looked_at))
 
 
 def _size(pictures: int) -> Size:
@@ -157,15 +166,16 @@ def _size(pictures: int) -> Size:
     return Size.MEDIUM if pictures < LARGE else Size.LARGE
 
 
-def _tell_tap(tap: DepthPoint | None, usual: DepthPoint, why: str, chance: float) -> str:
+def _tell_tap(
+    tap: DepthPoint | None, usual: DepthPoint, why: str, chance: float, looked_at: float
+) -> str:
     if tap is None:
         return f"no layer's codes are clearly above chance, {chance:.3f}: none can be advised"
     if tap is usual:
-        return f"{why}, {_tell(tap)}"
-    return (
-        f"codes of {usual.layer} are not clearly above chance, {chance:.3f}; those of {_tell(tap)}"
-    )
+        return f"{why}, {_tell(tap, looked_at)}"
+    told = f"codes of {usual.layer} are not clearly above chance, {chance:.3f}"
+    return f"{told}; those of {_tell(tap, looked_at)}"
 
 
-def _tell(point: DepthPoint) -> str:
-    return f"{point.layer} with {point.judged:.3f} +- {point.judged_error:.3f}"
+def _tell(point: DepthPoint, looked_at: float) -> str:
+    return f"{point.layer} with {point.judged:.3f} +- {_own_error(point, looked_at):.3f}"

@@ -4,23 +4,18 @@ import math
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from zoo.domain.dataset import Dataset, Picture, Split
+from zoo.domain.dataset import Dataset, Split
 from zoo.domain.job import Job
-from zoo.domain.plan import CodesPrecision, Plan, Strategy
+from zoo.domain.plan import Strategy
 from zoo.domain.revision import Revision
 from zoo.errors import ModelNotFound, TooFewPictures, ZooError
-from zoo.filters.scheme import parse_scheme
 from zoo.images.alike import find_alike, shrink
-from zoo.networks.build import build_network
-from zoo.networks.initial import initialise
 from zoo.networks.surgery import own_head
 from zoo.networks.taps import CODES
 from zoo.operations import jobs
@@ -30,84 +25,33 @@ from zoo.operations.datasets import get_dataset
 from zoo.operations.fetch import get_revision, list_models
 from zoo.operations.finetune import check_finetune
 from zoo.operations.opening import Zoo
-from zoo.planning import NAMED, WHY_NOT_HELD_OUT, choose_folds, plan_finetune
+from zoo.planning import WHY_NOT_HELD_OUT
 from zoo.training.depth import DepthPoint, measure_depth
-from zoo.training.frechet import LEAST_REFERENCE, Distance, measure_distance
 from zoo.training.learningcurve import measure_curve, predict_gain
 from zoo.training.level import Level
-from zoo.training.metrics import Z_95, wilson
+from zoo.training.metrics import Z_95, share_error, wilson
 from zoo.training.quadrant import count_known, find_quadrant, highest, lowest
 from zoo.training.similarity import Similarity, measure_similarity
 from zoo.worker.arms import list_arms
-from zoo.worker.codes import CodesSource, Kind, taps_of
+from zoo.worker.codes import taps_of
+from zoo.worker.depth import (
+    measure_distances,
+    measure_taps,
+    read_codes,
+    read_twin_codes,
+    tell_depth,
+    tell_distance,
+)
 from zoo.worker.network import choose_device
 from zoo.worker.parent import Parent, open_parent
 from zoo.worker.progress import Progress
-from zoo.worker.reference import find_references
+from zoo.worker.sample import MOST_PICTURES, Sample, draw_sample
 from zoo.worker.sight import Sight
 from zoo.worker.undone import undo_dense
 
-MOST_PICTURES = 1000  # training pictures that are looked at
 MOST_PAIRS = 20  # of pictures that look alike, by name
 TIMED = 16  # pictures that tell what a pass costs
-TWIN, TWIN_SEED = "he+lsuv", 1
-LOOKED_AT = 64  # pictures that the twin's scales are settled by
 MORE = (200, 1000)  # pictures: what that many more would buy
-
-Labels = NDArray[np.int64]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sample:
-    """The training pictures that are looked at."""
-
-    dataset: Dataset
-    pictures: Sequence[Picture]
-    labels: Labels
-    plan: Plan
-
-    @cached_property
-    def counts(self) -> dict[str, int]:
-        """Count the pictures of each class that is held out in some fold."""
-        counts = np.bincount(self.labels)
-        pairs = zip(self.dataset.classes, counts.tolist(), strict=True)
-        return {label: count for label, count in pairs if count >= self.plan.folds}
-
-    @property
-    def largest(self) -> tuple[str, float]:
-        """Name the largest class of those, and its share: what always saying it has right."""
-        label = max(self.counts, key=lambda one: self.counts[one])
-        return label, self.counts[label] / sum(self.counts.values())
-
-    @property
-    def chance(self) -> float:
-        """The figure that is had without looking, of those that choices are made by."""
-        return 1 / len(self.counts) if self.plan.balanced else self.largest[1]
-
-    @property
-    def told(self) -> float:
-        """How many pictures of equal classes would tell as much of what choices are made by."""
-        counts = self.counts.values()
-        if not self.plan.balanced:
-            return sum(counts)
-        return len(counts) ** 2 / sum(1 / count for count in counts)
-
-    @property
-    def digests(self) -> list[str]:
-        """Name their bytes."""
-        return [picture.digest for picture in self.pictures]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Distances:
-    """How far the pictures are from a model's reference, by tap, ``codes`` among them."""
-
-    source: str
-    by_tap: dict[str, Distance]
-
-    def as_json(self) -> dict[str, Any]:
-        """Write down what is told of the last tap; the others stand in the depth curve."""
-        return {"source": self.source, **self.by_tap[CODES].as_json()}
 
 
 def run(zoo: Zoo, job: Job, progress: Progress) -> None:
@@ -126,34 +70,18 @@ def run(zoo: Zoo, job: Job, progress: Progress) -> None:
     jobs.succeed(zoo, progress.attempt, told)
 
 
-def draw_sample(dataset: Dataset, seed: int) -> Sample:
-    """Draw at most a thousand training pictures, each class by its share, the same ones always."""
-    pictures = dataset.of_split(Split.TRAIN)
-    share = min(1.0, MOST_PICTURES / len(pictures))
-    totals = Counter(picture.label for picture in pictures)
-    left = {label: max(2, round(share * total)) for label, total in totals.items()}
-    chosen = []
-    for picture in sorted(pictures, key=lambda one: one.digest):
-        if left[picture.label]:
-            left[picture.label] -= 1
-            chosen.append(picture)
-    index = {label: number for number, label in enumerate(dataset.classes)}
-    labels = np.array([index[picture.label] for picture in chosen])
-    plan = plan_finetune(dataset, seed=seed)
-    folds = min(plan.folds, choose_folds(np.bincount(labels).tolist()))
-    return Sample(dataset=dataset, pictures=chosen, labels=labels, plan=replace(plan, folds=folds))
-
-
 def _advise(zoo: Zoo, model: str, sample: Sample, progress: Progress) -> dict[str, Any]:
     parent = undo_dense(open_parent(zoo, model))
     sight = Sight(zoo=zoo, parent=parent, device=choose_device(zoo.settings.device))
     facts = _tell_facts(sight, sample, progress)
     taps = [tap.layer for tap in taps_of(parent)]
-    codes = _codes(zoo, parent, sample, taps, progress)
+    codes = read_codes(zoo, parent, sample, taps, progress)
     if not sample.plan.folds:
         return {"facts": facts, "advised": None, "because": [WHY_NOT_HELD_OUT], "predicted": None}
-    points = _depth(codes, sample, progress, "trained")
-    twin = _depth(_twin_codes(zoo, sight, sample, taps, progress), sample, progress, "random")
+    points = measure_taps(codes, sample, progress, "trained")
+    twin = measure_taps(
+        read_twin_codes(zoo, sight, sample, taps, progress), sample, progress, "random"
+    )
     similarity = _similarity(parent, sample, codes[CODES])
     quadrant = find_quadrant(
         len(sample.dataset.of_split(Split.TRAIN)),
@@ -170,7 +98,7 @@ def _advise(zoo: Zoo, model: str, sample: Sample, progress: Progress) -> dict[st
     shown = best or max(points, key=lambda point: point.judged)
     progress.say("curve", f"accuracy by number of pictures, on the codes of {shown.layer}")
     curve = measure_curve(codes[shown.layer], sample.labels, sample.plan)
-    distances = _distances(zoo, parent, codes)
+    distances = measure_distances(zoo, parent, codes)
     names = _as_asked(zoo, parent.revision), _as_stored(zoo, sample.dataset)
     zero_shot = _level_of(similarity, sample) if similarity else None
     arms, advised = list_arms(
@@ -186,10 +114,10 @@ def _advise(zoo: Zoo, model: str, sample: Sample, progress: Progress) -> dict[st
     is_told = len(sample.counts) == len(sample.dataset.classes)
     gains = [predict_gain(curve, more) for more in MORE] if is_told else []
     because = [
-        *_tell_unequal(sample),
+        *sample.tell_unequal(),
         *quadrant.because,
         *_tell_borrowed(zero_shot, best, advised, arms),
-        _tell_distance(distances, names[0]),
+        tell_distance(distances, names[0]),
     ]
     predicted = zero_shot if advised and advised["strategy"] == Strategy.ZERO_SHOT else best
     for reason in because:
@@ -197,8 +125,8 @@ def _advise(zoo: Zoo, model: str, sample: Sample, progress: Progress) -> dict[st
     return {
         "facts": facts,
         "looked_at": len(sample.pictures),
-        **_unequal(sample),
-        "depth": _tell_depth(points, twin, distances),
+        **sample.unequal,
+        "depth": tell_depth(points, twin, distances),
         "quadrant": quadrant.as_json(),
         "because": because,
         "similarity": similarity.as_json() if similarity else None,
@@ -222,11 +150,9 @@ def _level_of(similarity: Similarity, sample: Sample) -> Level:
     balanced = similarity.zero_shot_balanced
     return Level(
         accuracy=share,
-        standard_error=math.sqrt(share * (1 - share) / count),
+        standard_error=share_error(share, count),
         balanced_accuracy=balanced,
-        balanced_error=None
-        if balanced is None
-        else math.sqrt(balanced * (1 - balanced) / sample.told),
+        balanced_error=None if balanced is None else share_error(balanced, sample.told),
     )
 
 
@@ -256,29 +182,6 @@ def _tell_borrowed(
         return [f"{told}, without any training"]
     command = next(arm["command"] for arm in arms if arm["strategy"] == Strategy.ZERO_SHOT)
     return [f"{told}, without any training: {command}"]
-
-
-def _unequal(sample: Sample) -> dict[str, Any]:
-    """Give what an accuracy is to be read beside, where classes are of unequal size."""
-    label, share = sample.largest
-    return {"unequal": {"label": label, "share": share}} if sample.plan.balanced else {}
-
-
-def _tell_unequal(sample: Sample) -> list[str]:
-    if not sample.plan.balanced:
-        return []
-    label, share = sample.largest
-    rare = [f"{one!r}" for one in sample.dataset.classes if one not in sample.counts]
-    more = f" and {len(rare) - NAMED} more" if len(rare) > NAMED else ""
-    told = (
-        f"classes are unequal: always {label!r} has an accuracy of {share:.3f}; all is judged by "
-        f"balanced accuracy, the mean of each class's own, of which that has {sample.chance:.3f}"
-    )
-    few = (
-        f"too few pictures to be measured: {', '.join(rare[:NAMED])}{more}; all figures are of the"
-        f" other {len(sample.counts)} of {len(sample.dataset.classes)} classes"
-    )
-    return [told, few] if rare else [told]
 
 
 def _similarity(parent: Parent, sample: Sample, codes: NDArray[np.float32]) -> Similarity | None:
@@ -313,84 +216,6 @@ def _tell_facts(sight: Sight, sample: Sample, progress: Progress) -> dict[str, A
     }
 
 
-def _codes(  # noqa: PLR0913  # whose codes, of what
-    zoo: Zoo,
-    parent: Parent,
-    sample: Sample,
-    taps: Sequence[str],
-    progress: Progress,
-    *,
-    what: str = "pictures",
-    weights: str = "",
-) -> dict[str, NDArray[np.float32]]:
-    source = CodesSource.of(zoo, parent, taps, weights=weights)
-    chosen = source.choose(CodesPrecision.AUTO, sample.pictures)
-    return source.read(
-        sample.digests,
-        lambda done, total: progress.count("codes", what, done, total),
-        kind=Kind.BF16 if chosen.is_bf16 else Kind.FP32,
-    )
-
-
-def _twin_codes(
-    zoo: Zoo, sight: Sight, sample: Sample, taps: Sequence[str], progress: Progress
-) -> dict[str, NDArray[np.float32]]:
-    """Give the codes of the same network with random weights, settled on these pictures."""
-    parent = sight.parent
-    network = build_network(parent.config.recipe, parent.paths)
-    seen = [sight.read(digest) for digest in sample.digests[:LOOKED_AT]]
-    inputs = sight.prepare(seen).cpu()
-    initialise(network, parse_scheme(TWIN), seed=TWIN_SEED, inputs=(inputs,))
-    name = f"{TWIN}, seed {TWIN_SEED}, on {sample.dataset.address}, {sample.plan.seed}"
-    twin = replace(parent, network=network)
-    what = "pictures, random weights"
-    return _codes(zoo, twin, sample, taps, progress, what=what, weights=name)
-
-
-def _depth(
-    codes: dict[str, NDArray[np.float32]], sample: Sample, progress: Progress, what: str
-) -> tuple[DepthPoint, ...]:
-    found: list[DepthPoint] = []
-    for done, (tap, matrix) in enumerate(codes.items(), 1):
-        found += measure_depth({tap: matrix}, sample.labels, sample.plan)
-        progress.count("depth", f"layers, {what} weights", done, len(codes))
-    return tuple(found)
-
-
-def _tell_depth(
-    points: Sequence[DepthPoint], twin: Sequence[DepthPoint], distances: Distances | None
-) -> list[dict[str, Any]]:
-    by_tap = distances.by_tap if distances else {}
-    return [
-        {
-            **own.as_json(),
-            "random": other.accuracy,
-            **(
-                {}
-                if other.balanced_accuracy is None
-                else {"random_balanced": other.balanced_accuracy}
-            ),
-            "gain": own.judged - other.judged,
-            "frechet_ratio": by_tap[own.layer].ratio if own.layer in by_tap else None,
-        }
-        for own, other in zip(points, twin, strict=True)
-    ]
-
-
-def _distances(zoo: Zoo, parent: Parent, codes: dict[str, NDArray[np.float32]]) -> Distances | None:
-    """Measure how far the pictures are from the model's reference; None where there is none."""
-    references = find_references(zoo, parent)
-    if references is None:
-        return None
-    found = {
-        tap: measure_distance(references.taps[tap], matrix)
-        for tap, matrix in codes.items()
-        if tap in references.taps
-    }
-    by_tap = {tap: one for tap, one in found.items() if one is not None}
-    return Distances(source=references.source, by_tap=by_tap) if CODES in by_tap else None
-
-
 def _as_asked(zoo: Zoo, revision: Revision) -> str:
     """Name a revision in a command: by its model where that is what the name means."""
     try:
@@ -404,19 +229,6 @@ def _as_stored(zoo: Zoo, dataset: Dataset) -> str:
     """Name a dataset in a command, likewise."""
     is_newest = get_dataset(zoo, dataset.name).address == dataset.address
     return dataset.name if is_newest else dataset.address
-
-
-def _tell_distance(distances: Distances | None, model: str) -> str:
-    if distances is None:
-        return (
-            "how far they are from what the network was trained on is not known; "
-            f"{LEAST_REFERENCE} such pictures tell: zoo reference {model} FOLDER"
-        )
-    last = distances.by_tap[CODES]
-    return (
-        f"Fréchet distance to {last.reference} reference pictures ({distances.source}): "
-        f"{last.ratio:.1f} times that of as many of their own kind; told, not part of the rule"
-    )
 
 
 def _interval(point: Level, looked_at: int) -> dict[str, float]:
@@ -466,8 +278,8 @@ def _rank(zoo: Zoo, job: Job, sample: Sample, progress: Progress) -> dict[str, A
         "models": rows,
         "skipped": skipped,
         "looked_at": len(sample.pictures),
-        "because": _tell_unequal(sample),
-        **_unequal(sample),
+        "because": sample.tell_unequal(),
+        **sample.unequal,
     }
 
 
@@ -475,7 +287,7 @@ def _rank_one(zoo: Zoo, address: str, sample: Sample, progress: Progress) -> dic
     parent = undo_dense(open_parent(zoo, address))
     check_finetune(zoo, parent.revision, parent.config)
     sight = Sight(zoo=zoo, parent=parent, device=choose_device(zoo.settings.device))
-    codes = _codes(zoo, parent, sample, (CODES,), progress, what=parent.revision.model)
+    codes = read_codes(zoo, parent, sample, (CODES,), progress, what=parent.revision.model)
     (point,) = measure_depth(codes, sample.labels, sample.plan)
     own = parent.revision.summary.get("accuracy") or {}
     return {

@@ -74,7 +74,12 @@ class Record:
         }
 
     def summary(self) -> dict[str, Any]:
-        """Give what lists and searches show."""
+        """Give what lists and searches show.
+
+        Where classes are of unequal size, here or in the fit, it tells whether they were weighed.
+        """
+        unequal = self._unequal(self.fit.metrics[Split.VAL])
+        is_told = bool(unequal) or self.plan.balanced
         return {
             "architecture": self.config.architecture,
             "classes": len(self.config.label_names),
@@ -83,7 +88,8 @@ class Record:
             "source": self.config.recipe.source.kind,
             "strategy": self.plan.strategy.value,
             "accuracy": asdict(self.accuracy),
-            **self._unequal(self.fit.metrics[Split.VAL]),
+            **unequal,
+            **({"balanced": self.plan.balanced} if is_told else {}),
             "parity": self.parity.max_abs_difference,
             **({"verdict": str(self.trained.verdict)} if self.trained else {}),
         }

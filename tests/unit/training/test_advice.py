@@ -1,6 +1,7 @@
 """What advice rests on: the scenario, the learning curve, the network's own classes."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from zoo.domain.plan import Plan, Strategy
 from zoo.training.depth import DepthPoint
 from zoo.training.learningcurve import CurvePoint, measure_curve, predict_gain
-from zoo.training.metrics import wilson
+from zoo.training.metrics import Z_95, share_error, wilson
 from zoo.training.quadrant import count_known, find_quadrant
 from zoo.training.similarity import measure_similarity
 
@@ -25,10 +26,10 @@ def along(*accuracies, error=0.01):
     ]
 
 
-def scenario(*accuracies, twin=0.5, known=1.0, pictures=300, looked_at=1000, **given):
+def scenario(*accuracies, twin=0.5, known=1.0, pictures=300, looked_at=1000, error=0.01, **given):
     return find_quadrant(
         pictures,
-        along(*accuracies),
+        along(*accuracies, error=error),
         along(*([twin] * len(accuracies))),
         looked_at=looked_at,
         known_share=known,
@@ -99,6 +100,18 @@ def test_folds_that_agree_do_not_make_few_pictures_certain():
     accuracies = {"known": 0.0, "looked_at": 100}
     assert scenario(0.7, 0.86, 0.9, **accuracies).tap == "layer2"
     assert scenario(0.7, 0.86, 0.9, known=0.0, looked_at=10_000).tap == "codes"
+
+
+def test_all_right_is_no_certainty():
+    # One of forty less is no more than chance may do.
+    found = scenario(1.0, 0.975, twin=0.5, looked_at=40, error=0.0)
+    assert found.is_similar
+    assert "layer1 with 1.000 +- 0.045" in found.because[1]
+    assert "within one error off" in found.because[1]
+    # Nor is the earliest layer that has none wrong the only one that serves.
+    given = {"known": 0.0, "error": 0.0}
+    assert scenario(0.9, 0.975, 1.0, looked_at=40, **given).tap == "layer2"
+    assert scenario(0.9, 0.975, 1.0, looked_at=4000, **given).tap == "codes"
 
 
 @pytest.mark.parametrize(
@@ -245,7 +258,38 @@ def test_classes_that_stand_for_noise_tell_no_more_than_chance():
 
 def test_no_more_is_bought_than_is_missing():
     assert predict_gain(curve(0.2, 0.1, 0.0, error=0.05), 1000).points == 0
-    assert predict_gain(curve(0.2, 0.1, 0.05, error=0.02), 10**6).points <= 5
+    gain = predict_gain(curve(0.2, 0.1, 0.05, error=0.02), 10**6)
+    assert gain.points <= 5
+    assert "all_right" not in gain.as_json()
+
+
+def test_where_all_are_right_a_gain_is_bounded_by_what_so_many_leave_open():
+    told = [predict_gain(curve(0.1, 0, 0, first=n, error=0), 200).as_json() for n in (10, 1000)]
+    assert [one["all_right"] for one in told] == [40, 4000]
+    assert [one["points"] for one in told] == [0, 0]
+    assert [one["high"] for one in told] == [
+        pytest.approx(100 * (1 - wilson(total, total).low)) for total in (40, 4000)
+    ]
+
+
+def test_a_share_of_all_or_none_has_an_error_and_any_other_its_plain_one():
+    for total in (3, 40, 1000):
+        error = share_error(1.0, total)
+        assert error == share_error(0.0, total)
+        assert 1 - Z_95 * error == pytest.approx(wilson(total, total).low)
+        for wrong in (1, total // 2):
+            share = 1 - wrong / total
+            assert share_error(share, total) == (share * (1 - share) / total) ** 0.5
+
+
+def test_own_classes_that_are_all_right_are_no_certainty():
+    from zoo.worker.advise import _level_of  # noqa: PLC0415  # torch
+
+    similarity = SimpleNamespace(zero_shot=1.0, zero_shot_balanced=1.0)
+    sample = SimpleNamespace(counts={"a": 30, "b": 3}, told=10.9)
+    found = _level_of(similarity, sample)
+    assert found.standard_error == share_error(1.0, 33) > 0
+    assert found.balanced_error == share_error(1.0, 10.9) > found.standard_error
 
 
 @pytest.mark.parametrize(("accuracy", "error"), [(1.0, 0.0), (0.95, 0.0), (0.5, 0.2)])

@@ -145,6 +145,12 @@ class RepetitionAnswer(Shape):
     accuracies: tuple[float, float]
     rights: tuple[int, int] = Field(description="validation pictures")
     versions: dict[str, tuple[str, str]] = Field(description="that differ")
+    plan: dict[str, tuple[str, str]] = Field(
+        description="decisions that differ, by their names in training.json"
+    )
+    is_replanned: bool = Field(
+        description="they do by other rules, which changed between versions; not by measurements"
+    )
     is_same: bool
 
     @classmethod
