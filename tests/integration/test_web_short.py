@@ -9,8 +9,11 @@ from math import prod
 import pytest
 from werkzeug.test import EnvironBuilder
 
+from zoo.domain.access import Role
 from zoo.errors import NotRunnable, Unauthenticated
+from zoo.operations.accounts import create_token, revoke_token
 from zoo.serving.predictor import Predictor
+from zoo.web.context import ZOO
 from zoo.web.heads import KNOWN
 from zoo.web.short import Short
 
@@ -95,11 +98,11 @@ def test_the_short_way_answers_what_the_long_one_does(client, picture, routed, l
 def ask_again(app):
     """Ask by a head that came before on its connection, as the worker does."""
 
-    def ask_again(known, body, **environ):
+    def ask_again(known, body, *, of=app, **environ):
         builder = EnvironBuilder(INFER, method="POST", data=body, base_url="http://localhost")
         started = []
         given = builder.get_environ() | {"REMOTE_ADDR": "127.0.0.1", KNOWN: known} | environ
-        answer = b"".join(app.wsgi_app(given, lambda status, _: started.append(status)))
+        answer = b"".join(of.wsgi_app(given, lambda status, _: started.append(status)))
         return started[0], answer
 
     return ask_again
@@ -115,15 +118,27 @@ def test_a_head_that_came_before_is_looked_at_once(app, ask_again, routed, monke
     assert routed  # Nothing but what that head told is known.
 
 
-def test_who_asks_is_looked_at_each_time(ask_again, monkeypatch):
+def test_a_token_is_looked_at_each_time(make_app, ask_again):
+    closed, known = make_app(access="tokens"), {}
+    zoo = closed.extensions[ZOO]
+    created = create_token(zoo, "ada", role=Role.ADMIN)
+    told = {"HTTP_AUTHORIZATION": f"Bearer {created.secret}"}
+    for _ in range(2):
+        assert ask_again(known, in_json(), of=closed, **told)[0] == "200 OK"
+    revoke_token(zoo, created.token.id)
+    assert ask_again(known, in_json(), of=closed, **told)[0].startswith("401")
+
+
+def test_an_open_server_lets_a_sender_in_once(ask_again, monkeypatch):
     known = {}
     assert ask_again(known, in_json())[0] == "200 OK"
 
     def refuse(*_, **__):
-        raise Unauthenticated("The token is no longer good.")
+        raise Unauthenticated("This one was let in.")
 
     monkeypatch.setattr("zoo.web.short.admit", refuse)
-    assert ask_again(known, in_json())[0].startswith("401")
+    assert ask_again(known, in_json())[0] == "200 OK"
+    assert ask_again({}, in_json())[0].startswith("401")
 
 
 def test_of_a_sender_that_was_refused_nothing_is_known(ask_again):
