@@ -17,6 +17,7 @@ from zoo.operations.finetune import enqueue_finetune
 from zoo.operations.opening import open_zoo
 from zoo.operations.publish import Publication, publish
 from zoo.operations.quantize import QuantizeOptions, enqueue_quantize
+from zoo.operations.surgery import DenseOptions, enqueue_dense
 from zoo.settings import read_settings
 from zoo.training.metrics import Comparison, fall_interval
 from zoo.worker.progress import Progress
@@ -119,6 +120,19 @@ def test_nothing_is_published_beyond_the_gate_and_every_try_is_told(zoo, monkeyp
     assert "int8" not in get_model(zoo, MODEL).refs
     told = [event.message for event in done.events]
     assert all(any(str(setting) in message for message in told) for setting in SETTINGS)
+
+
+def test_whether_a_fine_tune_weighed_its_classes_goes_along(zoo):
+    quantize(zoo, gate_points=100)
+    assert "balanced" not in get_revision(zoo, f"{MODEL}:int8").summary
+    before = get_revision(zoo, MODEL)
+    files = {file.path: file for file in before.files}
+    summary = before.summary | {"balanced": True}
+    publish(zoo, Publication(model="weighed", files=files, message="", summary=summary))
+    quantize(zoo, "weighed", gate_points=100)
+    assert get_revision(zoo, "weighed:int8").summary["balanced"] is True
+    done = work(zoo, enqueue_dense(zoo, "weighed", DenseOptions()))
+    assert get_revision(zoo, done.result["revision"]).summary["balanced"] is True
 
 
 def test_a_tampered_graph_is_found(zoo):

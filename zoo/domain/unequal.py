@@ -26,6 +26,11 @@ def is_weighed(summary: Mapping[str, Any]) -> bool:
     return bool(summary.get("balanced", "unequal" in summary))
 
 
+def carry_weighed(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what of the summary of a revision one that is made of its weights tells too."""
+    return {"balanced": True} if is_weighed(summary) else {}
+
+
 def tell_unequal(told: Mapping[str, Any] | None) -> str:
     """Say in words what ``Unequal.as_json`` holds; nothing where there is nothing to say."""
     if not told:

@@ -8,6 +8,7 @@ from torch.fx import GraphModule
 from zoo.domain.config import ModelConfig
 from zoo.domain.revision import Blob
 from zoo.domain.surgery import Surgery
+from zoo.domain.unequal import carry_weighed
 from zoo.domain.weights import Weights
 from zoo.formats.safetensors import write_safetensors
 from zoo.networks.build import weights_of
@@ -75,6 +76,7 @@ def summarise(task: Task, operated: Operated) -> dict[str, Any]:
         "source": config.recipe.source.kind,
         "runs": operated.result.runs,
         "preprocessing": pictures.source if pictures else None,
+        **carry_weighed(task.parent.revision.summary),
         "surgery": task.surgery.kind,
         "notes": list(operated.result.notes),
         **operated.result.summary,

@@ -12,6 +12,7 @@ from zoo.domain.config import WEIGHTS, ModelConfig
 from zoo.domain.dataset import Dataset
 from zoo.domain.quantization import PER_CENT, Precision, Setting
 from zoo.domain.revision import Revision
+from zoo.domain.unequal import carry_weighed
 from zoo.export.cost import Cost
 from zoo.export.int8 import LAYOUT
 from zoo.export.ranges import Range
@@ -187,6 +188,7 @@ class Quantized:
         carried = {key: self.parent.summary[key] for key in CARRIED if key in self.parent.summary}
         return {
             **carried,
+            **carry_weighed(self.parent.summary),
             "precision": self.precision.value,
             "accuracy": asdict(self.kept.accuracy),
             "accuracy_before": asdict(self.before),
