@@ -7,7 +7,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from zoo.export.layers import LAYERS, pair, write_pool
+from zoo.export.layers import LAYERS
+from zoo.export.layers.base import pair
+from zoo.export.layers.pooling import write_pool
 from zoo.export.onnx_rows import ONNX_MODULES
 from zoo.export.sheet import Place, Values
 from zoo.export.vision_modules import VISION_MODULES

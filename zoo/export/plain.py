@@ -13,7 +13,7 @@ from zoo.domain.preprocessing import Preprocessing
 from zoo.domain.weights import Array
 from zoo.errors import Unsupported
 from zoo.export.file import Side, assemble, check_size, describe_blob
-from zoo.export.layers import HEIGHT, MAP, WIDTH
+from zoo.export.layers.base import HEIGHT, MAP, WIDTH
 from zoo.export.nodes import write_nodes
 from zoo.export.pictures import IMAGES, write_preprocessing
 from zoo.export.sheet import BATCH, Shape, Sheet, Values

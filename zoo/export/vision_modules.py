@@ -9,7 +9,7 @@ from onnx import TensorProto
 from torch import Tensor, nn
 
 from zoo.export.functions import write_attention
-from zoo.export.layers import HEIGHT, MAP, WIDTH
+from zoo.export.layers.base import HEIGHT, MAP, WIDTH
 from zoo.export.sheet import Place, Values
 from zoo.networks.tracing import StochasticDepth
 
