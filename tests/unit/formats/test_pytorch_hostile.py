@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from zoo.errors import MalformedCheckpoint, UnsafePickle, ZooError
-from zoo.formats.pytorch import machine
+from zoo.formats.pytorch import opcodes
 from zoo.formats.pytorch.allowed import ALLOWED
 from zoo.formats.pytorch.reading import is_pytorch, read_pytorch
 
@@ -406,7 +406,7 @@ def test_values_in_values_end(tmp_path, words):
 @pytest.mark.parametrize("words", [b"]", b"}", b"(", b"N", b"]\x94", b"\x8f"])
 def test_pickles_of_too_many_opcodes_are_refused(tmp_path, monkeypatch, words):
     most = 2**14
-    monkeypatch.setattr(machine, "MOST_OPCODES", most)
+    monkeypatch.setattr(opcodes, "MOST_OPCODES", most)
     octets = zipped(words * (2 * most // len(words)))
     told = refused(tmp_path, octets, slack=OPCODE_BYTES * most + SLACK_BYTES)
     assert any(reason in told for reason in ("opcodes", "marks are open"))
@@ -414,8 +414,8 @@ def test_pickles_of_too_many_opcodes_are_refused(tmp_path, monkeypatch, words):
 
 def test_a_pickle_of_too_many_opcodes_says_how_many_are_read(tmp_path):
     path = tmp_path / "model.pth"
-    path.write_bytes(zipped(b"N" * machine.MOST_OPCODES))
-    with pytest.raises(MalformedCheckpoint, match=f"more than {machine.MOST_OPCODES} opcodes"):
+    path.write_bytes(zipped(b"N" * opcodes.MOST_OPCODES))
+    with pytest.raises(MalformedCheckpoint, match=f"more than {opcodes.MOST_OPCODES} opcodes"):
         read_pytorch(path)
 
 

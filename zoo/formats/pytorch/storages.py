@@ -13,6 +13,7 @@ from zoo.formats.mapped import LARGEST
 from zoo.formats.pytorch.allowed import ALLOWED, QUANTIZED, STORAGE_ELEMENTS, refuse_kind
 from zoo.formats.pytorch.archive import Member, read_archive
 from zoo.formats.pytorch.machine import Machine
+from zoo.formats.pytorch.opcodes import run
 from zoo.formats.pytorch.values import Named, Storage
 
 MAGIC = 0x1950A86A20F9469CFC6C
@@ -48,7 +49,7 @@ def read_zipped(octets: memoryview, *, name: str) -> object:
     archive = _Zipped(octets, name)
     pickle = archive.member(PICKLE)
     machine = Machine(octets, name=name, allowed=ALLOWED, find_storage=archive.find_storage)
-    return machine.run(start=pickle.start, end=pickle.end)
+    return run(machine, start=pickle.start, end=pickle.end)
 
 
 def read_legacy(octets: memoryview, *, name: str) -> object:
@@ -60,15 +61,15 @@ def read_legacy(octets: memoryview, *, name: str) -> object:
     """
     storages = _Following()
     machine = Machine(octets, name=name, allowed=ALLOWED, find_storage=storages.find_storage)
-    if machine.run() != MAGIC:
+    if run(machine) != MAGIC:
         raise machine.refuse("the file does not begin with PyTorch's number")
-    if machine.run(start=machine.position) != PROTOCOL:
+    if run(machine, start=machine.position) != PROTOCOL:
         raise machine.refuse("the file is of an unknown version")
-    system = machine.run(start=machine.position)
+    system = run(machine, start=machine.position)
     if not isinstance(system, dict) or system.get("little_endian", True) is not True:
         raise machine.refuse("the file was written on a big-endian machine")
-    value = machine.run(start=machine.position)
-    storages.settle(machine, machine.run(start=machine.position))
+    value = run(machine, start=machine.position)
+    storages.settle(machine, run(machine, start=machine.position))
     return value
 
 
