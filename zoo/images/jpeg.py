@@ -45,7 +45,7 @@ def find_plain(data: bytes) -> tuple[int, int] | None:
             size = width, height
         elif code not in SIMPLE:
             return None
-        place += 2 + int.from_bytes(data[place + 2 : place + PART], "big")
+        place += 2 + (data[place + 2] << 8 | data[place + 3])  # its length, the high byte first
     return None
 
 

@@ -36,7 +36,8 @@ class Share:
         size_bytes = min(size_bytes, self.most_bytes)
         with self._lock:
             if not self._waiting and self.taken_bytes + size_bytes <= self.most_bytes:
-                self._take(size_bytes)
+                self.taken_bytes += size_bytes
+                self.holders += 1
                 return size_bytes
             if not is_patient and len(self._waiting) >= self.most_waiting:
                 raise Overloaded(
@@ -57,7 +58,10 @@ class Share:
     def give(self, size_bytes: int) -> None:
         """Give memory back, to those who wait longest."""
         with self._lock:
-            self._give(size_bytes)
+            self.taken_bytes -= size_bytes
+            self.holders -= 1
+            if self._waiting:
+                self._call_next()
 
     def keep(self, taken_bytes: int, size_bytes: int) -> int:
         """Give back what is not needed of what was taken, and tell how much is kept."""
@@ -67,29 +71,22 @@ class Share:
             self._call_next()
         return kept_bytes
 
-    def _take(self, size_bytes: int) -> None:
-        self.taken_bytes += size_bytes
-        self.holders += 1
-
-    def _give(self, size_bytes: int) -> None:
-        self.taken_bytes -= size_bytes
-        self.holders -= 1
-        self._call_next()
-
     def _call_next(self) -> None:
         while self._waiting and self.taken_bytes + self._waiting[0][0] <= self.most_bytes:
             size, turn = self._waiting.popleft()
-            self._take(size)
+            self.taken_bytes += size
+            self.holders += 1
             turn.set()
 
     def _leave(self, size_bytes: int, turn: threading.Event) -> None:
         """Wait no longer."""
         with self._lock:
             if turn.is_set():
-                self._give(size_bytes)
+                self.taken_bytes -= size_bytes
+                self.holders -= 1
             else:
                 self._waiting.remove((size_bytes, turn))
-                self._call_next()
+            self._call_next()
 
 
 class Turns:
