@@ -3,11 +3,13 @@
 import gzip
 import threading
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
 
 from zoo.web.inflated import INFLATED
+from zoo.web.pictures import read_pictures
 
 pytestmark = pytest.mark.usefixtures("stocked")
 PREDICT, INFER = "/v1/models/lenet-digits/predict", "/v2/models/lenet-digits/infer"
@@ -59,3 +61,16 @@ def test_a_body_keeps_what_it_became_while_its_request_is_answered(app, monkeypa
     assert answer.status_code == 400
     assert kept == [(len(plain), 1)]
     assert (share.taken_bytes, share.holders) == (0, 0)
+
+
+def test_a_picture_is_held_once(make_app):
+    size = 16 * 2**20
+    app, body = make_app(max_picture_bytes=2 * size), gzip.compress(bytes(size), 1)
+    with app.test_request_context(PREDICT, method="POST", data=body, headers=GZIP):
+        tracemalloc.start()
+        pictures = read_pictures()
+        _, data = next(pictures)
+        held = tracemalloc.get_traced_memory()[0]
+        tracemalloc.stop()
+    assert len(data) == size
+    assert held < 9 / 8 * size

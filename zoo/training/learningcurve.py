@@ -80,7 +80,9 @@ def measure_curve(codes: NDArray[np.float32], labels: Labels, plan: Plan) -> lis
     return points
 
 
-def predict_gain(points: Sequence[CurvePoint], more: int) -> Gain | None:
+def predict_gain(
+    points: Sequence[CurvePoint], more: int, *, told: float | None = None
+) -> Gain | None:
     """Predict what so many more pictures would buy; None where there are too few points to tell.
 
     Errors fall as a power of the number of pictures (Hestness et al. 2017, section 2), which is a
@@ -90,7 +92,8 @@ def predict_gain(points: Sequence[CurvePoint], more: int) -> Gain | None:
     or below, noise alone would always buy something. They lead no further than to the largest error
     of the curve: with more pictures it is not expected to be worse than with the fewest. Where all
     pictures of the last point are right, nothing is left that a gain could be measured by; the
-    bound is what so many leave open.
+    bound is what so many leave open. Where classes are weighed, they tell as much as ``told`` of
+    equal classes would.
     """
     if len(points) < 3:  # noqa: PLR2004  # a line needs two, its error a third
         return None
@@ -113,7 +116,7 @@ def predict_gain(points: Sequence[CurvePoint], more: int) -> Gain | None:
     low, middle, high = (float(one) for one in np.quantile(gains, BOUNDS))
     is_all_right = points[-1].judged >= 1
     if is_all_right:
-        high = 100 * (1 - lowest(points[-1], points[-1].pictures))
+        high = 100 * (1 - lowest(points[-1], told or points[-1].pictures))
     return Gain(
         more=more,
         points=middle,

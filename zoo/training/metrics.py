@@ -69,6 +69,11 @@ def share_error(share: float, total: float) -> float:
     return (1 - wilson_bounds(1.0, total)[0]) / Z_95
 
 
+def no_surer(share: float, error: float, total: float) -> float:
+    """Give a measured error of a share; of all or none, no less than so many pictures leave."""
+    return error if 0 < share < 1 else max(error, share_error(share, total))
+
+
 def measure(
     probabilities: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]], classes: list[str]
 ) -> Metrics:

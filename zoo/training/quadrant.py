@@ -12,7 +12,7 @@ from typing import Any
 from zoo.planning import LARGE, SMALL
 from zoo.training.depth import DepthPoint
 from zoo.training.level import Level
-from zoo.training.metrics import Z_95, share_error, wilson_bounds
+from zoo.training.metrics import Z_95, no_surer, share_error, wilson_bounds
 
 LEAST_KNOWN = 0.25  # of what a probe tells beyond chance, by the network's own classes
 LEAST_GAIN = 0.05  # of accuracy that trained layers have over random ones on similar pictures
@@ -74,7 +74,8 @@ def find_quadrant(  # noqa: PLR0913  # what was measured, and on how much
     """
     last, best = points[-1], max(points, key=lambda point: point.judged)
     gain = last.judged - twin[-1].judged
-    is_last_best = best.judged - last.judged <= _own_error(best, looked_at)
+    own_error = no_surer(best.judged, best.judged_error, looked_at)
+    is_last_best = best.judged - last.judged <= own_error
     is_known = known_share is None or known_share >= LEAST_KNOWN
     is_similar = is_last_best and gain >= LEAST_GAIN - ROUNDING and is_known
     floor = max(best.judged - Z_95 * _error(best, looked_at), chance)
@@ -148,13 +149,6 @@ def count_known(zero_shot: float, probe: float, chance: float) -> float:
     return max(0.0, zero_shot - chance) / max(probe - chance, 1e-9)
 
 
-def _own_error(point: DepthPoint, looked_at: float) -> float:
-    """Give the standard error over the folds, and what few pictures leave open where that is 0."""
-    if 0 < point.judged < 1:
-        return point.judged_error
-    return max(point.judged_error, share_error(point.judged, looked_at))
-
-
 def _error(point: DepthPoint, looked_at: float) -> float:
     """Give the standard error of an accuracy; five folds that happen to agree do not make it 0."""
     return max(point.judged_error, share_error(point.judged, looked_at))
@@ -178,4 +172,5 @@ def _tell_tap(
 
 
 def _tell(point: DepthPoint, looked_at: float) -> str:
-    return f"{point.layer} with {point.judged:.3f} +- {_own_error(point, looked_at):.3f}"
+    error = no_surer(point.judged, point.judged_error, looked_at)
+    return f"{point.layer} with {point.judged:.3f} +- {error:.3f}"

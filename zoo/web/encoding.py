@@ -5,7 +5,6 @@ import zlib
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
 from werkzeug.datastructures import Accept
 from werkzeug.http import parse_accept_header
 
@@ -43,40 +42,38 @@ def inflate(body: memoryview, encoding: str, *, most_bytes: int) -> memoryview:
             f"A body of the Content-Encoding {encoding[:20]!r} is not read here.",
             hint=f"Send it plain, or as one of {', '.join(WINDOWS)}.",
         )
-    room = np.empty(bound_inflated(body, encoding, most_bytes=most_bytes), np.uint8).data
     inflater = zlib.decompressobj(WINDOWS[encoding.lower()])
     try:
-        plain, is_whole = _inflate_into(room, body, inflater)
+        plain, is_whole = _inflate(body, inflater, most_bytes + 1)
     except zlib.error as error:
         raise BadRequest(f"The body is no {encoding} that can be read: {error}.") from error
     if len(plain) > most_bytes:
         raise too_large(most_bytes)
     if not is_whole:
         raise BadRequest(f"The body is not one whole {encoding}.")
-    return plain
+    return memoryview(plain)
 
 
-def _inflate_into(
-    room: memoryview,
+def _inflate(
     body: memoryview,
     inflater: Any,  # noqa: ANN401  # zlib does not name its type
-) -> tuple[memoryview, bool]:
-    """Fill memory with what a body becomes, and tell whether all of it was one whole.
+    room_bytes: int,
+) -> tuple[bytearray, bool]:
+    """Give what a body becomes, up to so much, and tell whether all of it was one whole.
 
-    Memory is not taken before it is written to. A buffer that the library lets grow would be joined
-    from its parts at the end, and take twice as much.
+    It grows in its place, by an eighth at most beyond what is in it. The library's own buffer would
+    be joined from its parts at the end, and take twice as much.
     """
-    filled, ahead = 0, body
-    while filled < len(room) and not inflater.eof:
+    plain, ahead = bytearray(), body
+    while len(plain) < room_bytes and not inflater.eof:
         left = inflater.unconsumed_tail
         if not left:
             left, ahead = ahead[:PIECE_BYTES], ahead[PIECE_BYTES:]
-        piece = inflater.decompress(left, min(PIECE_BYTES, len(room) - filled))
+        piece = inflater.decompress(left, min(PIECE_BYTES, room_bytes - len(plain)))
         if not (left or piece):
             break  # The body is at its end, and what it should become is not.
-        room[filled : filled + len(piece)] = piece
-        filled += len(piece)
-    return room[:filled], inflater.eof and not (inflater.unused_data or ahead)
+        plain += piece
+    return plain, inflater.eof and not (inflater.unused_data or ahead)
 
 
 def too_large(most_bytes: int) -> TooLarge:

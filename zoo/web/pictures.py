@@ -94,7 +94,7 @@ def _open_pictures(most_bytes: int) -> list[tuple[str, IO[bytes]]]:
             return [(part.filename or field, part.stream) for field, part in parts]
         data = read_whole()
         whole = inflate_body(data, encoding, most_bytes=most_bytes) if data else data
-        return [("body", io.BytesIO(whole))]
+        return [("body", io.BytesIO(bytes(whole)))]  # It copies all but bytes.
     except (RequestEntityTooLarge, TooLarge) as error:
         if is_form and isinstance(error, TooLarge):
             raise

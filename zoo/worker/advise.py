@@ -112,7 +112,7 @@ def _advise(zoo: Zoo, model: str, sample: Sample, progress: Progress) -> dict[st
     )
     # Of classes that could not be measured nothing is known, and so nothing of all of them.
     is_told = len(sample.counts) == len(sample.dataset.classes)
-    gains = [predict_gain(curve, more) for more in MORE] if is_told else []
+    gains = [predict_gain(curve, more, told=sample.told) for more in MORE] if is_told else []
     because = [
         *sample.tell_unequal(),
         *quadrant.because,
@@ -126,7 +126,7 @@ def _advise(zoo: Zoo, model: str, sample: Sample, progress: Progress) -> dict[st
         "facts": facts,
         "looked_at": len(sample.pictures),
         **sample.unequal,
-        "depth": tell_depth(points, twin, distances),
+        "depth": tell_depth(points, twin, distances, sample),
         "quadrant": quadrant.as_json(),
         "because": because,
         "similarity": similarity.as_json() if similarity else None,

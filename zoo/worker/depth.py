@@ -15,6 +15,7 @@ from zoo.networks.taps import CODES
 from zoo.operations.opening import Zoo
 from zoo.training.depth import DepthPoint, measure_depth
 from zoo.training.frechet import LEAST_REFERENCE, Distance, measure_distance
+from zoo.training.metrics import no_surer
 from zoo.worker.codes import CodesSource, Kind
 from zoo.worker.parent import Parent
 from zoo.worker.progress import Progress
@@ -85,13 +86,19 @@ def measure_taps(
 
 
 def tell_depth(
-    points: Sequence[DepthPoint], twin: Sequence[DepthPoint], distances: Distances | None
+    points: Sequence[DepthPoint],
+    twin: Sequence[DepthPoint],
+    distances: Distances | None,
+    sample: Sample,
 ) -> list[dict[str, Any]]:
-    """Write down what was measured along the depth, the network beside its twin."""
+    """Write down what was measured along the depth, the network beside its twin.
+
+    Errors are never less than what so many pictures leave open.
+    """
     by_tap = distances.by_tap if distances else {}
     return [
         {
-            **own.as_json(),
+            **_no_surer(own, sample).as_json(),
             "random": other.accuracy,
             **(
                 {}
@@ -103,6 +110,15 @@ def tell_depth(
         }
         for own, other in zip(points, twin, strict=True)
     ]
+
+
+def _no_surer(point: DepthPoint, sample: Sample) -> DepthPoint:
+    total = sum(sample.counts.values())
+    point = replace(point, standard_error=no_surer(point.accuracy, point.standard_error, total))
+    balanced, error = point.balanced_accuracy, point.balanced_error
+    if balanced is None or error is None:
+        return point
+    return replace(point, balanced_error=no_surer(balanced, error, sample.told))
 
 
 def measure_distances(

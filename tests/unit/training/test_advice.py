@@ -272,6 +272,34 @@ def test_where_all_are_right_a_gain_is_bounded_by_what_so_many_leave_open():
     ]
 
 
+def test_what_is_weighed_leaves_open_what_so_few_of_equal_classes_would():
+    points = curve(0.1, 0, 0, error=0)
+    plain, few = (predict_gain(points, 200, told=told) for told in (None, 19.0))
+    assert plain.all_right == few.all_right
+    assert few.high == pytest.approx(100 * (1 - wilson(19, 19).low))
+    assert few.high > plain.high
+
+
+def test_the_table_of_layers_is_no_surer_than_its_pictures():
+    from zoo.worker.depth import tell_depth  # noqa: PLC0415  # torch
+
+    def point(accuracy, balanced=None):
+        return DepthPoint(
+            layer="codes",
+            codes=2,
+            accuracy=accuracy,
+            standard_error=0.01,
+            balanced_accuracy=balanced,
+            balanced_error=None if balanced is None else 0.0,
+        )
+
+    sample = SimpleNamespace(counts={"a": 30, "b": 3}, told=10.9)
+    sure, weighed, usual = (point(1.0), point(1.0, 1.0), point(0.9, 0.8))
+    rows = tell_depth((sure, weighed, usual), (usual, usual, usual), None, sample)
+    assert [row["standard_error"] for row in rows] == [share_error(1.0, 33)] * 2 + [0.01]
+    assert [row.get("balanced_error") for row in rows] == [None, share_error(1.0, 10.9), 0.0]
+
+
 def test_a_share_of_all_or_none_has_an_error_and_any_other_its_plain_one():
     for total in (3, 40, 1000):
         error = share_error(1.0, total)
