@@ -49,13 +49,14 @@ def write_outputs(
     """
     head: dict[str, Any] = {} if request_id is None else {"id": request_id}
     head |= {"model_name": model, "model_version": version}
-    told, binary = head.setdefault("outputs", []), list[bytes]()
+    told, binary = list[Mapping[str, object]](), list[bytes]()
     for one in outputs:
         if one.is_binary:
             binary.append(write_binary(one.tensor))
             told.append(_told(one, {"parameters": {"binary_data_size": len(binary[-1])}}))
         else:
             told.append(_told(one, {"data": _as_json(one)}))
+    head["outputs"] = told
     text = orjson.dumps(head, option=orjson.OPT_SERIALIZE_NUMPY)
     body, encoding = deflate(b"".join([text, *binary]), accepted)
     headers = {"Content-Type": BINARY if binary else JSON, "Vary": "Accept-Encoding"}
