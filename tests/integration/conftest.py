@@ -62,7 +62,7 @@ class Threaded(ThreadingMixIn, wsgiref.simple_server.WSGIServer):
 def _builders_of_addresses():
     """Have the apps of all tests share the functions that build their addresses.
 
-    Compiling them is nine tenths of what an app takes to be made. They know of nothing but their
+    Compiling them is seven tenths of what an app takes to be made. They know of nothing but their
     rule, so those of one app are those of the next.
     """
     usual, known = Rule._compile_builder, {}
