@@ -75,15 +75,16 @@ def enqueue_training(zoo, *, name="mine", epochs=1000, devices=None):
 
 
 def start_training(worker, **given):
-    """Have a long training run, until it has measured its first epoch."""
+    """Have a long training run, until it could go on from what it has measured."""
     job = enqueue_training(worker.zoo, **given)
     work_until(worker, lambda: has_trained(worker.zoo, job))
     return job, worker.running[0]
 
 
 def has_trained(zoo, job, attempt=1):
+    """Tell whether a snapshot is kept: an epoch is told just before it, so the next one is here."""
     events = jobs.get_job(zoo, job.id).events
-    return any(one.step == EPOCH and one.attempt == attempt for one in events)
+    return sum(one.step == EPOCH and one.attempt == attempt for one in events) > 1
 
 
 def lost(zoo, job):
